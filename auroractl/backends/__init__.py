@@ -1,0 +1,1 @@
+"""What a command talks to: a Protocol of verbs; `local` asks the supervisor."""

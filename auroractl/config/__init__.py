@@ -1,0 +1,1 @@
+"""Settings and every path. The only place that knows where something lies."""

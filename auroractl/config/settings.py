@@ -1,0 +1,127 @@
+"""Settings: defaults, then the person's file, then the home's file, then AURORACTL_* variables; the last one wins."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from auroractl.config.paths import Home, user_config
+from auroractl.core.errors import ConfigurationError
+
+OUTPUTS = ("table", "json", "text")
+ADDRESSES = ("auto", "block", "ports")
+_ENVIRONMENT_PREFIX = "AURORACTL_"
+_OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings with their defaults; docs/configuration.md explains each."""
+
+    default_cluster: str = ""
+    output: str = "table"
+    region: str = "us-east-1"
+    run_as: str = ""
+    """The account of the database processes when auroractl runs as root; empty: postgres, else one is created."""
+    postgresql_folder: str = ""
+    """A PostgreSQL 18 installation (the folder above bin); empty: the one from the wheel."""
+    addresses: str = "auto"
+    connections_max: int = 1000
+    """Client connections that one endpoint accepts and that an instance has room for."""
+    hold_timeout_s: float = 30.0
+    """How long a new connection waits at an endpoint that has nobody to hand it to."""
+    drain_timeout_s: float = 180.0
+    """How long running statements on a reader that is being removed may go on (Aurora: three minutes)."""
+    start_timeout_s: float = 60.0
+    stop_timeout_s: float = 60.0
+    probe_interval_s: float = 0.5
+    probe_timeout_s: float = 2.0
+    restarts_max: int = 5
+    restarts_within_s: float = 300.0
+    detached_after_s: float = 10.0
+    shared_buffers: str = "128MB"
+    max_wal_size: str = "1GB"
+    wal_keep_size: str = "512MB"
+
+
+def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that hold for a home.
+
+    Raises ConfigurationError naming file and line for a broken file, an unknown key or a wrong type.
+    """
+    settings = Settings()
+    for path in (user_config(), home.config):
+        settings = _merge_file(settings, path)
+    return _merge_environment(settings, os.environ if environment is None else environment)
+
+
+def _merge_file(settings: Settings, path: Path) -> Settings:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return settings
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}", "Make it readable UTF-8, or remove it") from error
+    try:
+        document = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}", "Correct the line; the format is TOML") from error
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        place = f"{path}, line {_line_of(text, key)}"
+        values[key] = _checked(key, value, place)
+    return replace(settings, **values)
+
+
+def _merge_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    values: dict[str, Any] = {}
+    types = {field.name: type(field.default) for field in fields(Settings)}
+    for variable, text in environment.items():
+        name = variable.removeprefix(_ENVIRONMENT_PREFIX)
+        key = name.lower()
+        if name == variable or name in _OTHER_VARIABLES or key not in types:
+            continue
+        try:
+            value = types[key](text)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{variable}={text!r} is not a number.", f"Set {variable} to a number, or unset it"
+            ) from error
+        values[key] = _checked(key, value, variable)
+    return replace(settings, **values)
+
+
+def _line_of(text: str, key: str) -> int:
+    pattern = re.compile(rf"^\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
+
+
+def _checked(key: str, value: Any, place: str) -> Any:
+    default = next((field.default for field in fields(Settings) if field.name == key), None)
+    if default is None:
+        import difflib  # noqa: PLC0415  (only on the way to an error)
+
+        close = difflib.get_close_matches(key, [field.name for field in fields(Settings)], 1)
+        hint = f"Did you mean {close[0]}?" if close else "docs/configuration.md lists all keys"
+        raise ConfigurationError(f"{place}: unknown key {key!r}.", hint)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not type(default):
+        raise ConfigurationError(
+            f"{place}: {key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {default!r}"
+        )
+    allowed = {"output": OUTPUTS, "addresses": ADDRESSES}.get(key)
+    if allowed and value not in allowed:
+        raise ConfigurationError(f"{place}: {key} must be one of {', '.join(allowed)}, not {value!r}.", "")
+    if isinstance(value, int | float) and value <= 0:
+        raise ConfigurationError(f"{place}: {key} must be more than 0, not {value}.", f"The default is {default!r}")
+    return value
+
+
+_KIND = {str: "text in quotes", int: "a whole number", float: "a number"}

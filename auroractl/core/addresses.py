@@ -1,0 +1,61 @@
+"""The loopback addresses of a cluster.
+
+Aurora-aware drivers expect one host per instance and one port per cluster, so a cluster takes a block of loopback
+addresses (127.x.y.0/24). Where only one loopback address exists, everything listens there on distinct ports instead.
+Nothing outside this module knows which of the two forms is in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from auroractl.core.model import Address, EndpointType
+
+SINGLE_HOST = "127.0.0.1"
+_FIRST_NET, _LAST_NET = 16, 239
+_BLOCKS = (_LAST_NET - _FIRST_NET + 1) * 256
+_ENDPOINT_OFFSET = {EndpointType.WRITER: 1, EndpointType.READER: 2}
+_INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST = 11, 60
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPlan:
+    """The addresses of one cluster: `block` is three octets, or empty for one host with distinct ports."""
+
+    block: str
+    port: int
+
+    def _address(self, offset: int) -> Address:
+        if self.block:
+            return Address(f"{self.block}.{offset}", self.port)
+        return Address(SINGLE_HOST, self.port + offset - 1)
+
+    def endpoint(self, type_: EndpointType) -> Address:
+        """The address of a built-in endpoint; the writer's has the cluster's port in both forms."""
+        return self._address(_ENDPOINT_OFFSET[type_])
+
+    def instances(self, taken: Collection[Address]) -> Iterator[Address]:
+        """Free addresses for instances, lowest first."""
+        for offset in range(_INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST + 1):
+            address = self._address(offset)
+            if address not in taken:
+                yield address
+
+    def all(self) -> list[Address]:
+        """Every address that the cluster may come to use, to check beforehand that they are free."""
+        return [self._address(offset) for offset in range(1, _INSTANCE_OFFSET_LAST + 1)]
+
+
+def block_candidates(seed: int) -> Iterator[str]:
+    """All address blocks, each once, beginning at a place that `seed` picks.
+
+    Different homes begin at different places, so that clusters of several people or of tests that run side by side
+    rarely ask for the same block.
+
+    >>> next(block_candidates(0))
+    '127.16.0'
+    """
+    for step in range(_BLOCKS):
+        high, low = divmod((seed + step) % _BLOCKS, 256)
+        yield f"127.{_FIRST_NET + high}.{low}"

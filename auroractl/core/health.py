@@ -1,0 +1,135 @@
+"""What the supervisor does about what it sees: one table.
+
+The comment of the row that applies is what is logged and what becomes the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from auroractl.core.model import ClusterSnapshot, Instance, Phase, Wanted
+
+ENDPOINT_PROCESS = "endpoint-process"
+
+
+class Subject(StrEnum):
+    """What is watched."""
+
+    ENDPOINT_PROCESS = "endpoint process"
+    WRITER = "writer"
+    READER = "reader"
+
+
+class Observed(StrEnum):
+    """What a look at it showed."""
+
+    WELL = "well"
+    GONE = "gone"
+    DETACHED = "detached"
+    """A reader that answers but has not been streaming from the writer for `detached_after_s`."""
+
+
+class Action(StrEnum):
+    """What the supervisor does."""
+
+    START_ENDPOINT_PROCESS = "start endpoint process"
+    START_INSTANCE = "start instance"
+    REJOIN_READER = "rejoin reader"
+    GIVE_UP = "give up"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: what is seen of what, whether the restarts are used up, what it means, what is done."""
+
+    subject: Subject
+    observed: Observed
+    exhausted: bool
+    comment: str
+    action: Action
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(Subject.ENDPOINT_PROCESS, Observed.GONE, False, "The endpoint process ended; it is started again.", Action.START_ENDPOINT_PROCESS),
+    Rule(Subject.ENDPOINT_PROCESS, Observed.GONE, True, "The endpoint process keeps ending; it is left alone until the cluster is started again.", Action.GIVE_UP),
+    Rule(Subject.WRITER, Observed.GONE, False, "The writer ended; it is restarted in place.", Action.START_INSTANCE),
+    Rule(Subject.WRITER, Observed.GONE, True, "The writer cannot be kept running; it is left alone until a failover or a start of the cluster.", Action.GIVE_UP),
+    Rule(Subject.READER, Observed.GONE, False, "The reader ended; it is restarted.", Action.START_INSTANCE),
+    Rule(Subject.READER, Observed.GONE, True, "The reader cannot be kept running; it is left alone until it is rebooted or the cluster is started again.", Action.GIVE_UP),
+    Rule(Subject.READER, Observed.DETACHED, False, "Read replica has been disconnected from the writer instance; it is made to follow again.", Action.REJOIN_READER),
+    Rule(Subject.READER, Observed.DETACHED, True, "The reader cannot be made to follow the writer; it is left alone until it is rebooted.", Action.GIVE_UP),
+)  # fmt: skip
+_TABLE = {(rule.subject, rule.observed, rule.exhausted): rule for rule in RULES}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A rule that applies to a named thing."""
+
+    name: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RestartLimits:
+    """Bounds within which something that keeps ending is restarted."""
+
+    restarts_max: int = 5
+    within_s: float = 300.0
+    detached_after_s: float = 10.0
+
+    def exhausted(self, restarts: list[datetime], now: datetime) -> bool:
+        """Whether the restarts within the last `within_s` seconds use up the bound."""
+        since = now - timedelta(seconds=self.within_s)
+        return sum(moment > since for moment in restarts) >= self.restarts_max
+
+
+def decide(
+    snapshot: ClusterSnapshot,
+    *,
+    limits: RestartLimits,
+    restarts: Mapping[str, list[datetime]],
+    detached_since: Mapping[str, datetime],
+) -> list[Decision]:
+    """The rows that apply to a cluster now.
+
+    `restarts` holds the moments of earlier restarts, `detached_since` the moment since when a reader has not been
+    streaming, both by name. While an operation runs the operation owns the instances and only the endpoint process
+    is looked after. What was given up (`snapshot.failed`) is not decided again.
+    """
+    if snapshot.cluster.wanted is not Wanted.RUNNING or snapshot.cluster.phase in {
+        Phase.CREATING,
+        Phase.DELETING,
+        Phase.STOPPING,
+    }:
+        return []
+    findings: list[tuple[str, Subject, Observed]] = []
+    if snapshot.endpoint_process.pid is None:
+        findings.append((ENDPOINT_PROCESS, Subject.ENDPOINT_PROCESS, Observed.GONE))
+    if snapshot.operation is None:
+        for instance in snapshot.instances:
+            subject = Subject.WRITER if instance.is_writer else Subject.READER
+            findings.append((instance.identifier, subject, _observed(snapshot, instance, limits, detached_since)))
+    decisions = []
+    for name, subject, observed in findings:
+        exhausted = limits.exhausted(restarts.get(name, []), snapshot.at)
+        rule = _TABLE.get((subject, observed, exhausted))
+        if rule is not None and name not in snapshot.failed:
+            decisions.append(Decision(name, rule))
+    return decisions
+
+
+def _observed(
+    snapshot: ClusterSnapshot, instance: Instance, limits: RestartLimits, detached_since: Mapping[str, datetime]
+) -> Observed:
+    if instance.wanted is not Wanted.RUNNING:
+        return Observed.WELL
+    if snapshot.seen(instance.identifier).pid is None:
+        return Observed.GONE
+    since = detached_since.get(instance.identifier)
+    if since is not None and snapshot.at - since > timedelta(seconds=limits.detached_after_s):
+        return Observed.DETACHED
+    return Observed.WELL

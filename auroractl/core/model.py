@@ -1,0 +1,175 @@
+"""The nouns of a cluster as immutable values, and what was observed of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class EndpointType(StrEnum):
+    """AWS's endpoint types."""
+
+    WRITER = "WRITER"
+    READER = "READER"
+    CUSTOM = "CUSTOM"
+
+
+class Wanted(StrEnum):
+    """What a person asked for; what is there is observed, never read from a row."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETED = "deleted"
+
+
+class Phase(StrEnum):
+    """The transition that an operation is taking a cluster or an instance through; `none` outside of one."""
+
+    NONE = ""
+    CREATING = "creating"
+    DELETING = "deleting"
+    FAILING_OVER = "failing-over"
+    MODIFYING = "modifying"
+    REBOOTING = "rebooting"
+    STARTING = "starting"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where something listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster as its row says: what is wanted, and what never changes."""
+
+    identifier: str
+    resource_id: str
+    engine_version: str
+    region: str
+    port: int
+    address_block: str
+    """Three octets such as `127.23.45`, or empty where all listen on one host with distinct ports."""
+    database_name: str
+    master_username: str
+    backtrack_window_s: int
+    deletion_protection: bool
+    tags: Mapping[str, str]
+    created_at: datetime
+    wanted: Wanted = Wanted.RUNNING
+    phase: Phase = Phase.NONE
+
+    @property
+    def availability_zones(self) -> tuple[str, str, str]:
+        """The three AZs over which instances and storage are spread."""
+        return f"{self.region}a", f"{self.region}b", f"{self.region}c"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance as its row says."""
+
+    identifier: str
+    cluster: str
+    availability_zone: str
+    is_writer: bool
+    promotion_tier: int
+    address: Address
+    created_at: datetime
+    wanted: Wanted = Wanted.RUNNING
+    phase: Phase = Phase.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint served by the cluster's endpoint process."""
+
+    identifier: str
+    cluster: str
+    type: EndpointType
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceObservation:
+    """What was seen of an instance, and when."""
+
+    at: datetime
+    pid: int | None = None
+    """The postmaster's process id; None when no such process lives."""
+    accepting: bool = False
+    """A query was answered."""
+    in_recovery: bool | None = None
+    lsn: int | None = None
+    """A writer's write position or a reader's replay position, in bytes."""
+    timeline: int | None = None
+    following: bool = False
+    """A reader whose WAL receiver is streaming from the writer's address."""
+    lag_bytes: int | None = None
+    lag_ms: float | None = None
+    connections: int | None = None
+    detail: str = ""
+    """Why it is not accepting, in the server's or the system's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointProcessObservation:
+    """What was seen of a cluster's endpoint process."""
+
+    at: datetime
+    pid: int | None = None
+    responding: bool = False
+    connections: Mapping[str, int] = field(default_factory=dict)
+    """Open client connections by endpoint identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOperation:
+    """The operation that holds a cluster's lock."""
+
+    identifier: str
+    kind: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSnapshot:
+    """Rows and observations of one cluster at one moment: the input of every decision and every view."""
+
+    at: datetime
+    cluster: Cluster
+    instances: tuple[Instance, ...]
+    endpoints: tuple[Endpoint, ...]
+    observed: Mapping[str, InstanceObservation]
+    endpoint_process: EndpointProcessObservation
+    operation: RunningOperation | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Why the supervisor has stopped restarting something, by instance identifier or `endpoint-process`."""
+    used_bytes: int | None = None
+
+    @property
+    def writer(self) -> Instance | None:
+        """The instance whose row says writer; None only while a cluster is being made or taken apart."""
+        return next((instance for instance in self.instances if instance.is_writer), None)
+
+    @property
+    def readers(self) -> tuple[Instance, ...]:
+        """All other instances, in the order of their rows."""
+        return tuple(instance for instance in self.instances if not instance.is_writer)
+
+    def seen(self, instance: str) -> InstanceObservation:
+        """The observation of an instance; an empty one where it has not been looked at yet."""
+        return self.observed.get(instance) or InstanceObservation(at=self.at, detail="not observed yet")
+
+    def endpoint(self, type_: EndpointType) -> Endpoint:
+        """The built-in endpoint of a type. Raises StopIteration where the cluster has none."""
+        return next(endpoint for endpoint in self.endpoints if endpoint.type is type_)

@@ -1,0 +1,131 @@
+"""What a person or a script sees, in AWS's shape and with AWS's key names. Keys are never removed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from auroractl.core import status
+from auroractl.core.identifiers import ENGINE
+from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Instance
+
+View = dict[str, Any]
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds.
+
+    >>> from datetime import UTC
+    >>> timestamp(datetime(2026, 11, 23, 4, 14, 8, tzinfo=UTC))
+    '2026-11-23T04:14:08.000Z'
+    """
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def cluster_view(snapshot: ClusterSnapshot) -> View:
+    """One element of DBClusters."""
+    cluster = snapshot.cluster
+    writer, reader = (_address(snapshot, type_) for type_ in (EndpointType.WRITER, EndpointType.READER))
+    return {
+        "DBClusterIdentifier": cluster.identifier,
+        "DbClusterResourceId": cluster.resource_id,
+        "Status": status.cluster_status(snapshot),
+        "Health": status.health(snapshot).value,
+        "Problems": status.problems(snapshot),
+        "Engine": ENGINE,
+        "EngineMode": "provisioned",
+        "EngineVersion": cluster.engine_version,
+        "Endpoint": writer[0],
+        "ReaderEndpoint": reader[0],
+        "Port": writer[1],
+        "ReaderPort": reader[1],
+        "DatabaseName": cluster.database_name,
+        "MasterUsername": cluster.master_username,
+        "AvailabilityZones": list(cluster.availability_zones),
+        "DBClusterMembers": [
+            {
+                "DBInstanceIdentifier": instance.identifier,
+                "IsClusterWriter": instance.is_writer,
+                "PromotionTier": instance.promotion_tier,
+            }
+            for instance in snapshot.instances
+        ],
+        "BacktrackWindow": cluster.backtrack_window_s,
+        "EarliestBacktrackTime": None,
+        "ClusterCreateTime": timestamp(cluster.created_at),
+        "DeletionProtection": cluster.deletion_protection,
+        "TagList": [{"Key": key, "Value": value} for key, value in sorted(cluster.tags.items())],
+        "UsedBytes": snapshot.used_bytes,
+        "Operation": (
+            {
+                "OperationIdentifier": snapshot.operation.identifier,
+                "Kind": snapshot.operation.kind,
+                "StartTime": timestamp(snapshot.operation.started_at),
+            }
+            if snapshot.operation
+            else None
+        ),
+        "EndpointProcessId": snapshot.endpoint_process.pid,
+    }
+
+
+def _address(snapshot: ClusterSnapshot, type_: EndpointType) -> tuple[str | None, int]:
+    for endpoint in snapshot.endpoints:
+        if endpoint.type is type_:
+            return endpoint.address.host, endpoint.address.port
+    return None, snapshot.cluster.port
+
+
+def instance_view(snapshot: ClusterSnapshot, instance: Instance, data_directory: str) -> View:
+    """One element of DBInstances; `data_directory` is where its data lies on this machine."""
+    seen = snapshot.seen(instance.identifier)
+    return {
+        "DBInstanceIdentifier": instance.identifier,
+        "DBClusterIdentifier": instance.cluster,
+        "DBInstanceStatus": status.instance_status(snapshot, instance),
+        "IsClusterWriter": instance.is_writer,
+        "AvailabilityZone": instance.availability_zone,
+        "PromotionTier": instance.promotion_tier,
+        "Endpoint": {"Address": instance.address.host, "Port": instance.address.port},
+        "Engine": ENGINE,
+        "EngineVersion": snapshot.cluster.engine_version,
+        "InstanceCreateTime": timestamp(instance.created_at),
+        "ProcessId": seen.pid,
+        "DataDirectory": data_directory,
+        "ReplicaLagBytes": None if instance.is_writer else seen.lag_bytes,
+        "ReplicaLagMilliseconds": None if instance.is_writer else seen.lag_ms,
+        "Following": None if instance.is_writer else seen.following,
+        "Timeline": seen.timeline,
+        "DatabaseConnections": seen.connections,
+        "ObservedTime": timestamp(seen.at),
+        "StatusReason": snapshot.failed.get(instance.identifier) or seen.detail,
+    }
+
+
+def endpoint_view(snapshot: ClusterSnapshot, endpoint: Endpoint) -> View:
+    """One element of DBClusterEndpoints. Built-in endpoints have no identifier on AWS; here they keep theirs."""
+    process = snapshot.endpoint_process
+    return {
+        "DBClusterEndpointIdentifier": endpoint.identifier,
+        "DBClusterIdentifier": endpoint.cluster,
+        "Endpoint": endpoint.address.host,
+        "Port": endpoint.address.port,
+        "EndpointType": endpoint.type.value,
+        "CustomEndpointType": None,
+        "Status": status.AVAILABLE if process.responding else "inactive",
+        "StaticMembers": [],
+        "ExcludedMembers": [],
+        "Connections": process.connections.get(endpoint.identifier),
+    }
+
+
+def event_view(source: str, source_type: str, event_id: str, message: str, at: datetime, categories: list[str]) -> View:
+    """One element of Events."""
+    return {
+        "SourceIdentifier": source,
+        "SourceType": source_type,
+        "EventId": event_id,
+        "Message": message,
+        "Date": timestamp(at),
+        "EventCategories": categories,
+    }

@@ -1,0 +1,1 @@
+"""The endpoint process: accepts client connections at stable addresses and forwards them."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: binaries, configuration, start, stop, promote, follow, copies."""

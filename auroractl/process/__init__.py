@@ -1,0 +1,1 @@
+"""Programs, accounts, locks and durable files: the only place that starts a program."""

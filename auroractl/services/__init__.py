@@ -1,0 +1,1 @@
+"""One function per use case, run as journalled steps with undo."""
