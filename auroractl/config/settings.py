@@ -50,6 +50,9 @@ class Settings:
     wal_keep_size: str = "512MB"
 
 
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
+
+
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings that hold for a home.
 
@@ -81,14 +84,13 @@ def _merge_file(settings: Settings, path: Path) -> Settings:
 
 def _merge_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
-    types = {field.name: type(field.default) for field in fields(Settings)}
     for variable, text in environment.items():
         name = variable.removeprefix(_ENVIRONMENT_PREFIX)
         key = name.lower()
-        if name == variable or name in _OTHER_VARIABLES or key not in types:
+        if name == variable or name in _OTHER_VARIABLES or key not in _DEFAULTS:
             continue
         try:
-            value = types[key](text)
+            value = type(_DEFAULTS[key])(text)
         except ValueError as error:
             raise ConfigurationError(
                 f"{variable}={text!r} is not a number.", f"Set {variable} to a number, or unset it"
@@ -103,13 +105,13 @@ def _line_of(text: str, key: str) -> int:
 
 
 def _checked(key: str, value: Any, place: str) -> Any:
-    default = next((field.default for field in fields(Settings) if field.name == key), None)
-    if default is None:
+    if key not in _DEFAULTS:
         import difflib  # noqa: PLC0415  (only on the way to an error)
 
-        close = difflib.get_close_matches(key, [field.name for field in fields(Settings)], 1)
+        close = difflib.get_close_matches(key, list(_DEFAULTS), 1)
         hint = f"Did you mean {close[0]}?" if close else "docs/configuration.md lists all keys"
         raise ConfigurationError(f"{place}: unknown key {key!r}.", hint)
+    default = _DEFAULTS[key]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not type(default):

@@ -1,0 +1,166 @@
+"""Asking a server how it is, with a deadline that holds even if the server is frozen.
+
+psycopg's ordinary calls wait without end for a server that stopped answering, so this drives libpq itself.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import pq
+from psycopg.pq import abc
+
+from auroractl.core.lsn import parse_lsn
+from auroractl.core.model import Address
+from auroractl.engine.secrets import ADMIN
+
+_INSTANCE = b"""
+SELECT pg_is_in_recovery(),
+  CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END,
+  CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_wal_receiver)
+       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin')
+"""
+_READERS = b"""
+SELECT application_name, state,
+  greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint,
+  coalesce(extract(epoch FROM replay_lag) * 1000, 0)
+FROM pg_stat_replication
+"""
+_USED_BYTES = b"SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
+
+
+class ProbeFailed(Exception):
+    """The server did not answer; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderProgress:
+    """How the writer sees one of its readers."""
+
+    streaming: bool
+    lag_bytes: int | None
+    lag_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What a server said of itself."""
+
+    in_recovery: bool
+    lsn: int
+    timeline: int | None
+    connections: int
+    readers: dict[str, ReaderProgress] = field(default_factory=dict)
+
+
+class Probe:
+    """One kept connection to one server. Not for use by two threads at once."""
+
+    def __init__(self, address: Address, password: str, timeout_s: float) -> None:
+        self._conninfo = (
+            f"host={address.host} port={address.port} user={ADMIN} password={password} dbname=postgres "
+            f"application_name=auroractl-probe sslmode=disable gssencmode=disable"
+        ).encode()
+        self._timeout_s = timeout_s
+        self._connection: abc.PGconn | None = None
+
+    def ask(self) -> ServerAnswer:
+        """Ask the server how it is. Raises ProbeFailed where it does not answer within the timeout."""
+        deadline = time.monotonic() + self._timeout_s
+        row = self._query(_INSTANCE, deadline)[0]
+        recovering = row[0] == "t"
+        readers = {} if recovering else dict(map(_reader, self._query(_READERS, deadline)))
+        return ServerAnswer(
+            in_recovery=recovering,
+            lsn=parse_lsn(str(row[1])),
+            timeline=int(row[2]) if row[2] else None,
+            connections=int(str(row[3])),
+            readers=readers,
+        )
+
+    def used_bytes(self) -> int:
+        """The size of all databases. Raises ProbeFailed as `ask` does."""
+        return int(str(self._query(_USED_BYTES, time.monotonic() + self._timeout_s)[0][0]))
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._connection is not None:
+            self._connection.finish()
+            self._connection = None
+
+    def _query(self, text: bytes, deadline: float) -> list[list[str | None]]:
+        try:
+            connection = self._connection or self._connect(deadline)
+            connection.send_query(text)
+            while connection.flush():
+                _wait(connection, write=True, deadline=deadline)
+            return _rows(_result(connection, deadline))
+        except ProbeFailed:
+            self.close()
+            raise
+        except (psycopg.Error, OSError) as error:
+            self.close()
+            raise ProbeFailed(str(error).strip()) from error
+
+    def _connect(self, deadline: float) -> abc.PGconn:
+        connection = pq.PGconn.connect_start(self._conninfo)
+        self._connection = connection
+        while connection.status != pq.ConnStatus.BAD:
+            match connection.connect_poll():
+                case pq.PollingStatus.OK:
+                    connection.nonblocking = 1
+                    return connection
+                case pq.PollingStatus.READING:
+                    _wait(connection, write=False, deadline=deadline)
+                case pq.PollingStatus.WRITING:
+                    _wait(connection, write=True, deadline=deadline)
+                case _:
+                    break
+        raise ProbeFailed(connection.get_error_message().strip())
+
+
+def _result(connection: abc.PGconn, deadline: float) -> abc.PGresult:
+    """The last result of the query that was sent; there is one per statement and each query is one statement."""
+    last: abc.PGresult | None = None
+    while True:
+        connection.consume_input()
+        if connection.is_busy():
+            _wait(connection, write=False, deadline=deadline)
+            continue
+        result = connection.get_result()
+        if result is None:
+            break
+        last = result
+    if last is None or last.status != pq.ExecStatus.TUPLES_OK:
+        raise ProbeFailed(connection.get_error_message().strip())
+    return last
+
+
+def _rows(result: abc.PGresult) -> list[list[str | None]]:
+    columns = range(result.nfields)
+    return [[_text(result.get_value(row, column)) for column in columns] for row in range(result.ntuples)]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
+
+
+def _reader(row: list[str | None]) -> tuple[str, ReaderProgress]:
+    name, state, lag_bytes, lag_ms = row
+    return str(name), ReaderProgress(
+        streaming=state in {"streaming", "catchup"},
+        lag_bytes=int(lag_bytes) if lag_bytes else None,
+        lag_ms=round(float(lag_ms), 3) if lag_ms else None,
+    )
+
+
+def _wait(connection: abc.PGconn, *, write: bool, deadline: float) -> None:
+    left_s = deadline - time.monotonic()
+    poller = select.poll()
+    poller.register(connection.socket, select.POLLOUT if write else select.POLLIN)
+    if left_s <= 0 or not poller.poll(left_s * 1000):
+        raise ProbeFailed("it did not answer in time")

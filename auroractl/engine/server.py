@@ -1,0 +1,127 @@
+"""One PostgreSQL server: start, stop, and what its files say."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from auroractl.core.errors import EngineError, TimedOut
+from auroractl.core.model import Address
+from auroractl.engine.binaries import Binaries
+from auroractl.engine.control_file import read_control_data
+from auroractl.process.accounts import Account
+from auroractl.process.files import tail
+from auroractl.process.liveness import alive, kill_all, processes_below, runs_in, send, wait_for_exit
+from auroractl.process.programs import spawn
+
+_READY_POLL_S = 0.005
+_STATUS_LINE = 7
+"""postmaster.pid's eighth line: ready, starting, stopping or standby (src/include/utils/pidfile.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server and where it lies; holds no state, everything is looked at when asked."""
+
+    name: str
+    data: Path
+    log: Path
+    address: Address
+    binaries: Binaries
+    account: Account | None
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def pid(self) -> int | None:
+        """The postmaster's process id; None where none lives. A stale pid file is seen through."""
+        lines = self._pid_file()
+        if not lines or not lines[0].strip().isdigit():
+            return None
+        pid = int(lines[0])
+        return pid if runs_in(pid, self.data) else None
+
+    def begin_start(self) -> int:
+        """Start the server and return its process id without waiting; an already running one is left as it is."""
+        running = self.pid()
+        if running is not None:
+            return running
+        return spawn(
+            [self.binaries.program("postgres"), "-D", str(self.data)], cwd=self.data, log=self.log, account=self.account
+        )
+
+    def start(self, timeout_s: float) -> int:
+        """Start the server, wait until it accepts connections (a standby: until it is consistent), return its id.
+
+        The server is started directly and its pid file watched, because pg_ctl looks only ten times a second.
+        Raises EngineError with the end of the log where it ends, TimedOut where it is not ready in time.
+        """
+        size = self.log.stat().st_size if self.log.exists() else 0
+        pid = self.begin_start()
+        self.wait_ready(pid, timeout_s, size)
+        return pid
+
+    def wait_ready(self, pid: int, timeout_s: float, log_offset: int = 0) -> None:
+        """Wait until the started server accepts connections. Raises as `start` does."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            lines = self._pid_file()
+            if (
+                lines
+                and lines[0].strip() == str(pid)
+                and lines[_STATUS_LINE:]
+                and lines[_STATUS_LINE].strip() == "ready"
+            ):
+                return
+            if not alive(pid):
+                raise EngineError(
+                    f"The server of {self.name} ended while starting: {tail(self.log, 5, log_offset)}",
+                    f"Its log is {self.log}",
+                )
+            if time.monotonic() > deadline:
+                state = lines[_STATUS_LINE].strip() if lines[_STATUS_LINE:] else "no status"
+                raise TimedOut(
+                    f"The server of {self.name} was not ready within {timeout_s:g} s (last seen: {state}).",
+                    f"Its log is {self.log}",
+                )
+            time.sleep(_READY_POLL_S)
+
+    def stop(self, timeout_s: float) -> None:
+        """Fast shutdown: sessions are ended, a checkpoint is written, standbys receive the rest of the log.
+
+        A server that is not running is left as it is. Raises TimedOut where it still runs after `timeout_s`.
+        """
+        pid = self.pid()
+        if pid is None:
+            return
+        send(pid, signal.SIGINT)
+        if not wait_for_exit(pid, timeout_s):
+            raise TimedOut(f"The server of {self.name} did not stop within {timeout_s:g} s.", f"Its log is {self.log}")
+
+    def kill(self) -> None:
+        """End the server and every process of it at once, without a checkpoint.
+
+        Raises EngineError where one of them survives, because a second writer must never be started then.
+        """
+        pid = self.pid()
+        left = kill_all([pid] if pid is not None else [])
+        left += kill_all(processes_below(self.data))
+        if left:
+            raise EngineError(
+                f"Processes of {self.name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan"
+            )
+
+    def reload(self) -> None:
+        """Make the server read its configuration again."""
+        pid = self.pid()
+        if pid is not None:
+            send(pid, signal.SIGHUP)
+
+    def control_data(self) -> dict[str, str]:
+        """What pg_controldata says of the data directory."""
+        return read_control_data(self.data, self.binaries, self.account)

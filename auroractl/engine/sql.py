@@ -1,0 +1,113 @@
+"""Talking to servers: connections of the internal user, and the few statements that operations need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from auroractl.core.errors import EngineError, TimedOut
+from auroractl.core.lsn import format_lsn, parse_lsn
+from auroractl.core.model import Address
+from auroractl.engine.secrets import ADMIN
+
+_POLL_S = 0.005
+
+
+@contextmanager
+def session(
+    address: Address,
+    password: str,
+    *,
+    user: str = ADMIN,
+    database: str = "postgres",
+    timeout_s: float = 5.0,
+    statement_timeout_s: float = 60.0,
+) -> Iterator[psycopg.Connection]:
+    """An autocommit session. Raises EngineError where it cannot be opened or a statement fails in it."""
+    try:
+        with psycopg.connect(
+            host=address.host,
+            port=address.port,
+            user=user,
+            password=password,
+            dbname=database,
+            autocommit=True,
+            connect_timeout=max(1, round(timeout_s)),
+            sslmode="disable",
+            gssencmode="disable",
+            application_name="auroractl",
+            options=f"-c statement_timeout={int(statement_timeout_s * 1000)}",
+        ) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise EngineError(f"PostgreSQL at {address}: {str(error).strip()}", "") from error
+
+
+def create_master(connection: psycopg.Connection, username: str, password: str, database: str) -> None:
+    """Create the master user (a member of rds_superuser, as on AWS) and the cluster's first database."""
+    role = sql.Identifier(username)
+    verifier = connection.pgconn.encrypt_password(password.encode(), username.encode(), b"scram-sha-256")
+    connection.execute(
+        sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(role, sql.Literal(verifier.decode()))
+    )
+    connection.execute(sql.SQL("GRANT rds_superuser TO {} WITH ADMIN OPTION").format(role))
+    connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(role))
+    if database != "postgres":
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), role))
+
+
+def in_recovery(connection: psycopg.Connection) -> bool:
+    """Whether the server is a standby."""
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+    return bool(row and row[0])
+
+
+def received_lsn(connection: psycopg.Connection) -> int:
+    """How far a standby has the log on its disk, in bytes: the further of received and replayed."""
+    row = connection.execute(
+        "SELECT greatest(coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'))"
+    ).fetchone()
+    return parse_lsn(row[0]) if row else 0
+
+
+def wait_received(connection: psycopg.Connection, lsn: int, timeout_s: float) -> None:
+    """Wait until a standby has the log up to `lsn` (bytes). Raises TimedOut with how far it came."""
+    deadline = time.monotonic() + timeout_s
+    while (reached := received_lsn(connection)) < lsn:
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"The reader has the log up to {format_lsn(reached)} and not up to {format_lsn(lsn)} "
+                f"after {timeout_s:g} s.",
+                "",
+            )
+        time.sleep(_POLL_S)
+
+
+def promote(connection: psycopg.Connection, timeout_s: float) -> None:
+    """Make a standby the writer and wait until it accepts writes; a server that already is one is left as it is."""
+    if in_recovery(connection):
+        connection.execute("SELECT pg_promote(wait => false)")
+    deadline = time.monotonic() + timeout_s
+    while in_recovery(connection):
+        if time.monotonic() > deadline:
+            raise TimedOut(f"The reader was not promoted within {timeout_s:g} s.", "")
+        time.sleep(_POLL_S)
+
+
+def active_statements(connection: psycopg.Connection) -> int:
+    """How many client sessions are running a statement right now."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def streaming_readers(connection: psycopg.Connection) -> set[str]:
+    """The instances whose WAL receivers are streaming from this writer."""
+    rows = connection.execute("SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'").fetchall()
+    return {row[0] for row in rows}

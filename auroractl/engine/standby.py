@@ -1,0 +1,55 @@
+"""Making an instance a copy of the writer: a new copy, or a rewind of what it has."""
+
+from __future__ import annotations
+
+from auroractl.core.model import Address
+from auroractl.engine.secrets import ADMIN, REPLICATION, InternalSecrets
+from auroractl.engine.server import Server
+from auroractl.process.files import remove_tree
+from auroractl.process.programs import run
+
+_COPY_TIMEOUT_S = 6 * 3600.0
+
+
+def copy_from(source: Address, server: Server, secrets: InternalSecrets) -> None:
+    """Replace a stopped server's data directory by a copy of a running one (pg_basebackup), log included."""
+    remove_tree(server.data)
+    run(
+        [
+            server.binaries.program("pg_basebackup"),
+            f"--pgdata={server.data}",
+            f"--dbname={_conninfo(source, REPLICATION, server.name)}",
+            "--checkpoint=fast",
+            "--wal-method=stream",
+            "--no-password",
+            "--no-sync",
+        ],
+        account=server.account,
+        extra_environment={"PGPASSWORD": secrets.replication},
+        timeout_s=_COPY_TIMEOUT_S,
+    )
+
+
+def rewind_to(source: Address, server: Server, secrets: InternalSecrets) -> None:
+    """Bring a stopped server back to where its history and the new writer's part (pg_rewind).
+
+    Raises MachineError where that cannot be done; the data directory then needs a new copy.
+    """
+    run(
+        [
+            server.binaries.program("pg_rewind"),
+            f"--target-pgdata={server.data}",
+            f"--source-server={_conninfo(source, ADMIN, server.name)}",
+            "--no-sync",
+        ],
+        account=server.account,
+        extra_environment={"PGPASSWORD": secrets.admin},
+        timeout_s=_COPY_TIMEOUT_S,
+    )
+
+
+def _conninfo(address: Address, user: str, name: str) -> str:
+    return (
+        f"host={address.host} port={address.port} user={user} dbname=postgres "
+        f"application_name=copy-{name} sslmode=disable gssencmode=disable connect_timeout=10"
+    )

@@ -1,0 +1,5 @@
+"""Entry for the command line: becoming another program."""
+
+from auroractl.process.programs import replace_process
+
+__all__ = ["replace_process"]

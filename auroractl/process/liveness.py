@@ -1,0 +1,152 @@
+"""Whether a process lives, what runs in a folder, and waiting for an end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock, Thread
+
+import psutil
+
+_POLL_INTERVAL_S = 0.05
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is not a zombie that nobody has collected."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def runs_in(pid: int, folder: Path) -> bool:
+    """Whether a live process has `folder` as its working folder.
+
+    Process ids are used again; the working folder tells whether it is still the process that was meant.
+    """
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and _same(process.cwd(), folder)
+    except (psutil.Error, OSError):
+        return False
+
+
+def _same(cwd: str, folder: Path) -> bool:
+    return Path(cwd.removesuffix(" (deleted)")) == folder.resolve()
+
+
+def processes_below(folder: Path) -> list[int]:
+    """Every live process whose working folder is `folder` or lies below it, also where it was deleted."""
+    root = folder.resolve()
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            cwd = Path(process.cwd().removesuffix(" (deleted)"))
+            if (cwd == root or root in cwd.parents) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; False where the process is gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for_exit(pid: int, timeout_s: float) -> bool:
+    """Wait until a process has ended; False where it still runs after `timeout_s`."""
+    descriptor = _pidfd(pid)
+    if descriptor is not None:
+        try:
+            poller = select.poll()
+            poller.register(descriptor, select.POLLIN)
+            return bool(poller.poll(timeout_s * 1000))
+        finally:
+            os.close(descriptor)
+    deadline = time.monotonic() + timeout_s
+    while alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_INTERVAL_S)
+    return True
+
+
+def kill_all(pids: Iterable[int], timeout_s: float = 10.0) -> list[int]:
+    """SIGKILL processes and wait for their end; returns those that still live after `timeout_s` each."""
+    targets = list(pids)
+    for pid in targets:
+        send(pid, signal.SIGKILL)
+    return [pid for pid in targets if not wait_for_exit(pid, timeout_s)]
+
+
+def _pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when the process ends; None where the system has none or it is gone."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+class ExitWatcher:
+    """Calls back within milliseconds of a watched process's end, from a thread of its own."""
+
+    def __init__(self, on_exit: Callable[[int], None]) -> None:
+        self._on_exit = on_exit
+        self._lock = Lock()
+        self._descriptors: dict[int, int] = {}
+        self._polled: set[int] = set()
+        self._wake_read, self._wake_write = os.pipe()
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="exit-watcher", daemon=True)
+        self._thread.start()
+
+    def watch(self, pid: int) -> None:
+        """Watch a process; one that has ended already is called back at once."""
+        with self._lock:
+            if pid in self._polled or pid in self._descriptors.values():
+                return
+            descriptor = _pidfd(pid)
+            if descriptor is None:
+                self._polled.add(pid)
+            else:
+                self._descriptors[descriptor] = pid
+        os.write(self._wake_write, b"w")
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stopping = True
+        os.write(self._wake_write, b"c")
+        self._thread.join()
+        for descriptor in (*self._descriptors, self._wake_read, self._wake_write):
+            os.close(descriptor)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            with self._lock:
+                watched, polled = dict(self._descriptors), set(self._polled)
+            poller = select.poll()
+            poller.register(self._wake_read, select.POLLIN)
+            for descriptor in watched:
+                poller.register(descriptor, select.POLLIN)
+            ready = {descriptor for descriptor, _ in poller.poll(_POLL_INTERVAL_S * 1000 if polled else None)}
+            if self._wake_read in ready:
+                os.read(self._wake_read, 4096)
+            ended = [watched[descriptor] for descriptor in ready if descriptor in watched]
+            ended += [pid for pid in polled if not alive(pid)]
+            with self._lock:
+                for descriptor in ready & watched.keys():
+                    del self._descriptors[descriptor]
+                    os.close(descriptor)
+                self._polled -= set(ended)
+            for pid in ended:
+                self._on_exit(pid)

@@ -1,0 +1,127 @@
+"""Starting programs: to the end, detached, or in place of this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from auroractl.core.errors import MachineError, TimedOut
+
+if TYPE_CHECKING:
+    from auroractl.process.accounts import Account
+
+_ALLOWED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "COVERAGE_PROCESS_START"})
+_OUTPUT_TAIL_BYTES = 2000
+_detached: dict[int, subprocess.Popen[bytes]] = {}
+_detached_lock = threading.Lock()
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A small environment for children: no PG* variables, no NOTIFY_SOCKET, nothing that would change what they do."""
+    kept = {name: value for name, value in os.environ.items() if name in _ALLOWED or name.startswith("LC_")}
+    return kept | dict(extra or {})
+
+
+def _identity(account: Account | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": os.getgrouplist(account.name, account.gid)}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    account: Account | None = None,
+    extra_environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str = "",
+    timeout_s: float = 60.0,
+) -> str:
+    """Run a program to its end and return what it printed on stdout.
+
+    Raises MachineError with the end of its output where it fails or cannot be started, TimedOut after `timeout_s`
+    (the program is killed then).
+    """
+    name = Path(argv[0]).name
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin.encode(),
+            capture_output=True,
+            cwd=cwd or "/",
+            env=environment(extra_environment),
+            timeout=timeout_s,
+            check=False,
+            **_identity(account),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimedOut(
+            f"{name} did not end within {timeout_s:g} s.", "See whether the machine is overloaded"
+        ) from error
+    except OSError as error:
+        raise MachineError(f"{name} cannot be started: {error.strerror} ({argv[0]}).", "") from error
+    if done.returncode != 0:
+        tail = (done.stderr or done.stdout)[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
+        raise MachineError(f"{name} failed with exit code {done.returncode}: {tail}", "")
+    return str(done.stdout, errors="replace")
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    log: Path,
+    account: Account | None = None,
+    extra_environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """Start a program that outlives this process and return its process id.
+
+    It gets a session of its own, so that Ctrl-C and the end of a terminal do not reach it; what it prints is appended
+    to `log`. Raises MachineError where it cannot be started.
+    """
+    try:
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=cwd,
+                env=environment(extra_environment),
+                start_new_session=True,
+                pass_fds=pass_fds,
+                **_identity(account),
+            )
+    except OSError as error:
+        raise MachineError(f"{argv[0]} cannot be started: {error}", "") from error
+    with _detached_lock:
+        _detached[child.pid] = child
+    return child.pid
+
+
+def reap() -> None:
+    """Collect the exit status of detached children that ended, so that none stays behind as a zombie."""
+    with _detached_lock:
+        for pid, child in list(_detached.items()):
+            if child.poll() is not None:
+                del _detached[pid]
+
+
+def exit_status(pid: int) -> int | None:
+    """The exit status of a detached child that ended; None while it runs or where it is not ours."""
+    with _detached_lock:
+        child = _detached.get(pid)
+        return child.poll() if child else None
+
+
+def replace_process(program: str, argv: list[str], variables: dict[str, str]) -> NoReturn:
+    """Become another program, with `variables` added to the environment. Raises MachineError where it cannot start."""
+    try:
+        os.execve(program, argv, {**os.environ, **variables})  # noqa: S606
+    except OSError as error:
+        raise MachineError(f"{program} cannot be started: {error.strerror}.", "") from error
