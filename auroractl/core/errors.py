@@ -111,6 +111,16 @@ class ClusterAlreadyExists(AuroraError):
         )
 
 
+class InstanceAlreadyExists(AuroraError):
+    """The name is taken, in this cluster or in another one."""
+
+    code = "DBInstanceAlreadyExists"
+    exit_code = ExitCode.WRONG_STATE
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"DBInstance {instance} already exists.", "Choose another name")
+
+
 class InvalidClusterState(AuroraError):
     """The cluster is not in a state in which this can be done, or is busy."""
 

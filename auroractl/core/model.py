@@ -133,6 +133,18 @@ class EndpointProcessObservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as `describe-events` tells it."""
+
+    source: str
+    source_type: str
+    event_id: str
+    message: str
+    categories: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RunningOperation:
     """The operation that holds a cluster's lock."""
 
