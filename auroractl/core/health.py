@@ -81,6 +81,11 @@ class RestartLimits:
     within_s: float = 300.0
     detached_after_s: float = 10.0
 
+    def due(self, restarts: list[datetime], now: datetime) -> bool:
+        """Whether the next restart may be tried: at once, then after 1, 2, 4, ... seconds since the last one."""
+        recent = [moment for moment in restarts if moment > now - timedelta(seconds=self.within_s)]
+        return not recent or now - recent[-1] >= timedelta(seconds=2 ** (len(recent) - 1))
+
     def exhausted(self, restarts: list[datetime], now: datetime) -> bool:
         """Whether the restarts within the last `within_s` seconds use up the bound."""
         since = now - timedelta(seconds=self.within_s)
@@ -115,9 +120,9 @@ def decide(
             findings.append((instance.identifier, subject, _observed(snapshot, instance, limits, detached_since)))
     decisions = []
     for name, subject, observed in findings:
-        exhausted = limits.exhausted(restarts.get(name, []), snapshot.at)
-        rule = _TABLE.get((subject, observed, exhausted))
-        if rule is not None and name not in snapshot.failed:
+        earlier = restarts.get(name, [])
+        rule = _TABLE.get((subject, observed, limits.exhausted(earlier, snapshot.at)))
+        if rule is not None and name not in snapshot.failed and limits.due(earlier, snapshot.at):
             decisions.append(Decision(name, rule))
     return decisions
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from auroractl.core import status
 from auroractl.core.identifiers import ENGINE
-from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Instance
+from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
 
 View = dict[str, Any]
 
@@ -119,13 +119,13 @@ def endpoint_view(snapshot: ClusterSnapshot, endpoint: Endpoint) -> View:
     }
 
 
-def event_view(source: str, source_type: str, event_id: str, message: str, at: datetime, categories: list[str]) -> View:
+def event_view(event: Event) -> View:
     """One element of Events."""
     return {
-        "SourceIdentifier": source,
-        "SourceType": source_type,
-        "EventId": event_id,
-        "Message": message,
-        "Date": timestamp(at),
-        "EventCategories": categories,
+        "SourceIdentifier": event.source,
+        "SourceType": event.source_type,
+        "EventId": event.event_id,
+        "Message": event.message,
+        "Date": timestamp(event.at),
+        "EventCategories": list(event.categories),
     }

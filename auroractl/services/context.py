@@ -1,0 +1,142 @@
+"""Everything a service works with, and the snapshot of a cluster that every decision starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from threading import Lock
+
+from auroractl.config.paths import Home
+from auroractl.config.settings import Settings
+from auroractl.core.errors import ClusterNotFound, InstanceNotFound, UsageError
+from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance
+from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
+from auroractl.services.installation import Installation
+from auroractl.services.locks import ClusterLocks
+from auroractl.services.observer import Observer
+from auroractl.state.repository import Repository
+
+
+class Context:
+    """One per supervisor; safe for use by several threads."""
+
+    def __init__(self, home: Home, settings: Settings, repository: Repository, on_change: Callable[[], None]) -> None:
+        self.home = home
+        self.settings = settings
+        self.repository = repository
+        self.installation = Installation(home, settings)
+        self.observer = Observer(self.installation, settings, on_change)
+        self.locks = ClusterLocks()
+        self.failed: dict[str, str] = {}
+        """Why something is no longer restarted, by `CLUSTER/NAME`."""
+        self.started_at = self.now()
+        self.repairs_paused = False
+        """Set while everything is being ended on purpose."""
+        self._on_change = on_change
+        self._routing_lock = Lock()
+        self._overrides: dict[str, RoutingOverride] = {}
+        self._published: dict[str, tuple[int | None, RoutingTable]] = {}
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
+
+    def wake(self) -> None:
+        """Have the watch loop look at once."""
+        self._on_change()
+
+    def cluster(self, identifier: str | None) -> Cluster:
+        """The cluster of a name, or the only one where none is given.
+
+        Raises ClusterNotFound, or UsageError where none is given and there is not exactly one.
+        """
+        known = self.repository.clusters()
+        if identifier is None:
+            if len(known) == 1:
+                return known[0]
+            if not known:
+                raise UsageError("There is no cluster yet.", "Create one: auroractl create-cluster NAME")
+            names = ", ".join(cluster.identifier for cluster in known)
+            raise UsageError(f"There are several clusters: {names}.", "Name one, or set AURORACTL_CLUSTER")
+        for cluster in known:
+            if cluster.identifier == identifier.lower():
+                return cluster
+        raise ClusterNotFound(identifier, [cluster.identifier for cluster in known])
+
+    def instance(self, identifier: str) -> Instance:
+        """The instance of a name. Raises InstanceNotFound."""
+        found = self.repository.instance(identifier.lower())
+        if found is None:
+            raise InstanceNotFound(identifier, [instance.identifier for instance in self.repository.instances()])
+        return found
+
+    def writer(self, cluster: str) -> Instance:
+        """The instance whose row says writer. Raises InstanceNotFound where there is none."""
+        for instance in self.repository.instances(cluster):
+            if instance.is_writer:
+                return instance
+        raise InstanceNotFound(f"of the writer of {cluster}", [])
+
+    def writer_address(self, cluster: str) -> Address:
+        """Where the writer listens."""
+        return self.writer(cluster).address
+
+    def endpoint_process(self, cluster: str) -> EndpointProcess:
+        """The endpoint process of a cluster."""
+        return EndpointProcess(self.home.cluster(cluster))
+
+    def snapshot(self, cluster: Cluster) -> ClusterSnapshot:
+        """Rows and observations of a cluster now."""
+        instances = tuple(self.repository.instances(cluster.identifier))
+        prefix = f"{cluster.identifier}/"
+        return ClusterSnapshot(
+            at=self.now(),
+            cluster=cluster,
+            instances=instances,
+            endpoints=tuple(self.repository.endpoints(cluster.identifier)),
+            observed=self.observer.observed(instances),
+            endpoint_process=self.endpoint_process(cluster.identifier).observe(),
+            operation=self.locks.current(cluster.identifier),
+            failed={
+                name.removeprefix(prefix): reason for name, reason in self.failed.items() if name.startswith(prefix)
+            },
+            used_bytes=self.observer.used_bytes(cluster.identifier),
+        )
+
+    def route(self, cluster: str, override: RoutingOverride | None = None) -> None:
+        """Set what an operation wants routed differently (None: nothing) and bring it into force."""
+        with self._routing_lock:
+            if override is None:
+                self._overrides.pop(cluster, None)
+            else:
+                self._overrides[cluster] = override
+        self.publish_routes(cluster)
+
+    def publish_routes(self, cluster: str) -> None:
+        """Bring the endpoint process's routing table in line with what is seen; nothing is sent if it already is."""
+        row = self.repository.cluster(cluster)
+        if row is None:
+            return
+        with self._routing_lock:
+            snapshot = self.snapshot(row)
+            override = self._overrides.get(cluster, RoutingOverride())
+            table = routing_table(
+                snapshot,
+                connections_max=self.settings.connections_max,
+                hold_timeout_s=self.settings.hold_timeout_s,
+                without=override.without,
+                draining=override.draining,
+            )
+            state = (snapshot.endpoint_process.pid, table)
+            if snapshot.endpoint_process.responding and self._published.get(cluster) != state:
+                self.endpoint_process(cluster).apply(table)
+                self._published[cluster] = state
+
+    def forget(self, cluster: str) -> None:
+        """Drop what is remembered of a cluster that is being started afresh or was deleted."""
+        with self._routing_lock:
+            self._overrides.pop(cluster, None)
+            self._published.pop(cluster, None)
+        for name in [name for name in self.failed if name.startswith(f"{cluster}/")]:
+            del self.failed[name]

@@ -1,0 +1,248 @@
+"""create-cluster: from a name to a cluster that has really taken a commit and answered a read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from auroractl.core import identifiers
+from auroractl.core.addresses import AddressPlan
+from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineError, TimedOut
+from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
+from auroractl.core.operations import OperationKind, OperationRecord
+from auroractl.engine import sql
+from auroractl.engine.control_file import renew_system_identifier
+from auroractl.engine.secrets import generate_password
+from auroractl.process.files import copy_tree, make_folder, read_json, remove_tree, write_json
+from auroractl.process.liveness import kill_all, processes_below
+from auroractl.services import events, operations, placement
+from auroractl.services.concurrency import side_by_side
+from auroractl.services.context import Context
+from auroractl.services.operations import Plan, Progress, Step, new_record, nothing
+
+_VERIFY_TIMEOUT_S = 30.0
+_POLL_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class CreateClusterRequest:
+    """What is asked for; None means the default."""
+
+    cluster: str
+    readers: int = 2
+    engine_version: str | None = None
+    database_name: str | None = None
+    master_username: str | None = None
+    master_user_password: str | None = None
+    port: int | None = None
+    region: str | None = None
+    backtrack_window_s: int | None = None
+    deletion_protection: bool = False
+    tags: dict[str, str] | None = None
+    retain: bool = False
+
+
+def _reserve(context: Context, request: CreateClusterRequest) -> OperationRecord:
+    """Check the request against Aurora's rules, then write the rows that reserve names and addresses.
+
+    Nothing is changed where it raises: InvalidParameterValue, ClusterAlreadyExists, MachineError.
+    """
+    name = identifiers.identifier("DBClusterIdentifier", request.cluster)
+    readers = identifiers.readers(request.readers)
+    password = request.master_user_password
+    if password is not None:
+        identifiers.master_password(password)
+    if request.port is not None:
+        identifiers.port(request.port)
+    window_s = request.backtrack_window_s
+    username = identifiers.master_username(request.master_username or identifiers.MASTER_USERNAME_DEFAULT)
+    database = identifiers.database_name(request.database_name or identifiers.DATABASE_NAME_DEFAULT)
+    region = identifiers.region(request.region or context.settings.region)
+    window_s = identifiers.backtrack_window(identifiers.BACKTRACK_WINDOW_DEFAULT_S if window_s is None else window_s)
+    tags = identifiers.tags(request.tags or {})
+    if context.repository.cluster(name) is not None:
+        raise ClusterAlreadyExists(name)
+    installed = context.installation.binaries.version
+    version = identifiers.engine_version(request.engine_version or installed, installed)
+    plan = placement.find_addresses(context, request.port)
+    cluster = Cluster(
+        identifier=name,
+        resource_id=f"cluster-{generate_password(26).upper()}",
+        engine_version=version,
+        region=region,
+        port=plan.port,
+        address_block=plan.block,
+        database_name=database,
+        master_username=username,
+        backtrack_window_s=window_s,
+        deletion_protection=request.deletion_protection,
+        tags=tags,
+        created_at=context.now(),
+        phase=Phase.CREATING,
+    )
+    taken = {instance.identifier for instance in context.repository.instances()}
+    instances = placement.new_instances(
+        context, cluster, [], readers + 1, plan=plan, with_writer=True, taken_names=taken
+    )
+    record = new_record(context, OperationKind.CREATE_CLUSTER, name, {"Retain": request.retain})
+    context.forget(name)
+    context.repository.create_cluster(cluster, instances, _endpoints(cluster, plan), record)
+    try:
+        _keep_password(context, name, password or generate_password())
+    except MachineError as error:
+        operations.abandon(context, record, error.message)
+        raise
+    return record
+
+
+def create_cluster(
+    context: Context, request: CreateClusterRequest, progress: Progress, on_reserved: Callable[[], None] = nothing
+) -> str:
+    """Create a cluster and return its identifier; `on_reserved` is called once nothing can refuse it any more.
+
+    Raises what checking the request raises (nothing is changed then), or the error of the step that failed (all is
+    undone then, unless `retain` is set).
+    """
+    name = identifiers.identifier("DBClusterIdentifier", request.cluster)
+    operations.perform(
+        context,
+        OperationKind.CREATE_CLUSTER,
+        name,
+        prepare=lambda: _reserve(context, request),
+        progress=progress,
+        on_prepared=on_reserved,
+    )
+    return name
+
+
+def _keep_password(context: Context, name: str, password: str) -> None:
+    paths = context.home.cluster(name)
+    make_folder(context.home.run)
+    make_folder(context.home.clusters, mode=0o755)
+    make_folder(paths.folder, mode=0o755)
+    write_json(paths.secrets, {"master": password})
+
+
+def _endpoints(cluster: Cluster, plan: AddressPlan) -> list[Endpoint]:
+    return [
+        Endpoint(f"{cluster.identifier}-{type_.value.lower()}", cluster.identifier, type_, plan.endpoint(type_))
+        for type_ in (EndpointType.WRITER, EndpointType.READER)
+    ]
+
+
+def master_password(context: Context, cluster: str) -> str:
+    """The master user's password. Raises MachineError where its file is gone."""
+    path = context.home.cluster(cluster).secrets
+    document = read_json(path)
+    if document is None:
+        raise MachineError(f"The password of DBCluster {cluster} is gone: {path} does not exist.", "")
+    return str(document["master"])
+
+
+def _plan(context: Context, record: OperationRecord) -> Plan:
+    """The steps of create-cluster."""
+    making = _Making(context, record.cluster)
+    steps = [
+        Step("Prepare PostgreSQL", making.prepare, undo=making.remove),
+        Step("Start the endpoints", making.start_endpoint_process, undo=making.stop_endpoint_process),
+        Step("Copy the data directories", making.copy),
+        Step("Start the instances", making.start_instances, undo=making.stop_instances),
+        Step("Commit through the writer endpoint", making.commit),
+        Step("Read through the reader endpoint and every instance", making.read),
+        Step("Mark the cluster available", making.available),
+    ]
+    return Plan(steps, point_of_no_return="Mark the cluster available")
+
+
+class _Making:
+    def __init__(self, context: Context, name: str) -> None:
+        self._context = context
+        self._name = name
+        self._paths = context.home.cluster(name)
+        self._installation = context.installation
+
+    def _instances(self) -> list[Instance]:
+        return self._context.repository.instances(self._name)
+
+    def prepare(self) -> None:
+        self._installation.template()
+        make_folder(self._paths.instances, mode=0o755)
+        for instance in self._instances():
+            self._installation.make_instance_folder(instance)
+
+    def remove(self) -> None:
+        """Everything that the reservation and the steps made; the rows last, so that a cut-off undo is repeated."""
+        kill_all(processes_below(self._paths.folder))
+        remove_tree(self._paths.folder)
+        self._context.forget(self._name)
+        self._context.repository.delete_cluster(self._name)
+
+    def start_endpoint_process(self) -> None:
+        self._context.endpoint_process(self._name).begin_start()
+
+    def stop_endpoint_process(self) -> None:
+        self._context.endpoint_process(self._name).stop()
+
+    def copy(self) -> None:
+        writer, *readers = self._instances()
+        data = self._installation.server(writer).data
+        copy_tree(self._installation.template_path, data)
+        renew_system_identifier(data)
+        side_by_side(copy_tree, [(data, self._installation.server(reader).data) for reader in readers])
+        for instance in (writer, *readers):
+            self._installation.configure(instance, None if instance.is_writer else writer.address)
+
+    def start_instances(self) -> None:
+        servers = [self._installation.server(instance) for instance in self._instances()]
+        started = [(server, server.begin_start()) for server in servers]
+        for server, pid in started:
+            server.wait_ready(pid, self._context.settings.start_timeout_s)
+        process = self._context.endpoint_process(self._name)
+        process.wait_ready(process.begin_start())
+        side_by_side(self._context.observer.refresh, [(instance,) for instance in self._instances()])
+        self._context.publish_routes(self._name)
+
+    def stop_instances(self) -> None:
+        for instance in self._instances():
+            self._installation.server(instance).kill()
+
+    def commit(self) -> None:
+        cluster = self._context.cluster(self._name)
+        password = master_password(self._context, self._name)
+        with sql.session(self._endpoint(EndpointType.WRITER), self._installation.secrets.admin) as connection:
+            sql.create_master(connection, cluster.master_username, password, cluster.database_name)
+
+    def read(self) -> None:
+        addresses = [self._endpoint(EndpointType.READER), *(instance.address for instance in self._instances())]
+        side_by_side(self._read_as_master, [(address,) for address in addresses])
+
+    def _read_as_master(self, address: Address) -> None:
+        """Connecting proves that the master user, and with it the first commit, has arrived there."""
+        cluster = self._context.cluster(self._name)
+        password = master_password(self._context, self._name)
+        deadline = time.monotonic() + _VERIFY_TIMEOUT_S
+        while True:
+            try:
+                with sql.session(
+                    address, password, user=cluster.master_username, database=cluster.database_name
+                ) as connection:
+                    connection.execute("SELECT 1")
+                    return
+            except EngineError as error:
+                if time.monotonic() > deadline:
+                    raise TimedOut(f"A read at {address} did not work: {error.message}", "") from error
+            time.sleep(_POLL_S)
+
+    def _endpoint(self, type_: EndpointType) -> Address:
+        endpoints = self._context.repository.endpoints(self._name)
+        return next(endpoint.address for endpoint in endpoints if endpoint.type is type_)
+
+    def available(self) -> None:
+        for instance in self._instances():
+            self._context.repository.update_instance(instance.identifier, phase=Phase.NONE)
+        self._context.repository.update_cluster(self._name, phase=Phase.NONE, wanted=Wanted.RUNNING)
+        events.record(self._context, self._name, events.CLUSTER_CREATED, self._name, "DB cluster created")
+
+
+operations.PLANNERS[OperationKind.CREATE_CLUSTER] = _plan

@@ -1,0 +1,65 @@
+"""delete-cluster: leaves no process, file, address or row."""
+
+from __future__ import annotations
+
+from auroractl.core.errors import EngineError, InvalidParameterCombination
+from auroractl.core.model import Phase, Wanted
+from auroractl.core.operations import OperationKind, OperationRecord
+from auroractl.process.files import remove_tree
+from auroractl.process.liveness import kill_all, processes_below
+from auroractl.services import events, operations
+from auroractl.services.context import Context
+from auroractl.services.operations import Plan, Progress, Step, new_record
+
+
+def delete_cluster(context: Context, name: str, progress: Progress) -> None:
+    """Delete a cluster with all its data.
+
+    Raises ClusterNotFound, InvalidParameterCombination under deletion protection (AWS's code for it), and
+    InvalidClusterState where another operation is in progress.
+    """
+    operations.perform(
+        context, OperationKind.DELETE_CLUSTER, name, prepare=lambda: _prepare(context, name), progress=progress
+    )
+
+
+def _prepare(context: Context, name: str) -> OperationRecord:
+    if context.cluster(name).deletion_protection:
+        raise InvalidParameterCombination(
+            "Cannot delete protected Cluster, please disable deletion protection and try again.",
+            f"auroractl modify-cluster {name} --no-deletion-protection",
+        )
+    record = new_record(context, OperationKind.DELETE_CLUSTER, name, {})
+    context.repository.begin_operation(record)
+    return record
+
+
+def _plan(context: Context, record: OperationRecord) -> Plan:
+    name = record.cluster
+    folder = context.home.cluster(name).folder
+
+    def mark() -> None:
+        if context.repository.cluster(name) is not None:
+            context.repository.update_cluster(name, wanted=Wanted.DELETED, phase=Phase.DELETING)
+
+    def end_processes() -> None:
+        context.endpoint_process(name).stop()
+        left = kill_all(processes_below(folder))
+        if left:
+            raise EngineError(f"Processes of {name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
+
+    def remove_rows() -> None:
+        context.repository.delete_cluster(name)
+        context.forget(name)
+        events.record(context, name, events.CLUSTER_DELETED, name, "DB cluster deleted")
+
+    steps = [
+        Step("Mark the cluster as being deleted", mark),
+        Step("End its processes", end_processes),
+        Step("Remove its files", lambda: remove_tree(folder)),
+        Step("Forget it", remove_rows),
+    ]
+    return Plan(steps, point_of_no_return=steps[0].name)
+
+
+operations.PLANNERS[OperationKind.DELETE_CLUSTER] = _plan

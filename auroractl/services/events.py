@@ -1,0 +1,51 @@
+"""Events as AWS words them (Aurora User Guide, "Amazon RDS event categories and event messages")."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+CLUSTER = "db-cluster"
+INSTANCE = "db-instance"
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """An event's id and categories; ids beginning with AURORACTL are ours, where AWS has none."""
+
+    event_id: str
+    source_type: str
+    categories: tuple[str, ...]
+
+
+CLUSTER_CREATED = EventKind("RDS-EVENT-0170", CLUSTER, ("creation",))
+CLUSTER_DELETED = EventKind("RDS-EVENT-0171", CLUSTER, ("deletion",))
+CLUSTER_STOPPED = EventKind("RDS-EVENT-0150", CLUSTER, ("notification",))
+CLUSTER_STARTED = EventKind("RDS-EVENT-0151", CLUSTER, ("notification",))
+FAILOVER_FAILED = EventKind("RDS-EVENT-0069", CLUSTER, ("failover",))
+FAILOVER_COMPLETED = EventKind("RDS-EVENT-0071", CLUSTER, ("failover",))
+FAILOVER_STARTED_SAME_AZ = EventKind("RDS-EVENT-0072", CLUSTER, ("failover",))
+FAILOVER_STARTED_CROSS_AZ = EventKind("RDS-EVENT-0073", CLUSTER, ("failover",))
+INSTANCE_CREATED = EventKind("RDS-EVENT-0005", INSTANCE, ("creation",))
+INSTANCE_DELETED = EventKind("RDS-EVENT-0003", INSTANCE, ("deletion",))
+INSTANCE_RESTARTED = EventKind("RDS-EVENT-0006", INSTANCE, ("availability",))
+REPAIR = EventKind("AURORACTL-EVENT-0001", CLUSTER, ("recovery",))
+GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
+
+
+def record(context: Context, cluster: str, kind: EventKind, source: str, message: str) -> None:
+    """Keep an event and log it. `source` is the identifier of the cluster or instance that it is about."""
+    log.info("%s %s: %s", cluster, source, message)
+    context.repository.add_event(
+        cluster=cluster,
+        source=source,
+        source_type=kind.source_type,
+        event_id=kind.event_id,
+        message=message,
+        categories=list(kind.categories),
+        at=context.now(),
+    )

@@ -1,0 +1,261 @@
+"""failover: a planned switch on a healthy cluster, a promotion where the writer is dead.
+
+Planned, the old writer is stopped cleanly first and the target has its whole log before it is promoted, so nothing
+acknowledged is lost. Unplanned, the old writer's processes are killed before anything is promoted, so that there are
+never two writers.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from auroractl.core import topology
+from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidInstanceState
+from auroractl.core.lsn import parse_lsn
+from auroractl.core.model import ClusterSnapshot, Instance, Phase
+from auroractl.core.operations import OperationKind, OperationRecord
+from auroractl.engine import sql
+from auroractl.services import events, following, operations
+from auroractl.services.concurrency import side_by_side
+from auroractl.services.context import Context
+from auroractl.services.endpoint_process import RoutingOverride
+from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.services.power import require_running
+
+_RECEIVE_TIMEOUT_S = 5.0
+_PROMOTE_TIMEOUT_S = 30.0
+_CHECKPOINT_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverResult:
+    """What a failover did; `switch_ms` is the time during which nobody could write."""
+
+    source: str
+    target: str
+    planned: bool
+    switch_ms: float
+
+
+def failover(context: Context, name: str, target: str | None, progress: Progress) -> FailoverResult:
+    """Make a reader the writer and the writer a reader.
+
+    `target` is the reader's name; without it Aurora's order decides. Raises InvalidClusterState where there is no
+    reader that could be promoted or another operation is in progress, InvalidInstanceState for a wrong target,
+    InstanceNotFound for an unknown one.
+    """
+    require_running(context, name)
+    switch = _Switch()
+    record = operations.perform(
+        context,
+        OperationKind.FAILOVER,
+        name,
+        prepare=lambda: _prepare(context, name, target),
+        progress=progress,
+        planner=lambda context, record: _plan(context, record, switch),
+    )
+    arguments = record.arguments
+    return FailoverResult(arguments["From"], arguments["To"], arguments["Planned"], switch.duration_ms)
+
+
+@dataclass(slots=True)
+class _Switch:
+    """Measures the time without a writer."""
+
+    began_at: float = 0.0
+    duration_ms: float = 0.0
+
+    def begin(self) -> None:
+        self.began_at = time.monotonic()
+
+    def end(self) -> None:
+        self.duration_ms = (time.monotonic() - self.began_at) * 1000
+
+
+def _prepare(context: Context, name: str, wanted: str | None) -> OperationRecord:
+    require_running(context, name)
+    writer = context.writer(name)
+    for instance in context.repository.instances(name):
+        context.observer.refresh(instance)
+    snapshot = context.snapshot(context.cluster(name))
+    target = _choose(context, snapshot, wanted)
+    planned = snapshot.seen(writer.identifier).accepting
+    record = new_record(
+        context,
+        OperationKind.FAILOVER,
+        name,
+        {"From": writer.identifier, "To": target.identifier, "Planned": planned},
+    )
+    context.repository.begin_operation(record)
+    same_zone = writer.availability_zone == target.availability_zone
+    kind = events.FAILOVER_STARTED_SAME_AZ if same_zone else events.FAILOVER_STARTED_CROSS_AZ
+    where = "same AZ" if same_zone else "cross AZ"
+    message = f"Started {where} failover to DB instance: {target.identifier}"
+    events.record(context, name, kind, name, message)
+    return record
+
+
+def _choose(context: Context, snapshot: ClusterSnapshot, wanted: str | None) -> Instance:
+    name = snapshot.cluster.identifier
+    if wanted is not None:
+        target = context.instance(wanted)
+        if target.cluster != name:
+            raise InvalidInstanceState(
+                f"DBInstance {target.identifier} belongs to DBCluster {target.cluster}, not to {name}.",
+                f"Readers of {name}: {', '.join(each.identifier for each in snapshot.readers) or 'none'}",
+            )
+        if target.is_writer:
+            raise InvalidInstanceState(
+                f"DBInstance {target.identifier} is the writer already.",
+                f"Readers of {name}: {', '.join(each.identifier for each in snapshot.readers) or 'none'}",
+            )
+        if not snapshot.seen(target.identifier).accepting:
+            raise InvalidInstanceState(
+                f"DBInstance {target.identifier} does not answer: {snapshot.seen(target.identifier).detail}",
+                f"See auroractl status {name}",
+            )
+        return target
+    ready = [reader for reader in snapshot.readers if snapshot.seen(reader.identifier).accepting]
+    if not ready:
+        raise InvalidClusterState(
+            f"DBCluster {name} has no reader that could be promoted.",
+            f"Add one: auroractl scale-readers {name} --add 1"
+            if not snapshot.readers
+            else f"See what is wrong with its readers: auroractl status {name}",
+        )
+    lsn = {reader.identifier: snapshot.seen(reader.identifier).lsn or 0 for reader in ready}
+    return topology.promotion_order(ready, lsn)[0]
+
+
+def _plan(context: Context, record: OperationRecord, switch: _Switch | None = None) -> Plan:
+    work = _Failover(context, record.cluster, record.arguments, switch or _Switch())
+    if record.arguments["Planned"]:
+        first = [
+            Step("Write a checkpoint", work.checkpoint, undo=work.resume),
+            Step("Hold new connections", work.hold),
+            Step(f"Stop the writer {work.source}", work.stop_writer, undo=work.restart_writer),
+        ]
+    else:
+        first = [
+            Step("Cut connections to the writer", work.cut, undo=work.resume),
+            Step(f"End the writer {work.source}", work.fence),
+        ]
+    promote = f"Promote {work.target}"
+    rest = [
+        Step(promote, work.promote),
+        Step("Switch the endpoints", work.switch_endpoints),
+        Step("Point the other readers to it", work.repoint),
+        Step(f"Bring {work.source} back as a reader", work.rejoin),
+        Step("Mark the cluster available", work.finish),
+    ]
+    return Plan([*first, *rest], point_of_no_return=promote)
+
+
+class _Failover:
+    def __init__(self, context: Context, cluster: str, arguments: dict[str, Any], switch: _Switch) -> None:
+        self._context = context
+        self._cluster = cluster
+        self._planned = arguments["Planned"]
+        self._switch = switch
+        self._password = context.installation.secrets.admin
+        self.source: str = arguments["From"]
+        self.target: str = arguments["To"]
+
+    def _instance(self, identifier: str) -> Instance:
+        return self._context.instance(identifier)
+
+    def checkpoint(self) -> None:
+        """While clients still write, so that the writer's own last checkpoint is short."""
+        self._context.repository.update_cluster(self._cluster, phase=Phase.FAILING_OVER)
+        with sql.session(
+            self._instance(self.source).address, self._password, statement_timeout_s=_CHECKPOINT_TIMEOUT_S
+        ) as connection:
+            if self.target not in sql.streaming_readers(connection):
+                raise InvalidInstanceState(
+                    f"DBInstance {self.target} is not receiving changes from the writer.",
+                    f"See auroractl status {self._cluster}",
+                )
+            connection.execute("CHECKPOINT")
+
+    def hold(self) -> None:
+        self._switch.begin()
+        self._context.route(self._cluster, RoutingOverride(draining=[self.source]))
+
+    def cut(self) -> None:
+        self._switch.begin()
+        self._context.repository.update_cluster(self._cluster, phase=Phase.FAILING_OVER)
+        self._context.route(self._cluster, RoutingOverride(without=[self.source]))
+
+    def resume(self) -> None:
+        """The first step's undo, and so the last: routes as they were, nothing under way."""
+        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
+        self._context.route(self._cluster, None)
+        message = f"Failover to DB instance {self.target} failed; {self.source} stays the writer"
+        events.record(self._context, self._cluster, events.FAILOVER_FAILED, self._cluster, message)
+
+    def stop_writer(self) -> None:
+        """Stop it cleanly and make sure that the target has all of its log, the final checkpoint included."""
+        server = self._context.installation.server(self._instance(self.source))
+        server.stop(self._context.settings.stop_timeout_s)
+        control = server.control_data()
+        if control["Database cluster state"] != "shut down":
+            raise EngineError(f"{self.source} did not shut down cleanly: {control['Database cluster state']}.", "")
+        checkpoint = parse_lsn(control["Latest checkpoint location"])
+        with sql.session(self._instance(self.target).address, self._password) as connection:
+            sql.wait_received(connection, checkpoint + 1, _RECEIVE_TIMEOUT_S)
+
+    def restart_writer(self) -> None:
+        source = self._instance(self.source)
+        following.start_writer(self._context, source)
+        self._context.observer.refresh(source)
+
+    def fence(self) -> None:
+        """SIGKILL to every process of the old writer; only then may another one be promoted."""
+        self._context.installation.server(self._instance(self.source)).kill()
+
+    def promote(self) -> None:
+        target = self._instance(self.target)
+        self._context.installation.server(target).start(self._context.settings.start_timeout_s)
+        with sql.session(target.address, self._password) as connection:
+            sql.promote(connection, _PROMOTE_TIMEOUT_S)
+        self._context.repository.set_writer(self._cluster, self.target)
+
+    def switch_endpoints(self) -> None:
+        self._context.observer.refresh(self._instance(self.target))
+        self._context.route(self._cluster, RoutingOverride(without=[self.source]))
+        self._switch.end()
+
+    def _others(self) -> list[Instance]:
+        instances = self._context.repository.instances(self._cluster)
+        return [each for each in instances if each.identifier not in {self.source, self.target}]
+
+    def repoint(self) -> None:
+        """Readers read their configuration again and follow the new timeline without a restart."""
+        target = self._instance(self.target)
+        for reader in self._others():
+            server = self._context.installation.server(reader)
+            if (server.data / "PG_VERSION").exists():
+                self._context.installation.configure(reader, target.address)
+                server.reload()
+
+    def rejoin(self) -> None:
+        """A failure here leaves a working cluster with an instance less; the watch loop goes on trying."""
+        source, target = self._instance(self.source), self._instance(self.target)
+        try:
+            following.rejoin(self._context, source, target, diverged=not self._planned)
+        except AuroraError as error:
+            events.record(self._context, self._cluster, events.REPAIR, self.source, f"It cannot follow yet: {error}")
+        self._context.observer.refresh(source)
+
+    def finish(self) -> None:
+        side_by_side(self._context.observer.refresh, [(each,) for each in self._others()])
+        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
+        self._context.route(self._cluster, None)
+        took = f" in {self._switch.duration_ms:.0f} ms" if self._switch.duration_ms else ""
+        message = f"Completed failover to DB instance: {self.target}{took}"
+        events.record(self._context, self._cluster, events.FAILOVER_COMPLETED, self._cluster, message)
+
+
+operations.PLANNERS[OperationKind.FAILOVER] = _plan

@@ -1,0 +1,110 @@
+"""Starting writers and readers, and making a reader follow the writer whatever state its data is in."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from auroractl.core.errors import AuroraError, EngineError, TimedOut
+from auroractl.core.model import Address, Instance
+from auroractl.engine import sql, standby
+from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+_FOLLOW_TIMEOUT_S = 5.0
+_POLL_S = 0.01
+
+
+def start_writer(context: Context, writer: Instance) -> None:
+    """Start the writer in place; one that runs is left as it is.
+
+    Raises EngineError where its data directory is gone or marked as a reader's, because starting it would then make
+    a second history.
+    """
+    server = context.installation.server(writer)
+    if server.pid() is None:
+        if not (server.data / "PG_VERSION").exists():
+            raise EngineError(
+                f"The data directory of the writer {writer.identifier} is gone: {server.data}",
+                f"Promote a reader: auroractl failover {writer.cluster}",
+            )
+        if (server.data / "standby.signal").exists():
+            raise EngineError(
+                f"The data directory of {writer.identifier} is a reader's.",
+                f"Promote a reader: auroractl failover {writer.cluster}",
+            )
+        context.installation.configure(writer, None)
+    server.start(context.settings.start_timeout_s)
+
+
+def start_reader(context: Context, reader: Instance, writer: Instance) -> None:
+    """Start a reader on the data it has and have it follow the writer; a running one is pointed at the writer.
+
+    Raises EngineError where it has no data or does not start.
+    """
+    server = context.installation.server(reader)
+    if not (server.data / "PG_VERSION").exists():
+        raise EngineError(f"The data directory of {reader.identifier} is gone: {server.data}", "")
+    running = server.pid() is not None
+    context.installation.configure(reader, writer.address)
+    if running:
+        server.reload()
+    server.start(context.settings.start_timeout_s)
+
+
+def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bool = False) -> str:
+    """Make an instance a reader of the writer by the cheapest way that works and return that way in words.
+
+    Its data as it is (left out where it is known to have `diverged`), else rewound to where it left the writer's
+    history (pg_rewind), else a new copy. Raises the error of the last way where none works.
+    """
+    server = context.installation.server(reader)
+    ways = (("as it was", _as_it_is), ("rewound", _rewound), ("copied anew", _copied))
+    for words, way in ways[diverged:]:
+        try:
+            way(context, reader, writer)
+            wait_following(context, reader, writer, _FOLLOW_TIMEOUT_S)
+        except AuroraError as error:
+            if way is _copied:
+                raise
+            log.info("%s cannot follow %s (%s): %s", reader.identifier, writer.identifier, words, error)
+            server.kill()
+        else:
+            return words
+    raise AssertionError("unreachable: the last way returns or raises")
+
+
+def _as_it_is(context: Context, reader: Instance, writer: Instance) -> None:
+    start_reader(context, reader, writer)
+
+
+def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
+    server = context.installation.server(reader)
+    standby.rewind_to(writer.address, server, context.installation.secrets)
+    start_reader(context, reader, writer)
+
+
+def _copied(context: Context, reader: Instance, writer: Instance) -> None:
+    copy_from_writer(context, reader, writer.address)
+    start_reader(context, reader, writer)
+
+
+def copy_from_writer(context: Context, reader: Instance, source: Address) -> None:
+    """Give a stopped reader a new copy of the writer's data, configured to follow it."""
+    context.installation.make_instance_folder(reader)
+    standby.copy_from(source, context.installation.server(reader), context.installation.secrets)
+    context.installation.configure(reader, source)
+
+
+def wait_following(context: Context, reader: Instance, writer: Instance, timeout_s: float) -> None:
+    """Wait until the writer sees the reader streaming. Raises TimedOut, or EngineError where the reader ended."""
+    server = context.installation.server(reader)
+    deadline = time.monotonic() + timeout_s
+    with sql.session(writer.address, context.installation.secrets.admin) as connection:
+        while reader.identifier not in sql.streaming_readers(connection):
+            if server.pid() is None:
+                raise EngineError(f"The server of {reader.identifier} ended.", f"Its log is {server.log}")
+            if time.monotonic() > deadline:
+                raise TimedOut(f"{reader.identifier} did not begin to follow within {timeout_s:g} s.", "")
+            time.sleep(_POLL_S)

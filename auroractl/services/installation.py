@@ -1,0 +1,88 @@
+"""What all clusters of a home share: the account, the programs, the internal passwords, the template."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+
+from auroractl.config.paths import Home
+from auroractl.config.settings import Settings
+from auroractl.core.model import Address, Instance
+from auroractl.engine import configuration
+from auroractl.engine.binaries import Binaries, find_binaries
+from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
+from auroractl.engine.server import Server
+from auroractl.engine.template import ensure_template, template_name
+from auroractl.process.accounts import Account, database_account, require_reachable
+from auroractl.process.files import make_folder
+
+
+class Installation:
+    """Found out at first use, so that a supervisor can run and say what is missing."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self._lock = RLock()
+
+    @cached_property
+    def account(self) -> Account | None:
+        """The account of the database processes; None for the current one."""
+        account = database_account(self.settings.run_as)
+        require_reachable(self.home.root, account)
+        return account
+
+    @cached_property
+    def binaries(self) -> Binaries:
+        """The PostgreSQL programs."""
+        with self._lock:
+            return find_binaries(self.settings.postgresql_folder, self.account, self.home.binaries)
+
+    @cached_property
+    def secrets(self) -> InternalSecrets:
+        """The passwords of the internal database users."""
+        with self._lock:
+            return load_internal_secrets(self.home.internal_secrets)
+
+    def template(self) -> None:
+        """Make the template that clusters are copied from, if it is not there yet."""
+        with self._lock:
+            ensure_template(self.template_path, self.binaries, self.secrets, self.account)
+
+    @property
+    def template_path(self) -> Path:
+        """Where the template lies."""
+        return self.home.template(template_name(self.binaries.version))
+
+    def server(self, instance: Instance) -> Server:
+        """The PostgreSQL server of an instance."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        return Server(
+            name=instance.identifier,
+            data=paths.data,
+            log=paths.log,
+            address=instance.address,
+            binaries=self.binaries,
+            account=self.account,
+        )
+
+    def make_instance_folder(self, instance: Instance) -> None:
+        """The folder of an instance with what its server needs besides the data directory."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        make_folder(paths.folder, owner=self.account)
+        configuration.write_pgpass(paths.pgpass, self.secrets.replication, self.account)
+
+    def configure(self, instance: Instance, follow: Address | None) -> None:
+        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        settings = configuration.ServerSettings(
+            connections_max=self.settings.connections_max,
+            shared_buffers=self.settings.shared_buffers,
+            max_wal_size=self.settings.max_wal_size,
+            wal_keep_size=self.settings.wal_keep_size,
+        )
+        values = configuration.server_configuration(
+            instance.identifier, instance.address, settings, follow, paths.pgpass
+        )
+        configuration.write_configuration(paths.data, values, standby=follow is not None, account=self.account)

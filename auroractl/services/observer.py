@@ -1,0 +1,157 @@
+"""What is seen of instances: one thread each asks its server, and a process's end is noticed within milliseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event, Lock, Thread
+
+from auroractl.config.settings import Settings
+from auroractl.core.model import Instance, InstanceObservation
+from auroractl.engine.probe import Probe, ProbeFailed, ReaderProgress, ServerAnswer
+from auroractl.process.liveness import ExitWatcher, alive
+from auroractl.process.programs import reap
+from auroractl.services.installation import Installation
+
+_USED_BYTES_INTERVAL_S = 5.0
+
+
+class _Watch:
+    """The thread that looks at one instance."""
+
+    def __init__(self, observer: Observer, instance: Instance, interval_s: float) -> None:
+        self.instance = instance
+        self._observer = observer
+        self._interval_s = interval_s
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name=f"watch-{instance.identifier}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _run(self) -> None:
+        probe = self._observer.probe(self.instance)
+        try:
+            while not self._ended.is_set():
+                self._observer.look(self.instance, probe)
+                self._ended.wait(self._interval_s)
+        finally:
+            probe.close()
+
+
+class Observer:
+    """The latest observation of every instance that is watched.
+
+    `on_change` is called, from any thread, when a process started or ended or a server began or ceased to answer.
+    """
+
+    def __init__(self, installation: Installation, settings: Settings, on_change: Callable[[], None]) -> None:
+        self._installation = installation
+        self._settings = settings
+        self._on_change = on_change
+        self._lock = Lock()
+        self._watches: dict[str, _Watch] = {}
+        self._seen: dict[str, InstanceObservation] = {}
+        self._progress: dict[str, dict[str, ReaderProgress]] = {}
+        self._used: dict[str, tuple[float, int]] = {}
+        self._exits = ExitWatcher(self._on_exit)
+
+    def watch_only(self, instances: Iterable[Instance]) -> None:
+        """Watch exactly these instances from now on."""
+        wanted = {instance.identifier: instance for instance in instances}
+        with self._lock:
+            gone = [name for name, watch in self._watches.items() if wanted.get(name) != watch.instance]
+            for name in gone:
+                self._watches.pop(name).stop()
+            for name in self._seen.keys() - wanted.keys():
+                del self._seen[name]
+            new = [instance for name, instance in wanted.items() if name not in self._watches]
+            for instance in new:
+                self._watches[instance.identifier] = _Watch(self, instance, self._settings.probe_interval_s)
+
+    def close(self) -> None:
+        """Stop watching everything."""
+        self.watch_only([])
+        self._exits.close()
+
+    def probe(self, instance: Instance) -> Probe:
+        """A connection for asking an instance's server how it is."""
+        return Probe(instance.address, self._installation.secrets.admin, self._settings.probe_timeout_s)
+
+    def refresh(self, instance: Instance) -> InstanceObservation:
+        """Look at an instance now and remember what was seen."""
+        probe = self.probe(instance)
+        try:
+            return self.look(instance, probe)
+        finally:
+            probe.close()
+
+    def look(self, instance: Instance, probe: Probe) -> InstanceObservation:
+        """Look at an instance through a kept connection and remember what was seen."""
+        pid = self._installation.server(instance).pid()
+        if pid is None:
+            probe.close()
+            seen = InstanceObservation(at=datetime.now(UTC), detail="there is no server process")
+        else:
+            self._exits.watch(pid)
+            seen = self._ask(instance, probe, pid)
+        with self._lock:
+            before = self._seen.get(instance.identifier)
+            self._seen[instance.identifier] = seen
+        if before is None or (before.pid, before.accepting) != (seen.pid, seen.accepting):
+            self._on_change()
+        return seen
+
+    def _ask(self, instance: Instance, probe: Probe, pid: int) -> InstanceObservation:
+        try:
+            answer = probe.ask()
+            if not answer.in_recovery:
+                self._remember_writer(instance.cluster, answer, probe)
+        except ProbeFailed as error:
+            return InstanceObservation(at=datetime.now(UTC), pid=pid, detail=str(error))
+        return InstanceObservation(
+            at=datetime.now(UTC),
+            pid=pid,
+            accepting=True,
+            in_recovery=answer.in_recovery,
+            lsn=answer.lsn,
+            timeline=answer.timeline,
+            connections=answer.connections,
+        )
+
+    def _remember_writer(self, cluster: str, answer: ServerAnswer, probe: Probe) -> None:
+        self._progress[cluster] = answer.readers
+        taken_at, _ = self._used.get(cluster, (float("-inf"), 0))
+        if time.monotonic() - taken_at > _USED_BYTES_INTERVAL_S:
+            self._used[cluster] = (time.monotonic(), probe.used_bytes())
+
+    def observed(self, instances: Iterable[Instance]) -> dict[str, InstanceObservation]:
+        """The latest observations, each process checked once more for being alive, readers with their lag."""
+        result = {}
+        for instance in instances:
+            seen = self._seen.get(instance.identifier)
+            if seen is None:
+                continue
+            if seen.pid is not None and not alive(seen.pid):
+                seen = InstanceObservation(at=datetime.now(UTC), detail="its server process ended")
+            progress = self._progress.get(instance.cluster, {}).get(instance.identifier)
+            if progress is not None and seen.in_recovery:
+                seen = replace(seen, following=progress.streaming, lag_bytes=progress.lag_bytes, lag_ms=progress.lag_ms)
+            result[instance.identifier] = seen
+        return result
+
+    def used_bytes(self, cluster: str) -> int | None:
+        """The size of a cluster's databases as of a few seconds ago."""
+        used = self._used.get(cluster)
+        return used[1] if used else None
+
+    def _on_exit(self, pid: int) -> None:
+        reap()
+        with self._lock:
+            for name, seen in self._seen.items():
+                if seen.pid == pid:
+                    self._seen[name] = InstanceObservation(at=datetime.now(UTC), detail="its server process ended")
+        self._on_change()

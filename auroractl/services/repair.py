@@ -1,0 +1,62 @@
+"""Carrying out what the health table decides: restarting what ended, reattaching what came off."""
+
+from __future__ import annotations
+
+import logging
+
+from auroractl.core.errors import AuroraError
+from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision
+from auroractl.core.model import Instance
+from auroractl.services import events, following
+from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(context: Context, cluster: str, decision: Decision) -> None:
+    """Do what was decided for one thing of a cluster. A failure is logged; the next look decides again."""
+    comment = decision.rule.comment
+    kind = events.GIVEN_UP if decision.rule.action is Action.GIVE_UP else events.REPAIR
+    source = cluster if decision.name == ENDPOINT_PROCESS else decision.name
+    events.record(context, cluster, kind, source, comment)
+    try:
+        match decision.rule.action:
+            case Action.START_ENDPOINT_PROCESS:
+                process = context.endpoint_process(cluster)
+                process.wait_ready(process.begin_start())
+            case Action.START_INSTANCE:
+                _start(context, context.instance(decision.name))
+            case Action.REJOIN_READER:
+                _rejoin(context, context.instance(decision.name))
+            case Action.GIVE_UP:
+                context.failed[f"{cluster}/{decision.name}"] = comment
+    except (AuroraError, OSError) as error:
+        log.warning("%s %s: %s failed: %s", cluster, decision.name, decision.rule.action, error)
+    context.publish_routes(cluster)
+
+
+def _start(context: Context, instance: Instance) -> None:
+    if instance.is_writer:
+        following.start_writer(context, instance)
+    else:
+        _start_reader(context, instance)
+    context.observer.refresh(instance)
+
+
+def _start_reader(context: Context, reader: Instance) -> None:
+    """On the data it has; where that is gone or does not start, a new copy of the writer."""
+    writer = context.writer(reader.cluster)
+    try:
+        following.start_reader(context, reader, writer)
+    except AuroraError as error:
+        log.info("%s does not start on its data (%s); it is copied anew", reader.identifier, error)
+        context.installation.server(reader).kill()
+        following.copy_from_writer(context, reader, writer.address)
+        following.start_reader(context, reader, writer)
+
+
+def _rejoin(context: Context, reader: Instance) -> None:
+    way = following.rejoin(context, reader, context.writer(reader.cluster))
+    message = f"Read replica has been disconnected from the writer instance and reconnected ({way})."
+    events.record(context, reader.cluster, events.REPAIR, reader.identifier, message)
+    context.observer.refresh(reader)

@@ -1,0 +1,193 @@
+"""Which service answers which verb: request keys in, result document out."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from auroractl import __version__
+from auroractl.core import views
+from auroractl.core.status import cluster_status
+from auroractl.services import (
+    create_cluster,
+    delete_cluster,
+    describe,
+    failover,
+    modify,
+    power,
+    scale_readers,
+)
+from auroractl.services.context import Context
+from auroractl.services.operations import Progress
+
+Body = dict[str, Any]
+Answer = Callable[[Any], None]
+Verb = Callable[[Context, Body, Progress, Answer], Any]
+
+
+def _name(context: Context, body: Body) -> str:
+    return context.cluster(body["DBClusterIdentifier"]).identifier
+
+
+def _create_cluster(context: Context, body: Body, progress: Progress, answer: Answer) -> Any:
+    request = create_cluster.CreateClusterRequest(
+        cluster=body["DBClusterIdentifier"],
+        readers=body["Readers"],
+        engine_version=body["EngineVersion"],
+        database_name=body["DatabaseName"],
+        master_username=body["MasterUsername"],
+        master_user_password=body["MasterUserPassword"],
+        port=body["Port"],
+        region=body["Region"],
+        backtrack_window_s=body["BacktrackWindow"],
+        deletion_protection=bool(body["DeletionProtection"]),
+        tags=body["Tags"],
+        retain=bool(body["Retain"]),
+    )
+
+    def reserved() -> None:
+        if body["NoWait"]:
+            answer(_cluster_with_instances(context, request.cluster))
+
+    name = create_cluster.create_cluster(context, request, progress, on_reserved=reserved)
+    return _cluster_with_instances(context, name)
+
+
+def _cluster_with_instances(context: Context, name: str) -> Any:
+    return {
+        "DBCluster": describe.describe_cluster(context, name),
+        "DBInstances": describe.describe_instances(context, name, None),
+    }
+
+
+def _describe_clusters(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {"DBClusters": describe.describe_clusters(context, body["DBClusterIdentifier"])}
+
+
+def _describe_instances(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    found = describe.describe_instances(context, body["DBClusterIdentifier"], body["DBInstanceIdentifier"])
+    return {"DBInstances": found}
+
+
+def _describe_endpoints(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {"DBClusterEndpoints": describe.describe_endpoints(context, body["DBClusterIdentifier"])}
+
+
+def _describe_status(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return describe.describe_status(context, body["DBClusterIdentifier"])
+
+
+def _scale_readers(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    added, removed = scale_readers.scale_readers(
+        context, name, to=body["To"], add=body["Add"], remove=body["Remove"], progress=progress
+    )
+    return {**_cluster_with_instances(context, name), "Added": added, "Removed": removed}
+
+
+def _delete_instance(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    instance = describe.describe_instances(context, None, body["DBInstanceIdentifier"])[0]
+    scale_readers.delete_instance(context, body["DBInstanceIdentifier"], progress)
+    return {"DBInstance": {**instance, "DBInstanceStatus": "deleting"}}
+
+
+def _modify_instance(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    modify.modify_instance(context, body["DBInstanceIdentifier"], promotion_tier=body["PromotionTier"])
+    return {"DBInstance": describe.describe_instances(context, None, body["DBInstanceIdentifier"])[0]}
+
+
+def _reboot_instance(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    power.reboot_instance(context, body["DBInstanceIdentifier"], progress)
+    return {"DBInstance": describe.describe_instances(context, None, body["DBInstanceIdentifier"])[0]}
+
+
+def _failover(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    result = failover.failover(context, name, body["TargetDBInstanceIdentifier"], progress)
+    return {
+        "DBCluster": describe.describe_cluster(context, name),
+        "From": result.source,
+        "To": result.target,
+        "DurationMilliseconds": round(result.switch_ms, 1),
+        "Planned": result.planned,
+    }
+
+
+def _stop_cluster(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    changed = power.stop_cluster(context, name, progress)
+    return {"DBCluster": describe.describe_cluster(context, name), "Changed": changed}
+
+
+def _start_cluster(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    changed = power.start_cluster(context, name, progress)
+    return {"DBCluster": describe.describe_cluster(context, name), "Changed": changed}
+
+
+def _delete_cluster(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    cluster = describe.describe_cluster(context, name)
+    delete_cluster.delete_cluster(context, name, progress)
+    return {"DBCluster": {**cluster, "Status": "deleting"}}
+
+
+def _modify_cluster(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    modify.modify_cluster(
+        context,
+        name,
+        deletion_protection=body["DeletionProtection"],
+        backtrack_window_s=body["BacktrackWindow"],
+        tags=body["Tags"],
+        remove_tags=body["RemoveTags"] or [],
+    )
+    return {"DBCluster": describe.describe_cluster(context, name)}
+
+
+def _connection(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return describe.connection(context, body["DBClusterIdentifier"], body["Role"], body["DBInstanceIdentifier"])
+
+
+def _supervisor_status(context: Context, _body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {
+        "ProcessId": os.getpid(),
+        "Version": __version__,
+        "Home": str(context.home.root),
+        "StartTime": views.timestamp(context.started_at),
+        "Clusters": [
+            {"DBClusterIdentifier": row.identifier, "Status": cluster_status(context.snapshot(row))}
+            for row in context.repository.clusters()
+        ],
+    }
+
+
+def _supervisor_stop(context: Context, body: Body, _progress: Progress, answer: Answer) -> Any:
+    context.locks.require_idle()
+    if body["All"]:
+        power.end_all_processes(context)
+    answer({"Stopped": True})
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+VERBS: dict[str, Verb] = {
+    "create-cluster": _create_cluster,
+    "describe-clusters": _describe_clusters,
+    "describe-instances": _describe_instances,
+    "describe-endpoints": _describe_endpoints,
+    "describe-status": _describe_status,
+    "scale-readers": _scale_readers,
+    "delete-instance": _delete_instance,
+    "modify-instance": _modify_instance,
+    "reboot-instance": _reboot_instance,
+    "failover": _failover,
+    "stop-cluster": _stop_cluster,
+    "start-cluster": _start_cluster,
+    "delete-cluster": _delete_cluster,
+    "modify-cluster": _modify_cluster,
+    "connection": _connection,
+    "supervisor-status": _supervisor_status,
+    "supervisor-stop": _supervisor_stop,
+}

@@ -1,0 +1,132 @@
+"""The watch loop: observe, decide, act, record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from threading import Event, Lock, Thread
+
+from auroractl.core.errors import AuroraError
+from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, decide
+from auroractl.core.model import Cluster, ClusterSnapshot, Phase, Wanted
+from auroractl.process.programs import reap
+from auroractl.services import repair
+from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+_REPAIRS_AT_ONCE = 4
+
+
+class WatchLoop:
+    """Looks at every cluster a few times a second, and at once when something changed."""
+
+    def __init__(self, context: Context, changed: Event) -> None:
+        self._context = context
+        self._changed = changed
+        self._limits = RestartLimits(
+            restarts_max=context.settings.restarts_max,
+            within_s=context.settings.restarts_within_s,
+            detached_after_s=context.settings.detached_after_s,
+        )
+        self._restarts: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
+        self._detached: dict[str, dict[str, datetime]] = defaultdict(dict)
+        self._repairing: set[tuple[str, str]] = set()
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(_REPAIRS_AT_ONCE, thread_name_prefix="repair")
+        self._stopping = False
+        self._thread = Thread(target=self._run, name="watch-loop", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching and wait for repairs that have begun."""
+        self._stopping = True
+        self._changed.set()
+        self._thread.join()
+        self._pool.shutdown(wait=True)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._changed.wait(self._context.settings.probe_interval_s)
+            self._changed.clear()
+            try:
+                self._look()
+            except Exception:
+                log.exception("the watch loop met an error; please report it as a bug")
+                time.sleep(self._context.settings.probe_interval_s)
+
+    def _look(self) -> None:
+        reap()
+        clusters = self._context.repository.clusters()
+        watched = [each for each in clusters if each.wanted is Wanted.RUNNING and each.phase is not Phase.CREATING]
+        self._context.observer.watch_only(
+            instance for cluster in watched for instance in self._context.repository.instances(cluster.identifier)
+        )
+        for cluster in watched:
+            self._look_at(cluster)
+
+    def _look_at(self, cluster: Cluster) -> None:
+        name = cluster.identifier
+        snapshot = self._context.snapshot(cluster)
+        self._note_detached(name, snapshot)
+        try:
+            self._context.publish_routes(name)
+        except AuroraError as error:
+            log.warning("%s: the endpoint process refused its routes: %s", name, error)
+        if self._context.repairs_paused:
+            return
+        for decision in decide(
+            snapshot, limits=self._limits, restarts=self._restarts[name], detached_since=self._detached[name]
+        ):
+            self._begin(name, decision)
+
+    def _note_detached(self, name: str, snapshot: ClusterSnapshot) -> None:
+        """Since when readers that answer are not receiving from a writer that answers."""
+        writer = snapshot.writer
+        writing = writer is not None and snapshot.seen(writer.identifier).accepting
+        for reader in snapshot.readers:
+            seen = snapshot.seen(reader.identifier)
+            if writing and seen.accepting and not seen.following and snapshot.operation is None:
+                self._detached[name].setdefault(reader.identifier, snapshot.at)
+            else:
+                self._detached[name].pop(reader.identifier, None)
+
+    def _begin(self, cluster: str, decision: Decision) -> None:
+        key = (cluster, decision.name)
+        with self._lock:
+            if key in self._repairing:
+                return
+            self._repairing.add(key)
+        self._pool.submit(self._repair, cluster, decision)
+
+    def _repair(self, cluster: str, decision: Decision) -> None:
+        try:
+            if decision.name == ENDPOINT_PROCESS:
+                self._carry_out(cluster, decision)
+            else:
+                with self._context.locks.repair(cluster) as free:
+                    if free:
+                        self._carry_out(cluster, decision)
+        except Exception:
+            log.exception("a repair of %s met an error; please report it as a bug", decision.name)
+        finally:
+            with self._lock:
+                self._repairing.discard((cluster, decision.name))
+            self._changed.set()
+
+    def _carry_out(self, cluster: str, decision: Decision) -> None:
+        history = self._restarts[cluster][decision.name]
+        if decision.rule.action is Action.GIVE_UP:
+            history.clear()
+        else:
+            now = self._context.now()
+            oldest = now - timedelta(seconds=self._limits.within_s)
+            history[:] = [*(moment for moment in history if moment > oldest), now]
+        repair.carry_out(self._context, cluster, decision)
+        self._detached[cluster].pop(decision.name, None)
