@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ class StateFiles:
         copy = self.newest_copy()
         if copy is None:
             return f"No copy of it lies in {self.backups}; put back one of your own, or move {self.path} away"
-        return f"Put the newest copy back: rm -f {self.path}-wal {self.path}-shm && cp {copy} {self.path}"
+        wal, shm, path = (shlex.quote(f"{self.path}{suffix}") for suffix in ("-wal", "-shm", ""))
+        return f"Put the newest copy back: rm -f {wal} {shm} && cp {shlex.quote(str(copy))} {path}"
 
 
 @contextmanager

@@ -102,12 +102,16 @@ def copy_before_upgrade(files: StateFiles, revision: str) -> Path:
     copy = files.backups / f"state-{revision}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
     partial = copy.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    with closing(sqlite3.connect(files.path)) as source, closing(sqlite3.connect(partial)) as target:
-        source.backup(target)
-        # One file that can be put back alone: the copy inherits WAL mode, which keeps part of it beside the file.
-        target.execute("PRAGMA journal_mode = DELETE")
-    publish(partial, copy)
+    try:
+        partial.touch(mode=0o600)
+        with closing(sqlite3.connect(files.path)) as source, closing(sqlite3.connect(partial)) as target:
+            source.backup(target)
+            # One file that can be put back alone: the copy inherits WAL mode, which keeps part of it beside the file.
+            target.execute("PRAGMA journal_mode = DELETE")
+        publish(partial, copy)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     return copy
 
 
@@ -132,11 +136,14 @@ def upgrade(engine: Engine, migrations: Migrations) -> None:
 
 def publish(partial: Path, final: Path) -> None:
     """Give a finished file its name, so that it survives a power loss whole or not at all."""
-    for path in (partial, final.parent):
-        if path == final.parent:
-            partial.replace(final)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    _sync(partial)
+    partial.replace(final)
+    _sync(final.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
