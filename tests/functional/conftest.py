@@ -1,0 +1,219 @@
+"""Homes of their own for tests, on real PostgreSQL: nothing of one test is seen by another or by a user's cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from auroractl.config.paths import Home
+from auroractl.process.liveness import processes_below
+
+DEADLINE_S = 60.0
+
+
+def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = DEADLINE_S, interval_s: float = 0.05) -> Any:
+    """Wait until a condition holds and return what it returned; fails naming what was waited for."""
+    deadline = time.monotonic() + timeout_s
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+        except (psycopg.Error, OSError, AssertionError) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(interval_s)
+    pytest.fail(f"waited {timeout_s} s for {what}; last seen: {last!r}")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """Its stdout as JSON."""
+        return json.loads(self.stdout)
+
+
+@dataclass
+class Auroractl:
+    """The command line, as a person would use it, on a home of its own."""
+
+    home: Home
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its commands."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AURORACTL_", "PG"))}
+        return {
+            **kept,
+            "AURORACTL_HOME": str(self.home.root),
+            "AURORACTL_CONFIG": str(self.home.root / "no-such-file.toml"),
+            **self.variables,
+        }
+
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Start a command without waiting."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "auroractl", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**self.environment, **more},
+        )
+
+    def run(self, *arguments: str, stdin: str = "", timeout_s: float = 120.0, **more: str) -> Done:
+        """Run a command to its end, whatever its exit code."""
+        with self.start(*arguments, **more) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return Done(process.returncode, stdout, stderr)
+
+    def __call__(self, *arguments: str, **more: Any) -> Done:
+        """Run a command that must succeed."""
+        done = self.run(*arguments, **more)
+        assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr}{done.stdout}"
+        return done
+
+    def json(self, *arguments: str, **more: Any) -> Any:
+        """Run a command that must succeed with JSON output and return the document."""
+        return self(*arguments, "--output", "json", **more).json
+
+    def cluster(self, name: str) -> Any:
+        """The view of a cluster."""
+        return self.json("describe-clusters", name)["DBClusters"][0]
+
+    def instances(self, name: str) -> list[Any]:
+        """The views of a cluster's instances, the writer first."""
+        found = self.json("describe-instances", name)["DBInstances"]
+        return sorted(found, key=lambda each: not each["IsClusterWriter"])
+
+    def writer(self, name: str) -> Any:
+        """The view of the writer."""
+        return self.instances(name)[0]
+
+    def readers(self, name: str) -> list[Any]:
+        """The views of the readers."""
+        return self.instances(name)[1:]
+
+    def uri(self, name: str, *arguments: str) -> str:
+        """How to connect."""
+        return self("uri", name, *arguments).stdout.strip()
+
+    def connect(self, name: str, *arguments: str) -> psycopg.Connection:
+        """An autocommit connection with nothing but the URI."""
+        return psycopg.connect(self.uri(name, *arguments), autocommit=True, connect_timeout=30)
+
+    def wait_healthy(self, name: str, timeout_s: float = DEADLINE_S) -> None:
+        """Wait until `status` exits with 0."""
+        wait_until(f"{name} to be healthy", lambda: self.run("status", name).returncode == 0, timeout_s, 0.2)
+
+    def supervisor_pid(self) -> int:
+        """The process id of the supervisor."""
+        return int(self.json("supervisor", "status")["ProcessId"])
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the state database, read from outside."""
+        with closing(sqlite3.connect(f"file:{self.home.state}?mode=ro", uri=True)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def processes(self) -> list[str]:
+        """Every process that works in this home."""
+        found = []
+        for pid in processes_below(self.home.root):
+            try:
+                found.append(f"{pid} {' '.join(psutil.Process(pid).cmdline())[:120]}")
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def end(self) -> None:
+        """End everything that works in this home, by the product's own means first."""
+        if self.home.socket.exists():
+            self.run("supervisor", "stop", "--all")
+        for pid in processes_below(self.home.root):
+            try:
+                psutil.Process(pid).kill()
+            except psutil.NoSuchProcess:
+                continue
+        wait_until("all processes of the home to end", lambda: not processes_below(self.home.root))
+
+
+def make_home() -> Home:
+    """An empty home below a folder that the databases' account can enter (pytest's own are 0700)."""
+    root = Path(tempfile.mkdtemp(prefix="auroractl-test-", dir="/tmp"))
+    root.chmod(0o755)
+    return Home(root)
+
+
+@pytest.fixture(scope="session")
+def warm_home() -> Iterator[Home]:
+    """A home in which the template has been made once; others copy it instead of running initdb again."""
+    auroractl = Auroractl(make_home())
+    try:
+        auroractl("create-cluster", "warm", "--readers", "0")
+        auroractl("delete-cluster", "warm", "--yes")
+        auroractl("supervisor", "stop")
+        yield auroractl.home
+    finally:
+        auroractl.end()
+        shutil.rmtree(auroractl.home.root)
+
+
+def copy_home(warm_home: Home) -> Home:
+    """A home with a template and no cluster."""
+    home = make_home()
+    for name in ("template", "secrets", "postgresql"):
+        source = warm_home.root / name
+        if source.exists():
+            subprocess.run(["cp", "-Rp", str(source), str(home.root / name)], check=True)
+    return home
+
+
+@pytest.fixture
+def auroractl(warm_home: Home) -> Iterator[Auroractl]:
+    """A home of its own for one test; afterwards nothing of it may be running."""
+    command = Auroractl(copy_home(warm_home))
+    try:
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
+
+
+@pytest.fixture(scope="module")
+def demo(warm_home: Home) -> Iterator[Auroractl]:
+    """A home with the cluster demo (a writer and two readers), shared by the tests of a module that leave it healthy."""
+    command = Auroractl(copy_home(warm_home))
+    try:
+        command("create-cluster", "demo")
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
