@@ -193,6 +193,7 @@ async def _run_server(context: Context, listener: socket.socket, ready_fd: int |
     config = uvicorn.Config(
         build_application(context),
         loop="asyncio",
+        http="h11",  # sends an HTTP/1.0 client plain lines; httptools, where installed, would send it chunks
         lifespan="off",
         log_config=None,
         access_log=False,

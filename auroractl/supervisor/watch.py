@@ -11,7 +11,7 @@ from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
 from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, decide
-from auroractl.core.model import Cluster, ClusterSnapshot, Phase, Wanted
+from auroractl.core.model import Cluster, ClusterSnapshot, Wanted
 from auroractl.process.programs import reap
 from auroractl.services import repair
 from auroractl.services.context import Context
@@ -64,7 +64,7 @@ class WatchLoop:
     def _look(self) -> None:
         reap()
         clusters = self._context.repository.clusters()
-        watched = [each for each in clusters if each.wanted is Wanted.RUNNING and each.phase is not Phase.CREATING]
+        watched = [each for each in clusters if each.wanted is Wanted.RUNNING]
         self._context.observer.watch_only(
             instance for cluster in watched for instance in self._context.repository.instances(cluster.identifier)
         )

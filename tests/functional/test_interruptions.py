@@ -1,0 +1,193 @@
+"""The supervisor is ended with SIGKILL at every step of every operation; the next one finishes or undoes the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auroractl.process.locks import lock_holder
+from tests.functional.conftest import Auroractl, wait_until
+
+STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 8, "delete-cluster": 4}
+MOMENTS = [
+    (kind, position, moment)
+    for kind, count in STEPS.items()
+    for position in range(count)
+    for moment in ("before", "after")
+]
+
+
+def _killed_at(auroractl: Auroractl, kind: str, position: int, moment: str, *command: str) -> None:
+    """Run a command on a supervisor that ends itself with SIGKILL at one moment of one step."""
+    auroractl.run("supervisor", "stop")
+    wait_until("the supervisor's end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
+    auroractl("supervisor", "start", AURORACTL_CRASH_AT=f"{kind}:{position}:{moment}")
+    done = auroractl.run(*command)
+    assert done.returncode == 3, done
+    assert "The supervisor ended" in done.stderr
+    wait_until("the supervisor's end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
+
+
+def _no_operation_is_open(auroractl: Auroractl) -> bool:
+    return auroractl.rows("select count(*) from operation where status = 'running'") == [(0,)]
+
+
+@pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "create-cluster"])
+def test_create_cluster_is_undone_whole_or_finished(
+    auroractl: Auroractl, kind: str, position: int, moment: str
+) -> None:
+    _killed_at(auroractl, kind, position, moment, "create-cluster", "demo", "--readers", "1")
+    clusters = auroractl.json("describe-clusters")["DBClusters"]
+    if position < STEPS[kind] - 1:
+        assert clusters == []
+        assert not auroractl.home.cluster("demo").folder.exists()
+        assert len(auroractl.processes()) == 1, auroractl.processes()
+        auroractl("create-cluster", "demo", "--readers", "0")
+    auroractl.wait_healthy("demo")
+    assert _no_operation_is_open(auroractl)
+
+
+@pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "scale-readers"])
+@pytest.mark.parametrize("change", ["--add", "--remove"])
+def test_scale_readers_is_undone_or_finished(
+    auroractl: Auroractl, kind: str, position: int, moment: str, change: str
+) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    _killed_at(auroractl, kind, position, moment, "scale-readers", "demo", change, "1")
+    auroractl.wait_healthy("demo")
+    undone = change == "--add" and position < STEPS[kind] - 1
+    expected = 1 if undone else {"--add": 2, "--remove": 0}[change]
+    assert len(auroractl.readers("demo")) == expected
+    folders = list(auroractl.home.cluster("demo").instances.iterdir())
+    assert len(folders) == expected + 1
+    assert len([each for each in auroractl.processes() if "bin/postgres" in each]) == expected + 1
+    assert _no_operation_is_open(auroractl)
+
+
+@pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "failover"])
+def test_failover_is_undone_or_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept as select 1 as id")
+    writer, reader = (each["DBInstanceIdentifier"] for each in auroractl.instances("demo"))
+    _killed_at(auroractl, kind, position, moment, "failover", "demo")
+    auroractl.wait_healthy("demo")
+    promoted = position >= 3
+    assert auroractl.writer("demo")["DBInstanceIdentifier"] == (reader if promoted else writer)
+    assert len(auroractl.readers("demo")) == 1
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select id from kept").fetchall() == [(1,)]
+        connection.execute("insert into kept values (2)")
+    assert _no_operation_is_open(auroractl)
+
+
+@pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "delete-cluster"])
+def test_delete_cluster_is_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    _killed_at(auroractl, kind, position, moment, "delete-cluster", "demo", "--yes")
+    assert auroractl.json("describe-clusters")["DBClusters"] == []
+    assert list(auroractl.home.clusters.iterdir()) == []
+    assert len(auroractl.processes()) == 1, auroractl.processes()
+    assert _no_operation_is_open(auroractl)
+
+
+def test_the_steps_counted_here_are_all_there_are(auroractl: Auroractl) -> None:
+    """Otherwise a new step would go untested."""
+    auroractl("create-cluster", "demo", "--readers", "1")
+    auroractl("scale-readers", "demo", "--add", "1")
+    auroractl("failover", "demo")
+    auroractl("delete-cluster", "demo", "--yes")
+    counted = auroractl.rows(
+        "select o.kind, count(*) from operation o join operation_step s on s.operation_id = o.identifier group by o.identifier"
+    )
+    assert dict(counted) == STEPS
+
+
+@pytest.mark.parametrize("arguments", [["create-cluster", "demo"], ["failover", "demo"]])
+def test_ctrl_c_ends_the_client_and_not_the_work(auroractl: Auroractl, arguments: list[str]) -> None:
+    if arguments[0] == "failover":
+        auroractl("create-cluster", "demo")
+    process = auroractl.start(*arguments)
+    wait_until(
+        "the operation to begin",
+        lambda: auroractl.home.state.exists()
+        and auroractl.rows("select 1 from operation where kind = ? and status = 'running'", arguments[0]),
+        interval_s=0.005,
+    )
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "auroractl status" in stderr
+    auroractl.wait_healthy("demo")
+    assert len(auroractl.instances("demo")) == 3
+    wait_until("the operation's end", lambda: _no_operation_is_open(auroractl))
+
+
+def test_two_commands_at_once_on_one_cluster(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0")
+    first = auroractl.start("scale-readers", "demo", "--add", "2")
+    wait_until(
+        "the operation to begin",
+        lambda: auroractl.rows("select 1 from operation where kind = 'scale-readers' and status = 'running'"),
+        interval_s=0.005,
+    )
+    done = auroractl.run("delete-cluster", "demo", "--yes")
+    assert done.returncode == 5
+    assert "Another operation is in progress on DBCluster demo: scale-readers" in done.stderr
+    _, stderr = first.communicate(timeout=60)
+    assert first.returncode == 0, stderr
+    assert len(auroractl.instances("demo")) == 3
+
+
+def test_two_creates_of_one_name_at_once(auroractl: Auroractl) -> None:
+    racing = [auroractl.start("create-cluster", "demo", "--readers", "0") for _ in range(3)]
+    outcomes = [(process.communicate(timeout=60), process.returncode) for process in racing]
+    assert sorted(code for _, code in outcomes) == [0, 5, 5], outcomes
+    auroractl.wait_healthy("demo")
+
+
+def test_a_create_that_fails_leaves_nothing_unless_asked_to(auroractl: Auroractl) -> None:
+    """A template that lacks a file makes the servers fail at start, as a damaged disk would."""
+    auroractl("supervisor", "start")
+    next(auroractl.home.root.glob("template/*/global/pg_filenode.map")).unlink()
+    done = auroractl.run("create-cluster", "demo")
+    assert done.returncode == 1
+    assert "ended while starting" in done.stderr
+    assert auroractl.json("describe-clusters")["DBClusters"] == []
+    assert not auroractl.home.cluster("demo").folder.exists()
+    assert len(auroractl.processes()) == 1
+    done = auroractl.run("create-cluster", "demo", "--retain")
+    assert done.returncode == 1
+    assert Path(auroractl.home.cluster("demo").instance("demo-instance-1").log).exists()
+    auroractl("delete-cluster", "demo", "--yes")
+    assert not auroractl.home.cluster("demo").folder.exists()
+
+
+def test_a_failover_whose_target_lags_forever_changes_nothing(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    writer, reader = auroractl.instances("demo")
+    frozen = _walreceivers(reader["ProcessId"])
+    assert frozen
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with auroractl.connect("demo") as connection:
+            connection.execute("create table more as select generate_series(1, 100000)")
+        done = auroractl.run("failover", "demo", timeout_s=150)
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert done.returncode != 0
+    assert auroractl.writer("demo")["DBInstanceIdentifier"] == writer["DBInstanceIdentifier"]
+    auroractl.wait_healthy("demo")
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from more").fetchone() == (100_000,)
+
+
+def _walreceivers(postmaster: int) -> list[int]:
+    children = psutil.Process(postmaster).children()
+    return [each.pid for each in children if "walreceiver" in " ".join(each.cmdline())]
