@@ -1,0 +1,80 @@
+"""The first packets of a PostgreSQL connection, and the errors that the endpoint process itself sends.
+
+Format: https://www.postgresql.org/docs/18/protocol-message-formats.html
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import Enum
+
+STARTUP_BYTES_MAX = 10_000
+"""PostgreSQL's MAX_STARTUP_PACKET_LENGTH."""
+_CANCEL, _SSL, _GSSENC = 80877102, 80877103, 80877104
+_MESSAGE_HEADER_BYTES = 5
+
+REFUSE_ENCRYPTION = b"N"
+TOO_MANY_CONNECTIONS = "53300"
+CANNOT_CONNECT_NOW = "57P03"
+
+
+class Kind(Enum):
+    """What a client begins with."""
+
+    ENCRYPTION_REQUEST = "encryption request"
+    CANCEL_REQUEST = "cancel request"
+    STARTUP = "startup"
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A complete first packet."""
+
+    kind: Kind
+    content: bytes
+
+
+class MalformedStartup(ValueError):
+    """What came is no PostgreSQL startup packet."""
+
+
+def parse_packet(buffer: bytes) -> Packet | None:
+    """The packet at the beginning of a buffer; None while it is incomplete.
+
+    >>> parse_packet(struct.pack("!II", 8, 80877103)).kind
+    <Kind.ENCRYPTION_REQUEST: 'encryption request'>
+
+    Raises MalformedStartup for a length that PostgreSQL would refuse; TLS without a request for it looks like one.
+    """
+    if len(buffer) < 4:
+        return None
+    (length,) = struct.unpack_from("!I", buffer)
+    if not 8 <= length <= STARTUP_BYTES_MAX:
+        raise MalformedStartup(f"a startup packet of {length} bytes")
+    if len(buffer) < length:
+        return None
+    (code,) = struct.unpack_from("!I", buffer, 4)
+    kinds = {_CANCEL: Kind.CANCEL_REQUEST, _SSL: Kind.ENCRYPTION_REQUEST, _GSSENC: Kind.ENCRYPTION_REQUEST}
+    return Packet(kinds.get(code, Kind.STARTUP), buffer[:length])
+
+
+def fatal(sqlstate: str, message: str) -> bytes:
+    """An ErrorResponse of severity FATAL, as PostgreSQL sends before it closes a connection."""
+    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": message}
+    body = b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0"
+    return b"E" + struct.pack("!I", 4 + len(body)) + body
+
+
+def cannot_connect_now(answer: bytes) -> bool:
+    """Whether a server's first answer says that it is starting up or shutting down.
+
+    >>> cannot_connect_now(fatal("57P03", "the database system is starting up"))
+    True
+    >>> cannot_connect_now(fatal("28P01", "password authentication failed"))
+    False
+    """
+    if answer[:1] != b"E":
+        return False
+    fields = answer[_MESSAGE_HEADER_BYTES:].split(b"\0")
+    return b"C" + CANNOT_CONNECT_NOW.encode() in fields
