@@ -1,0 +1,102 @@
+"""The supervisor of a home, asked over its Unix socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from auroractl import __version__
+from auroractl.config.paths import Home
+from auroractl.core.errors import RemoteError, SupervisorUnavailable
+
+if TYPE_CHECKING:
+    from auroractl.backends import Document, Progress
+
+_VERSION_HEADER = "auroractl-version"
+
+
+class LocalBackend:
+    """Speaks HTTP/1.0 over the socket, one request per connection, and reads the answer line by line.
+
+    Written by hand because importing http.client takes as long as the whole rest of a command.
+    `on_other_version` is called with the supervisor's version where it is not ours.
+    """
+
+    def __init__(
+        self, home: Home, on_other_version: Callable[[str], None] = lambda _version: None, *, start: bool = True
+    ) -> None:
+        self._home = home
+        self._on_other_version = on_other_version
+        self._start = start
+
+    def request(self, verb: str, body: Document, progress: Progress) -> Document:
+        """The result of a verb; the supervisor is started first where it does not run.
+
+        Raises RemoteError for an error that the supervisor reports, SupervisorUnavailable where it goes away.
+        """
+        with self._connect() as connection:
+            content = json.dumps(body).encode()
+            head = f"POST /v1/{verb} HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"
+            connection.sendall(head.encode() + content)
+            with connection.makefile("rb") as answer:
+                self._read_head(answer)
+                return _read_lines(answer, progress)
+
+    def _connect(self) -> socket.socket:
+        connection = self._try_connect()
+        if connection is None and self._start:
+            from auroractl.supervisor.launch import launch_supervisor  # noqa: PLC0415  (only where it is needed)
+
+            launch_supervisor(self._home)
+            connection = self._try_connect()
+        if connection is None:
+            raise SupervisorUnavailable(
+                f"The supervisor of {self._home.root} is not running.", "Start it: auroractl supervisor start"
+            )
+        return connection
+
+    def _try_connect(self) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(self._home.socket))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            connection.close()
+            return None
+        except OSError as error:
+            connection.close()
+            raise SupervisorUnavailable(
+                f"The supervisor's socket {self._home.socket} cannot be used: {error.strerror}.",
+                "Use the account that started it, or set AURORACTL_HOME",
+            ) from error
+        return connection
+
+    def _read_head(self, answer: Iterator[bytes]) -> None:
+        for line in answer:
+            name, _, value = line.decode("latin-1").partition(":")
+            if name.lower() == _VERSION_HEADER and value.strip() != __version__:
+                self._on_other_version(value.strip())
+            if not line.strip():
+                return
+
+
+def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document:
+    try:
+        for line in answer:
+            item: dict[str, Any] = json.loads(line)
+            match item["Type"]:
+                case "result":
+                    result: Document = item["Result"]
+                    return result
+                case "error":
+                    raise RemoteError(item["Error"])
+                case "step":
+                    progress.step(item["Name"], item["State"], item["ElapsedMilliseconds"])
+                case _:
+                    progress.message(item["Text"])
+    except (ConnectionError, json.JSONDecodeError):
+        pass  # the supervisor went away in the middle of an answer, which the next sentence says
+    raise SupervisorUnavailable(
+        "The supervisor ended while it was working.", "Any next command finishes or undoes the work: auroractl status"
+    )

@@ -1,0 +1,73 @@
+"""Rows of tab-separated values, as the AWS command line's text output: one per thing, no header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Document = dict[str, Any]
+Rows = Iterable[tuple[object, ...]]
+
+
+def _cluster(view: Document) -> tuple[object, ...]:
+    return (
+        view["DBClusterIdentifier"],
+        view["Status"],
+        view["Endpoint"],
+        view["ReaderEndpoint"],
+        view["Port"],
+        view["EngineVersion"],
+    )
+
+
+def cluster(document: Document) -> Rows:
+    """One cluster."""
+    return [_cluster(document["DBCluster"])]
+
+
+def clusters(document: Document) -> Rows:
+    """Several clusters."""
+    return [_cluster(view) for view in document["DBClusters"]]
+
+
+def instances(document: Document) -> Rows:
+    """One or several instances."""
+    views = document["DBInstances"] if "DBInstances" in document else [document["DBInstance"]]
+    return [
+        (
+            view["DBInstanceIdentifier"],
+            view["DBInstanceStatus"],
+            "writer" if view["IsClusterWriter"] else "reader",
+            view["AvailabilityZone"],
+            view["Endpoint"]["Address"],
+            view["Endpoint"]["Port"],
+            view["PromotionTier"],
+            view["ReplicaLagBytes"],
+        )
+        for view in views
+    ]
+
+
+def endpoints(document: Document) -> Rows:
+    """Endpoints."""
+    return [
+        (
+            view["DBClusterEndpointIdentifier"],
+            view["DBClusterIdentifier"],
+            view["EndpointType"],
+            view["Endpoint"],
+            view["Port"],
+            view["Status"],
+        )
+        for view in document["DBClusterEndpoints"]
+    ]
+
+
+def failover(document: Document) -> Rows:
+    """What a failover did."""
+    return [(document["From"], document["To"], document["DurationMilliseconds"], document["Planned"])]
+
+
+def supervisor(document: Document) -> Rows:
+    """The supervisor."""
+    return [(document["ProcessId"], document["Version"], document["Home"], document["StartTime"])]

@@ -1,0 +1,131 @@
+"""What every command needs: the home, the settings, the backend, where to print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn, cast
+
+import typer
+
+from auroractl import __version__
+from auroractl.backends.local import LocalBackend
+from auroractl.cli.progress import PlainProgress, Silent
+from auroractl.config.paths import Home, find_home
+from auroractl.config.settings import Settings, load_settings
+from auroractl.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from auroractl.backends import Backend, Document, Progress
+
+Rows = Iterable[Iterable[object]]
+
+
+class Output(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    JSON = "json"
+    TEXT = "text"
+
+
+@dataclass
+class Session:
+    """One run of the program."""
+
+    home_flag: str | None = None
+    quiet: bool = False
+    output: Output | None = None
+    """What the command was asked for; errors follow it too."""
+
+    @cached_property
+    def home(self) -> Home:
+        """The home that is meant."""
+        return find_home(self.home_flag)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that hold."""
+        return load_settings(self.home)
+
+    def backend(self, *, start: bool = True) -> Backend:
+        """What answers requests; with `start` it is started where it does not run."""
+        return LocalBackend(self.home, _say_other_version, start=start)
+
+    def cluster(self, argument: str | None, option: str | None) -> str | None:
+        """The cluster that a command is about; None for the only one there is."""
+        return argument or option or os.environ.get("AURORACTL_CLUSTER") or self.settings.default_cluster or None
+
+    def ask(self, verb: str, body: Document, *, start: bool = True) -> Document:
+        """A request that changes nothing."""
+        _ = self.settings
+        return self.backend(start=start).request(verb, body, Silent())
+
+    def change(self, verb: str, body: Document) -> Document:
+        """A request that changes something: its progress is told; Ctrl-C leaves the work to the supervisor."""
+        _ = self.settings
+        try:
+            with self._progress() as progress:
+                return self.backend().request(verb, body, progress)
+        except KeyboardInterrupt:
+            name = body.get("DBClusterIdentifier")
+            say("Interrupted. The work goes on in the supervisor; nothing is left half done.")
+            say(f"Try: auroractl status {name or ''}".rstrip())
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+    def _progress(self) -> AbstractContextManager[Progress]:
+        if self.quiet:
+            return Silent()
+        if sys.stderr.isatty():
+            from auroractl.cli.spinner import SpinnerProgress  # noqa: PLC0415  (Rich only on a terminal)
+
+            return SpinnerProgress()
+        return PlainProgress()
+
+    def show(
+        self, document: Document, table: Callable[[Document], RenderableType], text: Callable[[Document], Rows]
+    ) -> None:
+        """Print a result document in the form that was asked for."""
+        match self.output or Output(self.settings.output):
+            case Output.JSON:
+                write(json.dumps(document, indent=2))
+            case Output.TEXT:
+                for row in text(document):
+                    write("\t".join("None" if value is None else str(value) for value in row))
+            case Output.TABLE:
+                from rich.console import Console  # noqa: PLC0415  (only where a person looks)
+
+                Console(markup=False, highlight=False).print(table(document))
+
+
+def session(context: typer.Context) -> Session:
+    """The session of a command."""
+    return cast("Session", context.find_object(Session))
+
+
+def write(text: str) -> None:
+    """Print data."""
+    sys.stdout.write(text + "\n")
+
+
+def say(text: str) -> None:
+    """Print talk."""
+    sys.stderr.write(text + "\n")
+
+
+def leave(code: ExitCode) -> NoReturn:
+    """End the command with an exit code."""
+    raise typer.Exit(code)
+
+
+def _say_other_version(version: str) -> None:
+    say(f"The supervisor is of version {version}, this command of {__version__}.")
+    say("Try: auroractl supervisor stop; the next command starts the new one, and databases go on running")

@@ -1,0 +1,1 @@
+complete --command auroractl --no-files --arguments "(env _AURORACTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) auroractl)" --condition "env _AURORACTL_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) auroractl"
