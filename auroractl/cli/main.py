@@ -16,7 +16,7 @@ from auroractl.cli.app import app
 from auroractl.cli.session import Output, Session, say
 from auroractl.core.errors import AuroraError, ExitCode, UsageError
 
-_UNKNOWN_COMMAND = re.compile(r"No such command '(.+)'")
+_UNKNOWN_COMMAND = re.compile(r"No such command '([^']+)'")
 
 
 class _Bug(AuroraError):

@@ -24,6 +24,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def suspended(pid: int) -> bool:
+    """Whether a process is stopped by a signal (SIGSTOP, a debugger) and does nothing."""
+    try:
+        return bool(psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP})
+    except psutil.Error:
+        return False
+
+
 def runs_in(pid: int, folder: Path) -> bool:
     """Whether a live process has `folder` as its working folder.
 

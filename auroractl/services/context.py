@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
-from auroractl.core.errors import ClusterNotFound, InstanceNotFound, UsageError
-from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance
+from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, UsageError
+from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.services.installation import Installation
 from auroractl.services.locks import ClusterLocks
 from auroractl.services.observer import Observer
 from auroractl.state.repository import Repository
+
+log = logging.getLogger(__name__)
 
 
 class Context:
@@ -45,6 +49,19 @@ class Context:
     def wake(self) -> None:
         """Have the watch loop look at once."""
         self._on_change()
+
+    def take_stock(self) -> None:
+        """Look at every instance once, so that the first answer already tells what runs."""
+        instances = [
+            instance
+            for cluster in self.repository.clusters()
+            if cluster.wanted is Wanted.RUNNING
+            for instance in self.repository.instances(cluster.identifier)
+        ]
+        try:
+            side_by_side(self.observer.refresh, [(instance,) for instance in instances])
+        except AuroraError as error:
+            log.warning("instances cannot be observed: %s", error)
 
     def cluster(self, identifier: str | None) -> Cluster:
         """The cluster of a name, or the only one where none is given.

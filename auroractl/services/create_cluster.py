@@ -200,8 +200,14 @@ class _Making:
             server.wait_ready(pid, self._context.settings.start_timeout_s)
         process = self._context.endpoint_process(self._name)
         process.wait_ready(process.begin_start())
-        side_by_side(self._context.observer.refresh, [(instance,) for instance in self._instances()])
+        side_by_side(self._require_answer, [(instance,) for instance in self._instances()])
         self._context.publish_routes(self._name)
+
+    def _require_answer(self, instance: Instance) -> None:
+        seen = self._context.observer.refresh(instance)
+        if not seen.accepting:
+            log = self._installation.server(instance).log
+            raise EngineError(f"{instance.identifier} does not answer: {seen.detail}", f"Its log is {log}")
 
     def stop_instances(self) -> None:
         for instance in self._instances():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,11 +10,14 @@ from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 
 from auroractl.config.settings import Settings
+from auroractl.core.errors import AuroraError
 from auroractl.core.model import Instance, InstanceObservation
 from auroractl.engine.probe import Probe, ProbeFailed, ReaderProgress, ServerAnswer
-from auroractl.process.liveness import ExitWatcher, alive
+from auroractl.process.liveness import ExitWatcher, alive, suspended
 from auroractl.process.programs import reap
 from auroractl.services.installation import Installation
+
+log = logging.getLogger(__name__)
 
 _USED_BYTES_INTERVAL_S = 5.0
 
@@ -36,7 +40,10 @@ class _Watch:
         probe = self._observer.probe(self.instance)
         try:
             while not self._ended.is_set():
-                self._observer.look(self.instance, probe)
+                try:
+                    self._observer.look(self.instance, probe)
+                except AuroraError as error:
+                    log.warning("%s cannot be observed: %s", self.instance.identifier, error)
                 self._ended.wait(self._interval_s)
         finally:
             probe.close()
@@ -97,7 +104,11 @@ class Observer:
             seen = InstanceObservation(at=datetime.now(UTC), detail="there is no server process")
         else:
             self._exits.watch(pid)
-            seen = self._ask(instance, probe, pid)
+            if suspended(pid):
+                # Its other processes still answer on kept connections; new ones get no answer.
+                seen = InstanceObservation(at=datetime.now(UTC), pid=pid, detail="its server process is suspended")
+            else:
+                seen = self._ask(instance, probe, pid)
         with self._lock:
             before = self._seen.get(instance.identifier)
             self._seen[instance.identifier] = seen
@@ -134,7 +145,10 @@ class Observer:
         for instance in instances:
             seen = self._seen.get(instance.identifier)
             if seen is None:
-                continue
+                pid = self._installation.server(instance).pid()
+                seen = InstanceObservation(
+                    at=datetime.now(UTC), pid=pid, detail="" if pid else "there is no server process"
+                )
             if seen.pid is not None and not alive(seen.pid):
                 seen = InstanceObservation(at=datetime.now(UTC), detail="its server process ended")
             progress = self._progress.get(instance.cluster, {}).get(instance.identifier)

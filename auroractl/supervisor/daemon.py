@@ -124,6 +124,7 @@ def _serve(home: Home, ready_fd: int | None) -> None:
         context = Context(home, settings, database.repository, changed.set)
         log.info("supervisor %s of %s starts as process %d", __version__, home.root, os.getpid())
         _recover(context, database)
+        context.take_stock()
         watch = WatchLoop(context, changed)
         watch.start()
         try:

@@ -69,7 +69,10 @@ class WatchLoop:
             instance for cluster in watched for instance in self._context.repository.instances(cluster.identifier)
         )
         for cluster in watched:
-            self._look_at(cluster)
+            try:
+                self._look_at(cluster)
+            except AuroraError as error:
+                log.warning("%s cannot be looked after: %s", cluster.identifier, error)
 
     def _look_at(self, cluster: Cluster) -> None:
         name = cluster.identifier

@@ -27,7 +27,9 @@ class Ledger:
         self._lock = threading.Lock()
         self._last_s = time.monotonic()
         with psycopg.connect(self.uri, autocommit=True) as connection:
-            connection.execute("create table if not exists ledger (client int, number int, primary key (client, number))")
+            connection.execute(
+                "create table if not exists ledger (client int, number int, primary key (client, number))"
+            )
         self._threads = [threading.Thread(target=self._write, args=(client,)) for client in range(self.clients)]
 
     def __enter__(self) -> Ledger:

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import sqlalchemy
@@ -91,8 +92,7 @@ def test_the_password_is_proved_by_scram_and_kept_private(demo: Auroractl) -> No
 
 def test_the_databases_do_not_run_as_root(demo: Auroractl) -> None:
     for instance in demo.instances("demo"):
-        uid = os.stat(f"/proc/{instance['ProcessId']}").st_uid if os.path.isdir("/proc") else 1
-        assert uid != 0
+        assert psutil.Process(instance["ProcessId"]).uids().effective != 0
 
 
 def test_what_aws_calls_a_master_user_is_no_superuser(demo: Auroractl) -> None:

@@ -51,7 +51,7 @@ def test_a_target_can_be_named_and_comes_before_the_order(auroractl: Auroractl) 
         with auroractl.connect("demo", "--instance", reader["DBInstanceIdentifier"]) as connection:
             wait_until(
                 "the new writer's change on every reader",
-                lambda: connection.execute("select to_regclass('followed') is not null").fetchone() == (True,),  # noqa: B023
+                lambda: connection.execute("select to_regclass('followed') is not null").fetchone() == (True,),
             )
 
 
@@ -62,10 +62,12 @@ def test_a_writer_that_cannot_come_back_is_replaced_by_a_reader(auroractl: Auror
         connection.execute("insert into kept values (1)")
         wait_until(
             "both readers to have it",
-            lambda: connection.execute(
-                "select count(*) from pg_stat_replication where replay_lsn >= pg_current_wal_lsn()"
-            ).fetchone()
-            == (2,),
+            lambda: (
+                connection.execute(
+                    "select count(*) from pg_stat_replication where replay_lsn >= pg_current_wal_lsn()"
+                ).fetchone()
+                == (2,)
+            ),
         )
     writer = auroractl.writer("demo")
     shutil.rmtree(writer["DataDirectory"])

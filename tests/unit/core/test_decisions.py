@@ -1,0 +1,198 @@
+"""Routing, health, status, placement and promotion: every decision, in plain values."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from auroractl.core import health, routing, status, topology
+from auroractl.core.addresses import AddressPlan, block_candidates
+from auroractl.core.health import Action, Observed, RestartLimits, Subject, decide
+from auroractl.core.model import (
+    EndpointProcessObservation,
+    EndpointType,
+    InstanceObservation,
+    Phase,
+    RunningOperation,
+    Wanted,
+)
+from auroractl.core.operations import Recovery, recovery
+from auroractl.core.routing import RoutingTable
+from tests.unit.core.clusters import NOW, cluster, gone, instance, silent, snapshot, well
+
+LIMITS = RestartLimits()
+
+
+def _members(seen: list[InstanceObservation], **override: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    table = routing.routing_table(snapshot(*seen), connections_max=10, hold_timeout_s=1.0, **override)
+    writer, reader = table.routes
+    return writer.members, reader.members
+
+
+@pytest.mark.parametrize("states", list(itertools.product("wgs", repeat=4)))
+def test_routes_for_every_combination_of_states(states: tuple[str, ...]) -> None:
+    seen = [{"w": well(n), "g": gone(), "s": silent(n)}[state] for n, state in enumerate(states, 1)]
+    writer, reader = _members(seen)
+    assert writer == (("i1",) if states[0] == "w" else ())
+    healthy = tuple(f"i{n}" for n, state in enumerate(states, 1) if n > 1 and state == "w")
+    assert reader == (healthy or writer)
+
+
+def test_a_draining_instance_keeps_its_connections_and_gets_no_new_ones() -> None:
+    table = routing.routing_table(
+        snapshot(well(1), well(2), well(3)), connections_max=10, hold_timeout_s=1.0, draining=["i2"]
+    )
+    assert table.routes[1].members == ("i3",)
+    assert "i2" in table.instances
+
+
+def test_an_instance_that_is_cut_off_is_nowhere() -> None:
+    table = routing.routing_table(
+        snapshot(well(1), well(2), well(3)), connections_max=10, hold_timeout_s=1.0, without=["i1"]
+    )
+    assert table.routes[0].members == ()
+    assert "i1" not in table.instances
+
+
+def test_a_routing_table_survives_json() -> None:
+    table = routing.routing_table(snapshot(well(1), well(2)), connections_max=10, hold_timeout_s=1.5)
+    assert RoutingTable.from_json(table.to_json()) == table
+
+
+def test_every_finding_has_a_rule_with_a_sentence() -> None:
+    rules = {(rule.subject, rule.observed, rule.exhausted): rule for rule in health.RULES}
+    assert len(rules) == len(health.RULES)
+    for subject, exhausted in itertools.product(Subject, (False, True)):
+        rule = rules[subject, Observed.GONE, exhausted]
+        assert rule.comment.endswith(".")
+        assert (rule.action is Action.GIVE_UP) is exhausted
+
+
+def _actions(*seen: InstanceObservation, **changes: object) -> list[tuple[str, Action]]:
+    base = replace(snapshot(*seen), **changes)  # type: ignore[arg-type]
+    return [(each.name, each.rule.action) for each in decide(base, limits=LIMITS, restarts={}, detached_since={})]
+
+
+def test_what_is_gone_is_started_and_what_is_well_or_slow_is_left_alone() -> None:
+    assert _actions(well(1), well(2)) == []
+    assert _actions(well(1), silent(2)) == []
+    assert _actions(gone(), gone()) == [("i1", Action.START_INSTANCE), ("i2", Action.START_INSTANCE)]
+    no_process = EndpointProcessObservation(at=NOW)
+    assert _actions(well(1), endpoint_process=no_process) == [("endpoint-process", Action.START_ENDPOINT_PROCESS)]
+
+
+def test_an_operation_owns_the_instances_and_only_the_endpoint_process_is_looked_after() -> None:
+    running = RunningOperation("x", "failover", NOW)
+    no_process = EndpointProcessObservation(at=NOW)
+    assert _actions(gone(), gone(), operation=running, endpoint_process=no_process) == [
+        ("endpoint-process", Action.START_ENDPOINT_PROCESS)
+    ]
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.DELETING, Phase.STOPPING])
+def test_nothing_is_started_while_a_cluster_comes_or_goes(phase: Phase) -> None:
+    assert _actions(gone(), gone(), cluster=cluster(phase=phase)) == []
+    assert _actions(gone(), gone(), cluster=cluster(wanted=Wanted.STOPPED)) == []
+
+
+def test_restarts_wait_longer_each_time_and_then_end() -> None:
+    moments = []
+    now = NOW
+    for _ in range(200):
+        base = replace(snapshot(well(1), gone()), at=now)
+        for decision in decide(base, limits=LIMITS, restarts={"i2": moments}, detached_since={}):
+            if decision.rule.action is Action.GIVE_UP:
+                assert len(moments) == LIMITS.restarts_max
+                waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+                assert waits == sorted(waits)
+                assert waits[0] >= timedelta(seconds=1)
+                return
+            moments.append(now)
+        now += timedelta(seconds=0.25)
+    pytest.fail("it was never given up")
+
+
+def test_a_reader_that_came_off_is_made_to_follow_after_a_while() -> None:
+    base = snapshot(well(1), replace(well(2), following=False))
+    since = {"i2": NOW - timedelta(seconds=LIMITS.detached_after_s + 1)}
+    found = decide(base, limits=LIMITS, restarts={}, detached_since=since)
+    assert [each.rule.action for each in found] == [Action.REJOIN_READER]
+    assert decide(base, limits=LIMITS, restarts={}, detached_since={"i2": NOW}) == []
+
+
+def test_status_words() -> None:
+    assert status.cluster_status(snapshot(well(1))) == "available"
+    assert status.cluster_status(snapshot(gone(), well(2))) == "unavailable"
+    assert status.cluster_status(snapshot(gone(), row=cluster(wanted=Wanted.STOPPED))) == "stopped"
+    assert status.cluster_status(snapshot(well(1), row=cluster(wanted=Wanted.STOPPED))) == "stopping"
+    assert status.cluster_status(snapshot(well(1), row=cluster(phase=Phase.FAILING_OVER))) == "failing-over"
+    base = snapshot(well(1), gone(), silent(3))
+    assert [status.instance_status(base, each) for each in base.instances] == ["available", "failed", "starting"]
+
+
+def test_health_is_ok_degraded_or_down() -> None:
+    assert status.health(snapshot(well(1), well(2))) == "ok"
+    assert status.health(snapshot(well(1), gone())) == "degraded"
+    assert status.health(snapshot(well(1), replace(well(2), following=False))) == "degraded"
+    assert status.health(snapshot(gone(), well(2))) == "down"
+    assert status.health(snapshot(well(1), endpoint_process=EndpointProcessObservation(at=NOW))) == "down"
+    assert status.health(snapshot(gone(), row=cluster(wanted=Wanted.STOPPED))) == "down"
+
+
+def test_a_reason_for_giving_up_is_told() -> None:
+    told = status.problems(snapshot(well(1), gone(), failed={"i2": "it keeps ending"}))
+    assert told == ["The reader i2 is failed: it keeps ending"]
+
+
+def test_promotion_goes_by_tier_then_position_then_name() -> None:
+    readers = [instance(2, tier=1), instance(3, tier=0), instance(4, tier=1)]
+    order = topology.promotion_order(readers, {"i2": 5, "i3": 1, "i4": 9})
+    assert [each.identifier for each in order] == ["i3", "i4", "i2"]
+
+
+def test_removal_takes_the_highest_tier_and_then_the_newest() -> None:
+    readers = [instance(2, age_s=30), instance(3, age_s=10), instance(4, tier=9, age_s=99)]
+    assert [each.identifier for each in topology.removal_order(readers)] == ["i4", "i3", "i2"]
+
+
+def test_instances_are_spread_evenly_over_the_zones() -> None:
+    placed = []
+    for number in range(1, 17):
+        zone = topology.availability_zone(cluster().availability_zones, placed)
+        placed.append(replace(instance(number), availability_zone=zone))
+        counts = Counter(each.availability_zone for each in placed)
+        assert max(counts.values()) - min(counts.get(each, 0) for each in cluster().availability_zones) <= 1
+
+
+def test_names_are_free_and_short_enough() -> None:
+    names = topology.instance_names("demo", {"demo-instance-1", "demo-instance-3"})
+    assert list(itertools.islice(names, 2)) == ["demo-instance-2", "demo-instance-4"]
+    long = next(topology.instance_names("a" * 63, set()))
+    assert len(long) <= 63
+
+
+@pytest.mark.parametrize("plan", [AddressPlan("127.20.30", 5432), AddressPlan("", 20_000)])
+def test_addresses_never_meet(plan: AddressPlan) -> None:
+    endpoints = [plan.endpoint(EndpointType.WRITER), plan.endpoint(EndpointType.READER)]
+    instances = list(itertools.islice(plan.instances(()), 16))
+    assert len({*endpoints, *instances}) == 18
+    assert {*endpoints, *instances} <= set(plan.all())
+    assert plan.endpoint(EndpointType.WRITER).port == plan.port
+    assert next(plan.instances(instances)) not in instances
+
+
+def test_every_block_is_tried_once_whatever_the_seed() -> None:
+    blocks = list(block_candidates(12_345_678))
+    assert len(set(blocks)) == len(blocks)
+    assert set(blocks) == set(block_candidates(0))
+
+
+def test_the_way_back_ends_with_the_point_of_no_return() -> None:
+    names = ["a", "b", "c", "d"]
+    for started in range(len(names) + 1):
+        expected = Recovery.FINISH if started >= 3 else Recovery.UNDO
+        assert recovery(names[:started], "c") is expected
