@@ -170,7 +170,7 @@ def test_after_delete_and_stop_nothing_is_left(auroractl: Auroractl) -> None:
     for table in ("cluster", "instance", "endpoint"):
         assert auroractl.rows(f"select count(*) from {table}") == [(0,)]
     assert [each.name for each in auroractl.home.run.iterdir()] == ["supervisor.sock"]
-    listening = {each.laddr.ip for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+    listening = {each.laddr[0] for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
     assert cluster["Endpoint"] not in listening
     auroractl("supervisor", "stop")
     wait_until("the supervisor's end", lambda: not auroractl.processes())

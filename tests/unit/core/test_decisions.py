@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ from auroractl.core.health import Action, Observed, RestartLimits, Subject, deci
 from auroractl.core.model import (
     EndpointProcessObservation,
     EndpointType,
+    Instance,
     InstanceObservation,
     Phase,
     RunningOperation,
@@ -100,7 +101,7 @@ def test_nothing_is_started_while_a_cluster_comes_or_goes(phase: Phase) -> None:
 
 
 def test_restarts_wait_longer_each_time_and_then_end() -> None:
-    moments = []
+    moments: list[datetime] = []
     now = NOW
     for _ in range(200):
         base = replace(snapshot(well(1), gone()), at=now)
@@ -160,7 +161,7 @@ def test_removal_takes_the_highest_tier_and_then_the_newest() -> None:
 
 
 def test_instances_are_spread_evenly_over_the_zones() -> None:
-    placed = []
+    placed: list[Instance] = []
     for number in range(1, 17):
         zone = topology.availability_zone(cluster().availability_zones, placed)
         placed.append(replace(instance(number), availability_zone=zone))

@@ -1,0 +1,53 @@
+"""python -m bench [NAME ...] [--json FILE]: runs the benchmarks and prints a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import create, endpoint, failover, startup
+from bench.setting import Setting, in_a_home_of_its_own
+from bench.verdict import Figure
+
+BENCHMARKS = {"startup": startup.run, "create": create.run, "endpoint": endpoint.run, "failover": failover.run}
+
+WIDTH = 160
+"""Of the table where there is no terminal."""
+
+
+def main() -> None:
+    """Run what was asked for, one after another, in one home of their own."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all without")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args()
+    figures: list[Figure] = []
+    with in_a_home_of_its_own() as setting:
+        for name in arguments.names or BENCHMARKS:
+            figures += _measure(name, setting)
+    _print(figures)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([figure.to_json() for figure in figures], indent=2) + "\n")
+
+
+def _measure(name: str, setting: Setting) -> list[Figure]:
+    Console(stderr=True).print(f"measuring {name} ...")
+    return BENCHMARKS[name](setting)
+
+
+def _print(figures: list[Figure]) -> None:
+    table = Table("what", "auroractl", "baseline", "value", "ratio", "limit", "")
+    for figure in figures:
+        table.add_row(*figure.to_row())
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

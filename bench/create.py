@@ -1,0 +1,108 @@
+"""create-cluster, cold and warm, against a bare shell script that does the same with the same binaries."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from auroractl.core.model import Address
+from auroractl.engine.configuration import ServerSettings, server_configuration, write_configuration, write_pgpass
+from auroractl.engine.control_file import renew_system_identifier
+from bench.setting import Setting, in_a_home_of_its_own
+from bench.verdict import Figure
+
+ROUNDS = 7
+
+# The template, two copies, three starts side by side, one commit, one read on each reader. What a script would have
+# prepared once (the configuration files, the identifier in the template) is prepared outside of the measured time.
+SCRIPT = """\
+set -eu
+cp -Rp {template} writer
+cp -Rp writer reader1 & cp -Rp writer reader2 & wait
+for each in writer reader1 reader2; do cp -p $each.conf $each/postgresql.conf; cp -p hba.conf $each/pg_hba.conf; done
+touch reader1/standby.signal reader2/standby.signal
+for each in writer reader1 reader2; do
+  {bin}/pg_ctl --silent --wait --pgdata=$each --log=$each.log start &
+done
+wait
+export PGPASSWORD={password} PGUSER=rdsadmin PGDATABASE=postgres PGPORT={port}
+{bin}/psql -qXAt -h {writer} -c "create role somebody login password 'secret12'"
+for host in {reader1} {reader2}; do
+  until [ "$({bin}/psql -qXAt -h $host -c "select count(*) from pg_roles where rolname = 'somebody'")" = 1 ]; do :; done
+done
+"""
+NAMES = ("writer", "reader1", "reader2")
+PORT = 5439
+
+
+def run(setting: Setting) -> list[Figure]:
+    """Interleaved, the median of each."""
+    with in_a_home_of_its_own() as fresh:
+        cold_s = fresh.elapsed_s("create-cluster", "cold")
+    setting.run("supervisor", "start")
+    setting.run("create-cluster", "first", "--readers", "0")
+    ours, baseline = [], []
+    for number in range(ROUNDS):
+        ours.append(setting.elapsed_s("create-cluster", f"warm{number}"))
+        setting.run("delete-cluster", f"warm{number}", "--yes")
+        baseline.append(_script_s(setting))
+    setting.run("delete-cluster", "first", "--yes")
+    return [
+        Figure(
+            "create-cluster, 2 readers, warm", statistics.median(ours), "s",
+            "shell script", statistics.median(baseline), ratio_max=1.5,
+        ),
+        Figure("create-cluster, 2 readers, cold home", cold_s, "s", value_max=5.0),
+    ]  # fmt: skip
+
+
+def _script_s(setting: Setting) -> float:
+    installation = setting.installation()
+    account = installation.account
+    folder = Path(tempfile.mkdtemp(prefix="auroractl-bench-", dir=setting.home))
+    folder.chmod(0o755)
+    addresses = {name: Address(f"127.250.{os.getpid() % 250}.{number}", PORT) for number, name in enumerate(NAMES, 1)}
+    _prepare(setting, folder, addresses)
+    script = SCRIPT.format(
+        template=folder / "template",
+        bin=Path(installation.binaries.program("psql")).parent,
+        password=installation.secrets.admin,
+        port=PORT,
+        **{name: address.host for name, address in addresses.items()},
+    )
+    identity = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+    if account:
+        os.chown(folder, account.uid, account.gid)
+    try:
+        began_s = time.perf_counter()
+        subprocess.run(["sh", "-c", script], cwd=folder, check=True, **identity)  # type: ignore[call-overload]
+        return time.perf_counter() - began_s
+    finally:
+        for name in NAMES:
+            subprocess.run(
+                [installation.binaries.program("pg_ctl"), "-s", "-m", "immediate", "-D", str(folder / name), "stop"],
+                check=False, **identity,
+            )  # type: ignore[call-overload]  # fmt: skip
+        shutil.rmtree(folder)
+
+
+def _prepare(setting: Setting, folder: Path, addresses: dict[str, Address]) -> None:
+    installation = setting.installation()
+    account = installation.account
+    subprocess.run(["cp", "-Rp", str(installation.template_path), str(folder / "template")], check=True)
+    renew_system_identifier(folder / "template")
+    settings = ServerSettings(1000, "128MB", "1GB", "512MB")
+    write_pgpass(folder / "pgpass", installation.secrets.replication, account)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    for name, address in addresses.items():
+        follow = None if name == "writer" else addresses["writer"]
+        values = server_configuration(name, address, settings, follow, folder / "pgpass")
+        write_configuration(scratch, values, standby=False, account=account)
+        (scratch / "postgresql.conf").rename(folder / f"{name}.conf")
+    (scratch / "pg_hba.conf").rename(folder / "hba.conf")

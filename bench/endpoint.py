@@ -1,0 +1,89 @@
+"""pgbench through the writer endpoint, against HAProxy in TCP mode and against the instance itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.setting import Setting
+from bench.verdict import Figure
+
+ROUNDS = 5
+SECONDS = 5
+CLIENTS = 8
+SCALE = 10
+MODES = {"pgbench -S": ["-S"], "pgbench TPC-B": []}
+HAPROXY = """\
+global
+  maxconn 4000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen writer
+  bind {host}:{port}
+  server writer {target}
+"""
+
+
+def run(setting: Setting) -> list[Figure]:
+    """Interleaved, in turning order, the median of each."""
+    setting.run("create-cluster", "bench", "--readers", "0", "--master-user-password", "benchmark")
+    cluster = setting.json("describe-clusters", "bench")["DBClusters"][0]
+    instance = setting.json("describe-instances", "bench")["DBInstances"][0]["Endpoint"]
+    direct, ours = (instance["Address"], instance["Port"]), (cluster["Endpoint"], cluster["Port"])
+    _pgbench(setting, direct, ["-i", "-q", "-s", str(SCALE)])
+    with _haproxy(setting, direct) as through_haproxy:
+        ways = {"direct": direct, "auroractl": ours} | ({"haproxy": through_haproxy} if through_haproxy else {})
+        tps: dict[str, dict[str, list[float]]] = {mode: {way: [] for way in ways} for mode in MODES}
+        for number in range(ROUNDS):
+            for mode, options in MODES.items():
+                order = list(ways)[number % len(ways) :] + list(ways)[: number % len(ways)]
+                for way in order:
+                    tps[mode][way].append(_pgbench(setting, ways[way], [*options, f"-c{CLIENTS}", f"-T{SECONDS}"]))
+    setting.run("delete-cluster", "bench", "--yes")
+    return [figure for mode in MODES for figure in _figures(mode, tps[mode])]
+
+
+def _figures(mode: str, tps: dict[str, list[float]]) -> list[Figure]:
+    median = {way: statistics.median(values) for way, values in tps.items()}
+    figures = [Figure(mode, median["auroractl"], "tps", "direct", median["direct"])]
+    if "haproxy" in median:
+        figures.append(Figure(mode, median["auroractl"], "tps", "HAProxy", median["haproxy"], ratio_min=0.9))
+    else:
+        figures.append(Figure(mode, median["auroractl"], "tps", note="haproxy is not installed: not compared"))
+    return figures
+
+
+def _pgbench(setting: Setting, where: tuple[str, int], options: list[str]) -> float:
+    done = subprocess.run(
+        [setting.program("pgbench"), "-h", where[0], "-p", str(where[1]), "-U", "postgres", *options, "postgres"],
+        env={**os.environ, "PGPASSWORD": "benchmark"}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    return float(found[1]) if found else 0.0
+
+
+@contextmanager
+def _haproxy(setting: Setting, target: tuple[str, int]) -> Iterator[tuple[str, int] | None]:
+    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+    if program is None:
+        yield None
+        return
+    host, port = target[0].rpartition(".")[0] + ".254", target[1]
+    configuration = Path(setting.home) / "haproxy.cfg"
+    configuration.write_text(HAPROXY.format(host=host, port=port, target=f"{target[0]}:{target[1]}"))
+    with subprocess.Popen([program, "-f", str(configuration)]) as process:
+        try:
+            time.sleep(0.5)
+            yield host, port
+        finally:
+            process.terminate()
