@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 
 import psutil
 import psycopg
@@ -170,8 +171,8 @@ def test_after_delete_and_stop_nothing_is_left(auroractl: Auroractl) -> None:
     for table in ("cluster", "instance", "endpoint"):
         assert auroractl.rows(f"select count(*) from {table}") == [(0,)]
     assert [each.name for each in auroractl.home.run.iterdir()] == ["supervisor.sock"]
-    listening = {each.laddr[0] for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
-    assert cluster["Endpoint"] not in listening
+    with socket.socket() as free:
+        free.bind((cluster["Endpoint"], cluster["Port"]))
     auroractl("supervisor", "stop")
     wait_until("the supervisor's end", lambda: not auroractl.processes())
     assert not auroractl.home.socket.exists()
