@@ -20,6 +20,7 @@ from auroractl.endpoints.router import Router
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
+_FILES_WANTED = 65_536
 _CONTROL_LINE_BYTES_MAX = 1024 * 1024
 
 
@@ -104,4 +105,5 @@ class EndpointServer:
 def _allow_many_files() -> None:
     """Each client takes two descriptors, and the usual soft limit is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

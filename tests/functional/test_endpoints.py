@@ -1,0 +1,311 @@
+"""The endpoint process with real clients and real servers: who gets where, and what a client may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from auroractl.config.paths import Home
+from auroractl.core.model import Address
+from auroractl.core.routing import Route, RoutingTable
+from auroractl.endpoints.client import EndpointError, EndpointProcessClient
+from tests.functional.conftest import Auroractl, copy_home, wait_until
+
+CONNECTIONS = 300
+
+
+@pytest.fixture(scope="module")
+def three_readers(warm_home: Home) -> Iterator[Auroractl]:
+    """A home with a cluster of three readers, shared by this module."""
+    command = Auroractl(copy_home(warm_home))
+    try:
+        command("create-cluster", "demo", "--readers", "3")
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
+
+
+def _client(auroractl: Auroractl) -> EndpointProcessClient:
+    return EndpointProcessClient(auroractl.home.cluster("demo").endpoint_socket)
+
+
+def _handed_over(auroractl: Auroractl) -> Counter[str]:
+    accepted = _client(auroractl).report().accepted
+    return Counter({instance: n for (endpoint, instance), n in accepted.items() if endpoint == "demo-reader"})
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_connections_are_spread_evenly_over_the_readers(three_readers: Auroractl, at_once: bool) -> None:
+    uri = three_readers.uri("demo", "--reader")
+    before = _handed_over(three_readers)
+    kept = []
+    for _ in range(CONNECTIONS):
+        connection = psycopg.connect(uri)
+        kept.append(connection)
+        if not at_once:
+            connection.close()
+    counts = _handed_over(three_readers) - before
+    for connection in kept:
+        connection.close()
+    assert sum(counts.values()) == CONNECTIONS
+    assert len(counts) == 3
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--reader"]])
+def test_a_running_statement_can_be_cancelled(three_readers: Auroractl, arguments: list[str]) -> None:
+    others = [three_readers.connect("demo", *arguments) for _ in range(3)]
+    with three_readers.connect("demo", *arguments) as connection:
+        pid = connection.info.backend_pid
+        errors: list[psycopg.Error] = []
+
+        def ask() -> None:
+            try:
+                connection.execute("select pg_sleep(60)")
+            except psycopg.Error as error:
+                errors.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until("the statement to run", lambda: pid and connection.info.transaction_status == 1)
+        deadline = time.monotonic() + 30
+        while asking.is_alive() and time.monotonic() < deadline:
+            connection.cancel_safe()
+            asking.join(0.2)
+        assert isinstance(errors[0], psycopg.errors.QueryCanceled)
+    for other in others:
+        assert other.execute("select 1").fetchone() == (1,), "nobody else was cancelled"
+        other.close()
+
+
+def test_copy_goes_both_ways_unchanged(three_readers: Auroractl) -> None:
+    rows = "".join(f"{number}\t{'x' * 100}\n" for number in range(100_000)).encode()
+    with three_readers.connect("demo") as connection, connection.cursor() as cursor:
+        cursor.execute("create table copied (id int, filler text)")
+        with cursor.copy("copy copied from stdin") as copy:
+            for start in range(0, len(rows), 1_000_000):
+                copy.write(rows[start : start + 1_000_000])
+        with cursor.copy("copy (select * from copied order by id) to stdout") as copy:
+            assert b"".join(bytes(part) for part in copy) == rows
+        cursor.execute("drop table copied")
+
+
+def test_notifications_arrive(three_readers: Auroractl) -> None:
+    with three_readers.connect("demo") as listener, three_readers.connect("demo") as speaker:
+        listener.execute("listen news")
+        speaker.execute("notify news, 'hello'")
+        assert next(listener.notifies(timeout=10)).payload == "hello"
+
+
+def test_a_client_that_stops_reading_does_not_grow_memory(three_readers: Auroractl) -> None:
+    process = psutil.Process(three_readers.cluster("demo")["EndpointProcessId"])
+    before = process.memory_info().rss
+    with three_readers.connect("demo") as reading, three_readers.connect("demo") as watching:
+        pid = reading.info.backend_pid
+        with (
+            reading.cursor() as cursor,
+            cursor.copy("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout") as copy,
+        ):
+            copy.read()
+            wait_until(
+                "the server to wait for the client",
+                lambda: watching.execute(
+                    "select 1 from pg_stat_activity where pid = %s and wait_event = 'ClientWrite'", (pid,)
+                ).fetchone(),
+            )
+            assert process.memory_info().rss - before < 16 * 1024 * 1024
+            watching.execute("select pg_terminate_backend(%s)", (pid,))
+            with pytest.raises(psycopg.Error):
+                list(iter(copy.read, b""))
+
+
+def test_too_many_clients_get_postgresqls_own_error(auroractl: Auroractl) -> None:
+    auroractl.variables["AURORACTL_CONNECTIONS_MAX"] = "5"
+    auroractl("create-cluster", "demo", "--readers", "1")
+    uri = auroractl.uri("demo")
+    wait_until("earlier connections to end", lambda: not sum(_client(auroractl).report().connections.values()))
+    kept = [psycopg.connect(uri) for _ in range(5)]
+    with pytest.raises(psycopg.OperationalError, match="sorry, too many clients already"):
+        psycopg.connect(uri)
+    with auroractl.connect("demo", "--reader") as reader:
+        assert reader.execute("select 1").fetchone() == (1,)
+    kept.pop().close()
+    wait_until("the place to be free", lambda: _client(auroractl).report().connections["demo-writer"] == 4)
+    psycopg.connect(uri).close()
+    for connection in kept:
+        connection.close()
+
+
+@pytest.mark.slow
+def test_a_thousand_clients_at_once(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0")
+    uri = auroractl.uri("demo")
+    kept = []
+    try:
+        for _ in range(1000):
+            kept.append(psycopg.connect(uri, autocommit=True))
+        with pytest.raises(psycopg.OperationalError, match="too many clients"):
+            psycopg.connect(uri)
+        for connection in kept[::50]:
+            assert connection.execute("select 1").fetchone() == (1,)
+        assert auroractl.run("status", "demo").returncode == 0
+    finally:
+        for connection in kept:
+            connection.close()
+
+
+def test_a_killed_backend_ends_its_client_at_once(three_readers: Auroractl) -> None:
+    with three_readers.connect("demo") as watching:
+        doomed = three_readers.connect("demo")
+        pid = doomed.info.backend_pid
+        watching.execute("select pg_terminate_backend(%s)", (pid,))
+        began_s = time.monotonic()
+        with pytest.raises(psycopg.OperationalError):
+            doomed.execute("select 1")
+        assert time.monotonic() - began_s < 5
+
+
+class Alone:
+    """An endpoint process without a cluster."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="auroractl-test-"))
+        self.address = Address(f"127.249.{os.getpid() % 256}.{int.from_bytes(os.urandom(1))}", 25_432)
+        self.control = EndpointProcessClient(self.folder / "control.sock")
+        self._arguments = arguments
+        self.start()
+
+    def start(self) -> None:
+        command = ["--folder", str(self.folder), "--control", str(self.folder / "control.sock"), *self._arguments]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-P", "-m", "auroractl.endpoints", *command], stderr=log)
+
+        def answers() -> bool:
+            try:
+                return self.control.report().pid == self.process.pid
+            except EndpointError:
+                return False
+
+        wait_until("the endpoint process to answer", answers)
+
+    def table(self, *members: str, hold_timeout_s: float = 30.0, **instances: Address) -> RoutingTable:
+        route = Route("writer", self.address, members)
+        return RoutingTable((route,), instances, connections_max=100, hold_timeout_s=hold_timeout_s)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder)
+
+
+@pytest.fixture
+def alone() -> Iterator[Alone]:
+    process = Alone("--startup-timeout-s", "0.5")
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def _uri(address: Address, like: str) -> str:
+    head, _, tail = like.rpartition("@")
+    return f"{head}@{address}/{tail.rpartition('/')[2]}"
+
+
+def test_a_connection_is_held_until_there_is_somebody(three_readers: Auroractl, alone: Alone) -> None:
+    alone.control.apply(alone.table())
+    uri = _uri(alone.address, three_readers.uri("demo"))
+    outcome: list[object] = []
+
+    def connect() -> None:
+        with psycopg.connect(uri) as connection:
+            outcome.append(connection.execute("select 1").fetchone())
+
+    waiting = threading.Thread(target=connect)
+    waiting.start()
+    wait_until("the client to be held", lambda: alone.control.report().held.get("writer") == 1)
+    writer = three_readers.writer("demo")["Endpoint"]
+    alone.control.apply(alone.table("w", w=Address(writer["Address"], writer["Port"])))
+    waiting.join(10)
+    assert outcome == [(1,)]
+
+
+def test_holding_ends_with_a_proper_error(three_readers: Auroractl, alone: Alone) -> None:
+    nobody = Address("127.249.255.254", 1)
+    alone.control.apply(alone.table("w", hold_timeout_s=0.3, w=nobody))
+    with pytest.raises(psycopg.OperationalError, match="no instance of endpoint writer accepted"):
+        psycopg.connect(_uri(alone.address, three_readers.uri("demo")))
+
+
+def test_a_member_that_cannot_be_reached_is_passed_over(three_readers: Auroractl, alone: Alone) -> None:
+    writer = three_readers.writer("demo")["Endpoint"]
+    there, nobody = Address(writer["Address"], writer["Port"]), Address("127.249.255.254", 1)
+    alone.control.apply(alone.table("dead", "live", dead=nobody, live=there))
+    for _ in range(4):
+        psycopg.connect(_uri(alone.address, three_readers.uri("demo"))).close()
+
+
+def test_open_connections_stay_or_are_cut_as_the_table_says(three_readers: Auroractl, alone: Alone) -> None:
+    writer = three_readers.writer("demo")["Endpoint"]
+    there = Address(writer["Address"], writer["Port"])
+    alone.control.apply(alone.table("w", w=there))
+    with psycopg.connect(_uri(alone.address, three_readers.uri("demo")), autocommit=True) as connection:
+        alone.control.apply(alone.table(w=there))
+        assert connection.execute("select 1").fetchone() == (1,), "draining keeps what is open"
+        alone.control.apply(alone.table())
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+
+
+def test_a_client_that_says_nothing_or_nonsense_does_not_stay(alone: Alone) -> None:
+    alone.control.apply(alone.table())
+    for words in (b"", b"\x00\x00", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"):
+        with socket.create_connection((alone.address.host, alone.address.port), timeout=10) as client:
+            client.sendall(words)
+            try:
+                assert client.recv(100) == b""
+            except ConnectionResetError:
+                continue
+
+
+def test_a_restarted_process_follows_the_table_it_finds(three_readers: Auroractl, alone: Alone) -> None:
+    writer = three_readers.writer("demo")["Endpoint"]
+    table = alone.table("w", w=Address(writer["Address"], writer["Port"]))
+    (alone.folder / "routes.json").write_text(json.dumps(table.to_json()))
+    alone.process.kill()
+    alone.process.wait()
+    alone.start()
+    psycopg.connect(_uri(alone.address, three_readers.uri("demo"))).close()
+
+
+def test_an_address_in_use_is_told(alone: Alone) -> None:
+    with socket.socket() as taken:
+        taken.bind((alone.address.host, alone.address.port))
+        taken.listen()
+        with pytest.raises(EndpointError, match="in use"):
+            alone.control.apply(alone.table())
+    alone.control.apply(alone.table())
+
+
+def test_a_second_process_on_one_folder_leaves(alone: Alone) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "auroractl.endpoints", "--folder", str(alone.folder), "--control", "/nowhere"],
+        check=False, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert alone.control.report().pid == alone.process.pid
