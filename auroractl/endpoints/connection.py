@@ -23,6 +23,7 @@ class _Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.other: _Side | None = None
+        self.ended = False
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,8 +46,12 @@ class _Side(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """One direction ends, the other goes on."""
+        """One direction ends, the other goes on; when both have ended, so does the pipe."""
+        self.ended = True
         if self.other is None or self.other.lost:
+            return False
+        if self.other.ended:
+            self.other.transport.close()
             return False
         self.other.transport.write_eof()
         return True

@@ -93,6 +93,16 @@ def test_a_running_statement_can_be_cancelled(three_readers: Auroractl, argument
         other.close()
 
 
+def test_connections_that_ended_are_not_counted_and_hold_no_descriptor(three_readers: Auroractl) -> None:
+    process = psutil.Process(three_readers.cluster("demo")["EndpointProcessId"])
+    before = process.num_fds()
+    for arguments in ([], ["--reader"]):
+        for _ in range(20):
+            three_readers.connect("demo", *arguments).close()
+    wait_until("all connections to be forgotten", lambda: not any(_client(three_readers).report().connections.values()))
+    assert process.num_fds() <= before
+
+
 def test_copy_goes_both_ways_unchanged(three_readers: Auroractl) -> None:
     rows = "".join(f"{number}\t{'x' * 100}\n" for number in range(100_000)).encode()
     with three_readers.connect("demo") as connection, connection.cursor() as cursor:
