@@ -15,7 +15,6 @@ from auroractl.core.errors import ExitCode, SupervisorUnavailable, TimedOut
 app = typer.Typer(help="The process that watches over a home's clusters.", rich_markup_mode=None)
 
 _STOP_TIMEOUT_S = 60.0
-_POLL_S = 0.02
 _FOLLOW_POLL_S = 0.2
 
 
@@ -43,19 +42,18 @@ def stop(
     everything: Annotated[bool, typer.Option("--all", help="End all databases and endpoints too, cleanly.")] = False,
 ) -> None:
     """Stop the supervisor; databases and endpoints go on running unless told otherwise."""
-    from auroractl.process.locks import lock_holder  # noqa: PLC0415  (only here)
+    from auroractl.process.liveness import wait_for_exit  # noqa: PLC0415  (only here)
 
     this = session(context)
     try:
-        this.ask("supervisor-stop", {"All": everything}, start=everything and this.home.state.exists())
+        backend_starts = everything and this.home.state.exists()
+        pid = this.ask("supervisor-status", {}, start=backend_starts)["ProcessId"]
+        this.ask("supervisor-stop", {"All": everything}, start=False)
     except SupervisorUnavailable:
         say("The supervisor is not running.")
         return
-    deadline = time.monotonic() + _STOP_TIMEOUT_S
-    while lock_holder(this.home.supervisor_lock) is not None:
-        if time.monotonic() > deadline:
-            raise TimedOut(f"The supervisor did not end within {_STOP_TIMEOUT_S:g} s.", "auroractl supervisor logs")
-        time.sleep(_POLL_S)
+    if not wait_for_exit(pid, _STOP_TIMEOUT_S):
+        raise TimedOut(f"The supervisor did not end within {_STOP_TIMEOUT_S:g} s.", "auroractl supervisor logs")
 
 
 @app.command("status", epilog="Example: auroractl supervisor status")

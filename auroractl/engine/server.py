@@ -13,10 +13,11 @@ from auroractl.engine.binaries import Binaries
 from auroractl.engine.control_file import read_control_data
 from auroractl.process.accounts import Account
 from auroractl.process.files import tail
-from auroractl.process.liveness import alive, kill_all, processes_below, runs_in, send, wait_for_exit
+from auroractl.process.liveness import alive, kill_all, processes_below, runs_in, send, suspended, wait_for_exit
 from auroractl.process.programs import spawn
 
 _READY_POLL_S = 0.005
+_ABORT_TIMEOUT_S = 2.0
 _STATUS_LINE = 7
 """postmaster.pid's eighth line: ready, starting, stopping or standby (src/include/utils/pidfile.h)."""
 
@@ -102,6 +103,18 @@ class Server:
         send(pid, signal.SIGINT)
         if not wait_for_exit(pid, timeout_s):
             raise TimedOut(f"The server of {self.name} did not stop within {timeout_s:g} s.", f"Its log is {self.log}")
+
+    def abort(self) -> None:
+        """Immediate shutdown of a server whose data is not needed any more, then SIGKILL for what is left.
+
+        Unlike SIGKILL alone it lets the postmaster collect its children; where nothing else does (a container without
+        an init) they would stay behind as zombies.
+        """
+        pid = self.pid()
+        if pid is not None and not suspended(pid):
+            send(pid, signal.SIGQUIT)
+            wait_for_exit(pid, _ABORT_TIMEOUT_S)
+        self.kill()
 
     def kill(self) -> None:
         """End the server and every process of it at once, without a checkpoint.

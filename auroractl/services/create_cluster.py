@@ -211,7 +211,7 @@ class _Making:
 
     def stop_instances(self) -> None:
         for instance in self._instances():
-            self._installation.server(instance).kill()
+            self._installation.server(instance).abort()
 
     def commit(self) -> None:
         cluster = self._context.cluster(self._name)

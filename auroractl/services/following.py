@@ -69,7 +69,7 @@ def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bo
             if way is _copied:
                 raise
             log.info("%s cannot follow %s (%s): %s", reader.identifier, writer.identifier, words, error)
-            server.kill()
+            server.abort()
         else:
             return words
     raise AssertionError("unreachable: the last way returns or raises")

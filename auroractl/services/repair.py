@@ -50,7 +50,7 @@ def _start_reader(context: Context, reader: Instance) -> None:
         following.start_reader(context, reader, writer)
     except AuroraError as error:
         log.info("%s does not start on its data (%s); it is copied anew", reader.identifier, error)
-        context.installation.server(reader).kill()
+        context.installation.server(reader).abort()
         following.copy_from_writer(context, reader, writer.address)
         following.start_reader(context, reader, writer)
 

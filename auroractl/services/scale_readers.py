@@ -164,7 +164,7 @@ class _Readers:
     def copy(self) -> None:
         source = self._context.writer_address(self._cluster)
         for reader in self._rows():
-            self._context.installation.server(reader).kill()
+            self._context.installation.server(reader).abort()
         rows = self._rows()
         side_by_side(
             following.copy_from_writer,
@@ -218,7 +218,7 @@ class _Readers:
 
     def _remove_one(self, reader: Instance) -> None:
         """No clean stop: its data goes with it."""
-        self._context.installation.server(reader).kill()
+        self._context.installation.server(reader).abort()
         remove_tree(self._context.home.cluster(self._cluster).instance(reader.identifier).folder)
         self._context.repository.delete_instance(reader.identifier)
 
