@@ -13,7 +13,9 @@ from auroractl.process.files import write_durably
 
 WAL_SEGMENT_MB = 4
 INTERNAL_CONNECTIONS = 20
-"""Connections beyond the clients' that the supervisor and administrators can always make."""
+"""Room beyond the clients': what the supervisor keeps open, and sessions that are just ending."""
+RESERVED_CONNECTIONS = 10
+"""What stays free for the supervisor even if clients connect past the endpoints and take all the rest."""
 _WAL_SENDERS_MAX = 40
 """15 readers and six storage nodes, each twice while it reconnects or is copied."""
 _HBA = """\
@@ -59,8 +61,8 @@ def server_configuration(
         "port": address.port,
         # Everything connects over TCP: socket paths have a length limit that a home's path can pass.
         "unix_socket_directories": "",
-        "max_connections": settings.connections_max + INTERNAL_CONNECTIONS,
-        "superuser_reserved_connections": INTERNAL_CONNECTIONS,
+        "max_connections": settings.connections_max + INTERNAL_CONNECTIONS + RESERVED_CONNECTIONS,
+        "superuser_reserved_connections": RESERVED_CONNECTIONS,
         "password_encryption": "scram-sha-256",
         "shared_buffers": settings.shared_buffers,
         "shared_preload_libraries": "pg_stat_statements",
