@@ -85,4 +85,9 @@ class Installation:
         values = configuration.server_configuration(
             instance.identifier, instance.address, settings, follow, paths.pgpass
         )
+        if follow is not None:
+            # PostgreSQL refuses a standby with room for fewer connections than its log was written with, which the
+            # setting may have had before (https://www.postgresql.org/docs/18/hot-standby.html#HOT-STANDBY-ADMIN).
+            least = int(self.server(instance).control_data()["max_connections setting"])
+            values["max_connections"] = max(least, int(values["max_connections"]))
         configuration.write_configuration(paths.data, values, standby=follow is not None, account=self.account)

@@ -161,6 +161,15 @@ def test_too_many_clients_get_postgresqls_own_error(auroractl: Auroractl) -> Non
         connection.close()
 
 
+def test_readers_start_after_the_limit_was_lowered(auroractl: Auroractl) -> None:
+    auroractl.variables["AURORACTL_CONNECTIONS_MAX"] = "400"
+    auroractl("create-cluster", "demo", "--readers", "1")
+    auroractl("supervisor", "stop")
+    auroractl.variables["AURORACTL_CONNECTIONS_MAX"] = "50"
+    auroractl("reboot-instance", "demo-instance-2")
+    auroractl.wait_healthy("demo")
+
+
 @pytest.mark.slow
 def test_a_thousand_clients_at_once(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0")

@@ -21,7 +21,7 @@ def _state(word: str) -> Text:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
@@ -75,17 +75,17 @@ def instances(document: Document) -> RenderableType:
             view["AvailabilityZone"],
             str(view["PromotionTier"]),
             f"{view['Endpoint']['Address']}:{view['Endpoint']['Port']}",
-            _lag(view),
+            "" if view["IsClusterWriter"] else _milliseconds(view),
         )
     return table
 
 
+def _milliseconds(view: Document) -> str:
+    return "unknown" if view["ReplicaLagMilliseconds"] is None else f"{view['ReplicaLagMilliseconds']:.0f} ms"
+
+
 def _lag(view: Document) -> str:
-    if view["IsClusterWriter"]:
-        return ""
-    if view["ReplicaLagBytes"] is None:
-        return "unknown"
-    return f"{_bytes(view['ReplicaLagBytes'])}, {view['ReplicaLagMilliseconds'] or 0:.0f} ms"
+    return "unknown" if view["ReplicaLagBytes"] is None else f"{_bytes(view['ReplicaLagBytes'])}, {_milliseconds(view)}"
 
 
 def endpoints(document: Document) -> RenderableType:
