@@ -12,7 +12,7 @@ from pathlib import Path
 
 from auroractl.core.model import Address
 from auroractl.engine.configuration import ServerSettings, server_configuration, write_configuration, write_pgpass
-from auroractl.engine.control_file import renew_system_identifier
+from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -95,7 +95,7 @@ def _prepare(setting: Setting, folder: Path, addresses: dict[str, Address]) -> N
     installation = setting.installation()
     account = installation.account
     subprocess.run(["cp", "-Rp", str(installation.template_path), str(folder / "template")], check=True)
-    renew_system_identifier(folder / "template")
+    set_system_identifier(folder / "template", new_system_identifier())
     settings = ServerSettings(1000, "128MB", "1GB", "512MB")
     write_pgpass(folder / "pgpass", installation.secrets.replication, account)
     scratch = folder / "scratch"

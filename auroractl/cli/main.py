@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 import typer
@@ -61,6 +59,8 @@ def _usage_error(error: typer.TyperException) -> UsageError:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     unknown = _UNKNOWN_COMMAND.search(message)
     if unknown:
+        import difflib  # noqa: PLC0415  (only on the way to an error)
+
         known = [command.name or "" for command in app.registered_commands]
         close = difflib.get_close_matches(unknown[1], known, 1)
         hint = f"auroractl {close[0]}" if close else "auroractl --help"
@@ -70,7 +70,8 @@ def _usage_error(error: typer.TyperException) -> UsageError:
 
 
 def _bug(error: Exception) -> AuroraError:
-    import traceback  # noqa: PLC0415  (only on the way to an error)
+    import tempfile  # noqa: PLC0415  (only on the way to an error)
+    import traceback  # noqa: PLC0415
 
     text = "".join(traceback.format_exception(error))
     if os.environ.get("AURORACTL_DEBUG"):

@@ -17,9 +17,7 @@ HOME/
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +69,7 @@ class ClusterPaths:
     @property
     def endpoint_socket(self) -> Path:
         """The endpoint process's control socket."""
-        return self.run / f"{hashlib.sha256(self.folder.name.encode()).hexdigest()[:12]}.sock"
+        return self.run / f"{_digest(os.fsencode(self.folder.name))[:12]}.sock"
 
     @property
     def instances(self) -> Path:
@@ -138,8 +136,9 @@ class Home:
         inside = self.root / "run"
         if len(os.fsencode(inside)) + len("/0123456789ab.sock") < SOCKET_PATH_LENGTH_MAX:
             return inside
-        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"auroractl-{os.getuid()}-{name}"
+        import tempfile  # noqa: PLC0415  (only for long paths: the client starts quickly)
+
+        return Path(tempfile.gettempdir()) / f"auroractl-{os.getuid()}-{_digest(os.fsencode(self.root))[:16]}"
 
     @property
     def socket(self) -> Path:
@@ -149,6 +148,12 @@ class Home:
     def cluster(self, identifier: str) -> ClusterPaths:
         """The paths of one cluster."""
         return ClusterPaths(self.clusters / identifier, self.run)
+
+
+def _digest(text: bytes) -> str:
+    import hashlib  # noqa: PLC0415  (not in a client that starts quickly)
+
+    return hashlib.sha256(text).hexdigest()
 
 
 def default_home() -> Path:

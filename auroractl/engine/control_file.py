@@ -57,15 +57,14 @@ def new_system_identifier() -> int:
     return (seconds << 32) | (microseconds << 12) | (int.from_bytes(os.urandom(2)) & 0xFFF)
 
 
-def renew_system_identifier(data: Path) -> int:
-    """Give a cleanly stopped data directory a new system identifier and return it.
+def set_system_identifier(data: Path, identifier: int) -> None:
+    """Give a cleanly stopped data directory another system identifier.
 
     The identifier stands in pg_control, under its checksum, and in the first page header of every log segment, which
     has none. Raises EngineError where pg_control does not look as expected; nothing is changed then.
     """
     path = data / "global" / "pg_control"
     content = bytearray(path.read_bytes())
-    identifier = new_system_identifier()
     # The checksum follows the last field, whose offset differs between major versions: it is where the sum is right.
     for offset in _CHECKSUM_OFFSETS:
         if struct.unpack_from("=I", content, offset)[0] == crc32c(bytes(content[:offset])):
@@ -78,7 +77,6 @@ def renew_system_identifier(data: Path) -> int:
         if _SEGMENT_NAME.fullmatch(segment.name):
             _renew_segment(segment, identifier)
     path.write_bytes(content)
-    return identifier
 
 
 def _renew_segment(segment: Path, identifier: int) -> None:

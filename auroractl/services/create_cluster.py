@@ -12,7 +12,7 @@ from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineErro
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord
 from auroractl.engine import sql
-from auroractl.engine.control_file import renew_system_identifier
+from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from auroractl.engine.secrets import generate_password
 from auroractl.process.files import copy_tree, make_folder, read_json, remove_tree, write_json
 from auroractl.process.liveness import kill_all, processes_below
@@ -185,13 +185,16 @@ class _Making:
         self._context.endpoint_process(self._name).stop()
 
     def copy(self) -> None:
-        writer, *readers = self._instances()
-        data = self._installation.server(writer).data
+        identifier = new_system_identifier()
+        writer = self._context.writer_address(self._name)
+        side_by_side(self._copy_one, [(instance, identifier, writer) for instance in self._instances()])
+
+    def _copy_one(self, instance: Instance, identifier: int, writer: Address) -> None:
+        """Copies of one stopped template are copies of each other: readers need none of the writer's."""
+        data = self._installation.server(instance).data
         copy_tree(self._installation.template_path, data)
-        renew_system_identifier(data)
-        side_by_side(copy_tree, [(data, self._installation.server(reader).data) for reader in readers])
-        for instance in (writer, *readers):
-            self._installation.configure(instance, None if instance.is_writer else writer.address)
+        set_system_identifier(data, identifier)
+        self._installation.configure(instance, None if instance.is_writer else writer)
 
     def start_instances(self) -> None:
         servers = [self._installation.server(instance) for instance in self._instances()]
