@@ -146,8 +146,8 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
     steps = [
         Step("Prepare PostgreSQL", making.prepare, undo=making.remove),
         Step("Start the endpoints", making.start_endpoint_process, undo=making.stop_endpoint_process),
-        Step("Copy the data directories", making.copy),
-        Step("Start the instances", making.start_instances, undo=making.stop_instances),
+        Step("Copy the data and start the instances", making.copy_and_start, undo=making.stop_instances),
+        Step("Wait for the writer", making.wait_for_writer),
         Step("Commit through the writer endpoint", making.commit),
         Step("Read through the reader endpoint and every instance", making.read),
         Step("Mark the cluster available", making.available),
@@ -184,33 +184,35 @@ class _Making:
     def stop_endpoint_process(self) -> None:
         self._context.endpoint_process(self._name).stop()
 
-    def copy(self) -> None:
+    def copy_and_start(self) -> None:
+        """The writer first: it gets ready while the readers are copied, and they find it when they start.
+
+        Copies of one stopped template are copies of each other, so readers need nothing of the writer's.
+        """
+        writer, *readers = self._instances()
         identifier = new_system_identifier()
-        writer = self._context.writer_address(self._name)
-        side_by_side(self._copy_one, [(instance, identifier, writer) for instance in self._instances()])
+        self._copy_and_start(writer, identifier, None)
+        side_by_side(self._copy_and_start, [(reader, identifier, writer.address) for reader in readers])
 
-    def _copy_one(self, instance: Instance, identifier: int, writer: Address) -> None:
-        """Copies of one stopped template are copies of each other: readers need none of the writer's."""
-        data = self._installation.server(instance).data
-        copy_tree(self._installation.template_path, data)
-        set_system_identifier(data, identifier)
-        self._installation.configure(instance, None if instance.is_writer else writer)
+    def _copy_and_start(self, instance: Instance, identifier: int, follow: Address | None) -> None:
+        server = self._installation.server(instance)
+        copy_tree(self._installation.template_path, server.data)
+        set_system_identifier(server.data, identifier)
+        self._installation.configure(instance, follow)
+        server.begin_start()
 
-    def start_instances(self) -> None:
-        servers = [self._installation.server(instance) for instance in self._instances()]
-        started = [(server, server.begin_start()) for server in servers]
-        for server, pid in started:
-            server.wait_ready(pid, self._context.settings.start_timeout_s)
+    def wait_for_writer(self) -> None:
+        self._wait_for(self._context.writer(self._name))
         process = self._context.endpoint_process(self._name)
         process.wait_ready(process.begin_start())
-        side_by_side(self._require_answer, [(instance,) for instance in self._instances()])
         self._context.publish_routes(self._name)
 
-    def _require_answer(self, instance: Instance) -> None:
+    def _wait_for(self, instance: Instance) -> None:
+        server = self._installation.server(instance)
+        server.start(self._context.settings.start_timeout_s)
         seen = self._context.observer.refresh(instance)
         if not seen.accepting:
-            log = self._installation.server(instance).log
-            raise EngineError(f"{instance.identifier} does not answer: {seen.detail}", f"Its log is {log}")
+            raise EngineError(f"{instance.identifier} does not answer: {seen.detail}", f"Its log is {server.log}")
 
     def stop_instances(self) -> None:
         for instance in self._instances():
@@ -223,6 +225,9 @@ class _Making:
             sql.create_master(connection, cluster.master_username, password, cluster.database_name)
 
     def read(self) -> None:
+        readers = [instance for instance in self._instances() if not instance.is_writer]
+        side_by_side(self._wait_for, [(reader,) for reader in readers])
+        self._context.publish_routes(self._name)
         addresses = [self._endpoint(EndpointType.READER), *(instance.address for instance in self._instances())]
         side_by_side(self._read_as_master, [(address,) for address in addresses])
 
