@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption, TagsOption, parse_tags
-from auroractl.cli.render import lazy, text
+from auroractl.cli.render import lazy, sentences, text
 from auroractl.cli.session import leave, session
 from auroractl.core.durations import parse_duration_s
 from auroractl.core.errors import ExitCode, UsageError
@@ -68,7 +68,7 @@ def create_cluster(
         "NoWait": no_wait,
     }
     document = session(context).change("create-cluster", body)
-    session(context).show(document, lazy("created"), text.cluster)
+    session(context).show(document, sentences.created, text.cluster)
 
 
 def describe_clusters(
@@ -136,7 +136,7 @@ def failover(
     """Make a reader the writer: a planned switch, or a promotion where the writer is dead."""
     this = session(context)
     body = {"DBClusterIdentifier": this.cluster(name, cluster), "TargetDBInstanceIdentifier": target}
-    this.show(this.change("failover", body), lazy("failed_over"), text.failover)
+    this.show(this.change("failover", body), sentences.failed_over, text.failover)
 
 
 def stop_cluster(
@@ -148,7 +148,7 @@ def stop_cluster(
     """Stop a cluster; its data stays."""
     this = session(context)
     document = this.change("stop-cluster", {"DBClusterIdentifier": this.cluster(name, cluster)})
-    this.show(document, lazy("changed"), text.cluster)
+    this.show(document, sentences.changed, text.cluster)
 
 
 def start_cluster(
@@ -160,7 +160,7 @@ def start_cluster(
     """Start a stopped cluster, or what is missing of a running one."""
     this = session(context)
     document = this.change("start-cluster", {"DBClusterIdentifier": this.cluster(name, cluster)})
-    this.show(document, lazy("changed"), text.cluster)
+    this.show(document, sentences.changed, text.cluster)
 
 
 def modify_cluster(
@@ -200,7 +200,7 @@ def delete_cluster(
     if not yes:
         _confirm(chosen)
     document = this.change("delete-cluster", {"DBClusterIdentifier": chosen})
-    this.show(document, lazy("deleted"), text.cluster)
+    this.show(document, sentences.deleted, text.cluster)
 
 
 def _confirm(name: str) -> None:

@@ -91,7 +91,7 @@ class Session:
         return PlainProgress()
 
     def show(
-        self, document: Document, table: Callable[[Document], RenderableType], text: Callable[[Document], Rows]
+        self, document: Document, table: Callable[[Document], RenderableType | str], text: Callable[[Document], Rows]
     ) -> None:
         """Print a result document in the form that was asked for."""
         match self.output or Output(self.settings.output):
@@ -101,14 +101,21 @@ class Session:
                 for row in text(document):
                     write("\t".join("None" if value is None else str(value) for value in row))
             case Output.TABLE:
-                from rich.console import Console  # noqa: PLC0415  (only where a person looks)
-
-                Console(markup=False, highlight=False).print(table(document))
+                _print(table(document))
 
 
 def session(context: typer.Context) -> Session:
     """The session of a command."""
     return cast("Session", context.find_object(Session))
+
+
+def _print(rendered: RenderableType | str) -> None:
+    if isinstance(rendered, str):
+        write(rendered)
+        return
+    from rich.console import Console  # noqa: PLC0415  (only where a person looks at a table)
+
+    Console(markup=False, highlight=False).print(rendered)
 
 
 def write(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auroractl.cli.options import OutputOption
-from auroractl.cli.render import lazy, text
+from auroractl.cli.render import sentences, text
 from auroractl.cli.session import leave, say, session, write
 from auroractl.core.errors import ExitCode, SupervisorUnavailable, TimedOut
 
@@ -33,7 +33,7 @@ def run(
 def start(context: typer.Context, output: OutputOption = None) -> None:  # noqa: ARG001
     """Start the supervisor in the background; any other command does so too."""
     this = session(context)
-    this.show(this.ask("supervisor-status", {}), lazy("supervisor"), text.supervisor)
+    this.show(this.ask("supervisor-status", {}), sentences.supervisor, text.supervisor)
 
 
 @app.command("stop", epilog="Example: auroractl supervisor stop --all")
@@ -60,7 +60,7 @@ def stop(
 def status(context: typer.Context, output: OutputOption = None) -> None:  # noqa: ARG001
     """Say whether the supervisor runs; exit code 3 where it does not."""
     this = session(context)
-    this.show(this.ask("supervisor-status", {}, start=False), lazy("supervisor"), text.supervisor)
+    this.show(this.ask("supervisor-status", {}, start=False), sentences.supervisor, text.supervisor)
 
 
 @app.command("logs", epilog="Example: auroractl supervisor logs --follow")

@@ -17,6 +17,7 @@ from auroractl.process.liveness import alive, kill_all, processes_below, runs_in
 from auroractl.process.programs import spawn
 
 _READY_POLL_S = 0.005
+_LOCKED_POLL_S = 0.002
 _ABORT_TIMEOUT_S = 2.0
 _STATUS_LINE = 7
 """postmaster.pid's eighth line: ready, starting, stopping or standby (src/include/utils/pidfile.h)."""
@@ -48,13 +49,22 @@ class Server:
         return pid if runs_in(pid, self.data) else None
 
     def begin_start(self) -> int:
-        """Start the server and return its process id without waiting; an already running one is left as it is."""
+        """Start the server and return its process id without waiting until it is ready.
+
+        An already running one is left as it is. The new one has taken the data directory's lock file when this
+        returns, so that whoever looks next sees it and starts no second one.
+        """
         running = self.pid()
         if running is not None:
             return running
-        return spawn(
+        pid = spawn(
             [self.binaries.program("postgres"), "-D", str(self.data)], cwd=self.data, log=self.log, account=self.account
         )
+        while alive(pid):
+            if self.pid() == pid:
+                return pid
+            time.sleep(_LOCKED_POLL_S)
+        return self.pid() or pid
 
     def start(self, timeout_s: float) -> int:
         """Start the server, wait until it accepts connections (a standby: until it is consistent), return its id.

@@ -104,58 +104,10 @@ def endpoints(document: Document) -> RenderableType:
     return table
 
 
-def created(document: Document) -> RenderableType:
-    """A cluster that was created, and how to connect."""
-    view = document["DBCluster"]
-    name = view["DBClusterIdentifier"]
-    lines = [
-        f"Cluster {name} is {view['Status']}.",
-        "",
-        f"  Writer endpoint   {view['Endpoint']}:{view['Port']}",
-        f"  Reader endpoint   {view['ReaderEndpoint']}:{view['ReaderPort']}",
-        f"  Database, user    {view['DatabaseName']}, {view['MasterUsername']}",
-        "",
-        f"  auroractl psql {name}      open psql",
-        f"  auroractl uri {name}       print the URI, password included",
-        f"  auroractl status {name}    see how it is",
-    ]
-    return Text("\n".join(lines))
-
-
-def changed(document: Document) -> RenderableType:
-    """A cluster that was started or stopped."""
-    view = document["DBCluster"]
-    already = "" if document["Changed"] else "already "
-    return Text(f"Cluster {view['DBClusterIdentifier']} is {already}{view['Status']}.")
-
-
-def deleted(document: Document) -> RenderableType:
-    """A cluster that was deleted."""
-    return Text(f"Cluster {document['DBCluster']['DBClusterIdentifier']} is deleted.")
-
-
 def scaled(document: Document) -> RenderableType:
     """What scaling added and removed."""
     lines = [f"Added {name}" for name in document["Added"]] + [f"Removed {name}" for name in document["Removed"]]
     return Group(Text("\n".join(lines or ["Nothing to change."])), Text(), instances(document))
-
-
-def failed_over(document: Document) -> RenderableType:
-    """What a failover did."""
-    kind = "Switched" if document["Planned"] else "Promoted"
-    return Text(
-        f"{kind}: the writer of {document['DBCluster']['DBClusterIdentifier']} was {document['From']} and is now "
-        f"{document['To']}; {document['DurationMilliseconds']:.0f} ms without a writer."
-    )
-
-
-def supervisor(document: Document) -> RenderableType:
-    """The supervisor and its clusters."""
-    lines = [
-        f"The supervisor of {document['Home']} runs as process {document['ProcessId']}, version {document['Version']}."
-    ]
-    lines += [f"  {each['DBClusterIdentifier']}: {each['Status']}" for each in document["Clusters"]]
-    return Text("\n".join(lines))
 
 
 def status(document: Document) -> RenderableType:
