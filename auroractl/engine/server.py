@@ -11,6 +11,7 @@ from auroractl.core.errors import EngineError, TimedOut
 from auroractl.core.model import Address
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.control_file import read_control_data
+from auroractl.engine.shared_memory import release_shared_memory
 from auroractl.process.accounts import Account
 from auroractl.process.files import tail
 from auroractl.process.liveness import alive, kill_all, processes_below, runs_in, send, suspended, wait_for_exit
@@ -138,6 +139,7 @@ class Server:
             raise EngineError(
                 f"Processes of {self.name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan"
             )
+        release_shared_memory(self.data)
 
     def reload(self) -> None:
         """Make the server read its configuration again."""

@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
+from auroractl.engine.shared_memory import release_shared_memory
 from auroractl.process.liveness import processes_below
 
 DEADLINE_S = 60.0
@@ -163,6 +164,8 @@ class Auroractl:
             except psutil.NoSuchProcess:
                 continue
         wait_until("all processes of the home to end", lambda: not processes_below(self.home.root))
+        for data in self.home.clusters.glob("*/instances/*/data"):
+            release_shared_memory(data)
 
 
 def _base() -> str:

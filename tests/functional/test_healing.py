@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
+import sys
+from pathlib import Path
 
 import psutil
 import psycopg
@@ -160,6 +163,22 @@ def test_stopping_the_supervisor(auroractl: Auroractl, everything: bool) -> None
     auroractl.wait_healthy("demo")
     with psycopg.connect(uri) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory has names on Linux only")
+def test_servers_that_are_killed_and_deleted_leave_no_shared_memory(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0")
+    folder = Path(auroractl.writer("demo")["DataDirectory"])
+    system_v = int((folder / "postmaster.pid").read_text().splitlines()[6].split()[1])
+    writer = auroractl.writer("demo")["ProcessId"]
+    maps = (Path("/proc") / str(writer) / "maps").read_text()
+    dynamic = set(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps))
+    assert dynamic
+    auroractl("supervisor", "stop")
+    os.kill(writer, signal.SIGKILL)
+    auroractl("delete-cluster", "demo", "--yes")
+    assert not [name for name in dynamic if Path(name).exists()]
+    assert f" {system_v} " not in Path("/proc/sysvipc/shm").read_text()
 
 
 def test_after_delete_and_stop_nothing_is_left(auroractl: Auroractl) -> None:
