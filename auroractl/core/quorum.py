@@ -1,0 +1,68 @@
+"""Quorums: when a commit is safe, when the log can be read back, and how a storage node is replaced.
+
+Six copies, two in each of three Availability Zones; a commit is acknowledged by four, recovery reads three. Any four
+and any three of six share at least one (Verbitski et al., "Amazon Aurora: Design Considerations for High Throughput
+Cloud-Native Relational Databases", SIGMOD 2017, section 2.1). Membership changes in steps of which each is safe beside
+the one before it ("Amazon Aurora: On Avoiding Distributed Consensus for I/Os, Commits, and Membership Changes", SIGMOD
+2018, section 4): PostgreSQL can wait for some of one set of standbys but not for a majority of two sets, so while both
+sets count it waits for five of seven, which is at least four of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+COPIES = 6
+WRITE_QUORUM = 4
+READ_QUORUM = 3
+
+
+class Membership(StrEnum):
+    """Whether a storage node's word counts."""
+
+    VOTER = "voter"
+    LEARNER = "learner"
+    """Receives and is filled from its peers; counts for nothing yet."""
+    JOINING = "joining"
+    """Complete; writes must also reach it or another node more, reads do not rely on it."""
+    LEAVING = "leaving"
+    """Counts for nothing any more; its replacement votes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """`required` of `nodes`."""
+
+    required: int
+    nodes: frozenset[str]
+
+    def met_by(self, present: Collection[str]) -> bool:
+        """Whether the nodes that are present suffice."""
+        return self.count(present) >= self.required
+
+    def count(self, present: Collection[str]) -> int:
+        """How many of the nodes that are present count."""
+        return len(self.nodes & set(present))
+
+    def margin(self, present: Collection[str]) -> int:
+        """How many more of those present may fail; negative: how many are missing."""
+        return self.count(present) - self.required
+
+
+def write_quorum(members: Iterable[tuple[str, Membership]]) -> Quorum:
+    """Which nodes must have fsynced a commit before it is acknowledged.
+
+    Four of the six voters; five of seven while a seventh is joining.
+    """
+    known = list(members)
+    voters = {name for name, membership in known if membership is Membership.VOTER}
+    joining = {name for name, membership in known if membership is Membership.JOINING}
+    return Quorum(WRITE_QUORUM + len(joining), frozenset(voters | joining))
+
+
+def read_quorum(members: Iterable[tuple[str, Membership]]) -> Quorum:
+    """Which nodes recovery must be able to read: three of the six voters."""
+    voters = frozenset(name for name, membership in members if membership is Membership.VOTER)
+    return Quorum(READ_QUORUM, voters)

@@ -1,0 +1,92 @@
+"""WAL files: how the log is cut into segments, what they are called, and which timeline owns which part.
+
+Names: https://www.postgresql.org/docs/18/wal-internals.html; history files:
+https://www.postgresql.org/docs/18/continuous-archiving.html#BACKUP-TIMELINES
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auroractl.core.lsn import parse_lsn
+
+SEGMENT_BYTES = 4 * 1024**2
+"""Small segments keep the padding of a new one and the repair of an old one cheap (initdb --wal-segsize=4)."""
+_SEGMENTS_PER_ID = 0x1_0000_0000 // SEGMENT_BYTES
+_NAME = re.compile(r"[0-9A-F]{24}")
+_HISTORY_LINE = re.compile(r"\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment of one timeline; `number` counts from the start of the log."""
+
+    number: int
+    timeline: int
+
+    @property
+    def name(self) -> str:
+        """The file's name.
+
+        >>> Segment(1025, 2).name
+        '000000020000000100000001'
+        """
+        return f"{self.timeline:08X}{self.number // _SEGMENTS_PER_ID:08X}{self.number % _SEGMENTS_PER_ID:08X}"
+
+    @property
+    def start(self) -> int:
+        """The LSN of its first byte."""
+        return self.number * SEGMENT_BYTES
+
+    @property
+    def end(self) -> int:
+        """The LSN after its last byte."""
+        return self.start + SEGMENT_BYTES
+
+
+def parse_segment(name: str) -> Segment | None:
+    """The segment of a file name; None for any other file.
+
+    >>> parse_segment("000000020000000100000001")
+    Segment(number=1025, timeline=2)
+    """
+    if not _NAME.fullmatch(name):
+        return None
+    number = int(name[8:16], 16) * _SEGMENTS_PER_ID + int(name[16:24], 16)
+    return Segment(number, int(name[:8], 16)) if int(name[16:24], 16) < _SEGMENTS_PER_ID else None
+
+
+def segment_at(lsn: int) -> int:
+    """The number of the segment that holds the byte at `lsn`."""
+    return lsn // SEGMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Where a timeline was left: its log counts up to `lsn` and no further."""
+
+    timeline: int
+    lsn: int
+
+
+def parse_history(text: str) -> tuple[Fork, ...]:
+    """The forks of a timeline history file, oldest first; comments and blank lines are skipped.
+
+    >>> parse_history("1\\t0/5000000\\tno recovery target specified")
+    (Fork(timeline=1, lsn=83886080),)
+    """
+    matches = (_HISTORY_LINE.match(line) for line in text.splitlines())
+    return tuple(Fork(int(match[1]), parse_lsn(match[2])) for match in matches if match)
+
+
+def beyond_fork(segment: Segment, forks: Sequence[Fork], timeline: int) -> bool:
+    """Whether a segment lies wholly outside the history of `timeline`, whose forks are given.
+
+    What a storage node received of an old timeline after the place where it was left was acknowledged to nobody.
+    """
+    for fork in forks:
+        if segment.timeline == fork.timeline:
+            return segment.start >= fork.lsn
+    return segment.timeline != timeline
