@@ -21,6 +21,8 @@ from sqlalchemy.types import TypeDecorator
 
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepRecord, StepStatus
+from auroractl.core.quorum import Membership
+from auroractl.core.storage import FaultKind, NodeKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -66,7 +68,17 @@ class Base(DeclarativeBase):
         list[str]: JSON(),
         **{
             enum: Enum(enum, native_enum=False, length=32, values_callable=_values)
-            for enum in (Wanted, Phase, EndpointType, OperationKind, OperationStatus, StepStatus)
+            for enum in (
+                Wanted,
+                Phase,
+                EndpointType,
+                OperationKind,
+                OperationStatus,
+                StepStatus,
+                NodeKind,
+                Membership,
+                FaultKind,
+            )
         },
     }
 

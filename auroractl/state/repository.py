@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from auroractl.core.errors import (
     ClusterAlreadyExists,
@@ -19,32 +18,12 @@ from auroractl.core.errors import (
 )
 from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
 from auroractl.core.operations import OperationRecord, OperationStatus, StepStatus
-from auroractl.state.failures import StateFiles, explained
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
+from auroractl.state.volumes import VolumeRepository
 
 
-class Repository:
-    """The state in core types. Threads may share it: each call has a session of its own.
-
-    Every method may raise StateError (a constraint refuses the change, the file is damaged or locked) and
-    MachineError (the disk is full, the file cannot be written); the transaction is then rolled back.
-    """
-
-    def __init__(self, writing: Engine, reading: Engine, files: StateFiles) -> None:
-        """`writing` begins transactions with the write lock, `reading` without."""
-        self._writers = sessionmaker(writing)
-        self._readers = sessionmaker(reading)
-        self._files = files
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with explained(self._files), self._readers() as session:
-            yield session
-
-    @contextmanager
-    def _write(self) -> Iterator[Session]:
-        with explained(self._files), self._writers.begin() as session:
-            yield session
+class Repository(VolumeRepository):
+    """The state in core types. Threads may share it: each call has a session of its own. Errors as in Sessions."""
 
     # Clusters, instances and endpoints
 

@@ -160,7 +160,7 @@ class TestOlder:
         assert query(tmp_path / "state.db", "SELECT version_num FROM alembic_version") == ["next"]
 
         (copy,) = copies(tmp_path)
-        assert re.fullmatch(r"state-0001-\d{8}T\d{6}Z\.db", copy.name)
+        assert re.fullmatch(r"state-0002-\d{8}T\d{6}Z\.db", copy.name)
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert query(copy, "SELECT version_num FROM alembic_version") == [schema.HEAD]
         assert query(copy, "SELECT identifier FROM instance ORDER BY id") == [i.identifier for i in demo.instances]
@@ -208,7 +208,7 @@ class TestNewer:
         with opened(tmp_path, newer(REBUILD_CLUSTER)):
             pass
         before = (tmp_path / "state.db").read_bytes()
-        with pytest.raises(StateError, match=r"newer auroractl \(its schema is next.* knows 0001\)") as caught:
+        with pytest.raises(StateError, match=r"newer auroractl \(its schema is next.* knows 0002\)") as caught:
             open_database(tmp_path / "state.db", tmp_path / "state-backups")
         assert caught.value.hint.startswith("Upgrade auroractl (no older copy")
         assert (tmp_path / "state.db").read_bytes() == before
@@ -363,10 +363,11 @@ class TestDisk:
             assert cluster.tags == {"number": "last"}
 
     def test_a_full_one_cannot_be_upgraded(self, mount_tmpfs: Mount, newer: Callable[[str], schema.Migrations]) -> None:
-        with mount_tmpfs(300) as folder:
+        with mount_tmpfs(800) as folder:
             with opened(folder):
                 pass
-            (folder / "ballast").write_bytes(b"x" * (300 * 1024 - 120 * 1024))
+            room_bytes = (folder / "state.db").stat().st_size // 2
+            (folder / "ballast").write_bytes(b"x" * (shutil.disk_usage(folder).free - room_bytes))
             with pytest.raises(MachineError, match=r"is full|No space left"):
                 open_database(folder / "state.db", folder / "state-backups", newer(REBUILD_CLUSTER))
             (folder / "ballast").unlink()

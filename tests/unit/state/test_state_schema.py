@@ -82,4 +82,7 @@ def test_every_constraint_has_a_name_by_which_it_can_be_altered() -> None:
 
 
 def test_the_tables_are_those_that_are_needed_now() -> None:
-    assert set(Base.metadata.tables) == {"cluster", "instance", "endpoint", "operation", "operation_step", "event"}
+    assert set(Base.metadata.tables) == {
+        "cluster", "instance", "endpoint", "operation", "operation_step", "event",
+        "storage_volume", "storage_node", "protection_group", "volume_growth", "fault",
+    }  # fmt: skip

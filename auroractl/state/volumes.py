@@ -1,0 +1,159 @@
+"""What the state says of volumes, one transaction per method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from auroractl.core.quorum import Membership
+from auroractl.core.storage import Fault, Growth, StorageNode, StorageVolume
+from auroractl.state.models import ClusterRow
+from auroractl.state.sessions import Sessions
+from auroractl.state.volume_models import (
+    FaultRow,
+    ProtectionGroupRow,
+    StorageNodeRow,
+    StorageVolumeRow,
+    VolumeGrowthRow,
+)
+
+
+class VolumeRepository(Sessions):
+    """Volumes, storage nodes, protection groups and faults in core types. Errors as the Repository raises them."""
+
+    def volume(self, cluster: str) -> StorageVolume | None:
+        """The volume of a cluster; None for a cluster from before there were volumes."""
+        with self._read() as session:
+            row = session.get(StorageVolumeRow, cluster)
+            return row.to_core() if row else None
+
+    def create_volume(self, volume: StorageVolume, nodes: Sequence[StorageNode], groups: int) -> None:
+        """Record a volume with its nodes and its first protection groups; nothing where it exists already."""
+        with self._write() as session:
+            if session.get(StorageVolumeRow, volume.cluster) or session.get(ClusterRow, volume.cluster) is None:
+                return
+            session.add(StorageVolumeRow.from_core(volume))
+            session.flush()
+            session.add_all(StorageNodeRow.from_core(node) for node in nodes)
+            _allocate(session, volume.cluster, 0, groups, volume.created_at)
+
+    def update_volume(
+        self,
+        cluster: str,
+        *,
+        auto_grow: bool | None = None,
+        max_capacity_bytes: int | None = None,
+        increment_bytes: int | None = None,
+        headroom_percent: int | None = None,
+    ) -> None:
+        """Change what is given; nothing where the cluster has no volume."""
+        values = {
+            "auto_grow": auto_grow,
+            "max_capacity_bytes": max_capacity_bytes,
+            "increment_bytes": increment_bytes,
+            "headroom_percent": headroom_percent,
+        }
+        with self._write() as session:
+            row = session.get(StorageVolumeRow, cluster)
+            for name, value in values.items():
+                if row is not None and value is not None:
+                    setattr(row, name, value)
+
+    def protection_groups(self, cluster: str) -> int:
+        """How many protection groups are allocated."""
+        query = select(func.count()).select_from(ProtectionGroupRow).where(ProtectionGroupRow.cluster == cluster)
+        with self._read() as session:
+            return session.scalar(query) or 0
+
+    def growth_history(self, cluster: str, limit: int) -> list[Growth]:
+        """The last changes of what is allocated, oldest first."""
+        query = select(VolumeGrowthRow).where(VolumeGrowthRow.cluster == cluster)
+        with self._read() as session:
+            rows = session.scalars(query.order_by(VolumeGrowthRow.id.desc()).limit(limit)).all()
+            return [row.to_core() for row in reversed(rows)]
+
+    def set_protection_groups(self, cluster: str, before: int, after: int, used_bytes: int, at: datetime) -> None:
+        """Allocate or give back protection groups, and remember that."""
+        with self._write() as session:
+            session.execute(
+                delete(ProtectionGroupRow).where(
+                    ProtectionGroupRow.cluster == cluster, ProtectionGroupRow.number > after
+                )
+            )
+            _allocate(session, cluster, before, after, at)
+            session.add(
+                VolumeGrowthRow(cluster=cluster, at=at, groups_before=before, groups_after=after, used_bytes=used_bytes)
+            )
+
+    def storage_nodes(self, cluster: str | None = None) -> list[StorageNode]:
+        """The storage nodes of a cluster, or of all, in the order in which they were made."""
+        query = select(StorageNodeRow).order_by(StorageNodeRow.id)
+        if cluster is not None:
+            query = query.where(StorageNodeRow.cluster == cluster)
+        with self._read() as session:
+            return [row.to_core() for row in session.scalars(query)]
+
+    def add_storage_node(self, node: StorageNode) -> None:
+        """Record one more storage node; nothing where it exists already."""
+        with self._write() as session:
+            if _node(session, node.cluster, node.identifier) is None:
+                session.add(StorageNodeRow.from_core(node))
+
+    def set_membership(self, cluster: str, memberships: dict[str, Membership]) -> None:
+        """Change which nodes count, all at once."""
+        with self._write() as session:
+            for identifier, membership in memberships.items():
+                row = _node(session, cluster, identifier)
+                if row is not None:
+                    row.membership = membership
+
+    def delete_storage_node(self, cluster: str, identifier: str) -> None:
+        """Forget a storage node. Nothing if it is gone."""
+        with self._write() as session:
+            session.execute(
+                delete(StorageNodeRow).where(StorageNodeRow.cluster == cluster, StorageNodeRow.identifier == identifier)
+            )
+
+    def count_damage(self, cluster: str, identifier: str, found: int, repaired: int) -> None:
+        """Add to what was found damaged and repaired on a node."""
+        with self._write() as session:
+            row = _node(session, cluster, identifier)
+            if row is not None:
+                row.damage_found += found
+                row.damage_repaired += repaired
+
+    def faults(self, cluster: str | None = None) -> list[Fault]:
+        """The faults that are in force on a cluster, or on all."""
+        query = select(FaultRow).order_by(FaultRow.since)
+        if cluster is not None:
+            query = query.where(FaultRow.cluster == cluster)
+        with self._read() as session:
+            return [row.to_core() for row in session.scalars(query)]
+
+    def add_fault(self, fault: Fault) -> None:
+        """Record a fault; it replaces one that is in force on the same target."""
+        with self._write() as session:
+            session.merge(
+                FaultRow(
+                    cluster=fault.cluster, target=fault.target, kind=fault.kind, since=fault.since, until=fault.until
+                )
+            )
+
+    def delete_fault(self, cluster: str, target: str) -> None:
+        """Forget a fault. Nothing if it is gone."""
+        with self._write() as session:
+            session.execute(delete(FaultRow).where(FaultRow.cluster == cluster, FaultRow.target == target))
+
+
+def _node(session: Session, cluster: str, identifier: str) -> StorageNodeRow | None:
+    query = select(StorageNodeRow).where(StorageNodeRow.cluster == cluster, StorageNodeRow.identifier == identifier)
+    return session.scalar(query)
+
+
+def _allocate(session: Session, cluster: str, before: int, after: int, at: datetime) -> None:
+    session.add_all(
+        ProtectionGroupRow(cluster=cluster, number=number, allocated_at=at) for number in range(before + 1, after + 1)
+    )
