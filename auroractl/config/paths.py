@@ -11,7 +11,8 @@ HOME/
   clusters/NAME/
     secrets.json            the master user's password
     endpoint/               routes.json, pid file and log of the endpoint process
-    instances/ID/           data/ (the data directory), pgpass, postgresql.log
+    instances/ID/           data/ (the data directory), pgpass, postgresql.log, recovery/ (log read back for it)
+    storage/                pgpass; for each storage node ID/ (its copy of the log), ID.pid and ID.log
   run/                      Unix sockets; elsewhere where this path would be too long for one
 """
 
@@ -48,6 +49,11 @@ class InstancePaths:
         """The replication user's password, for the WAL receiver and for pg_rewind."""
         return self.folder / "pgpass"
 
+    @property
+    def recovery(self) -> Path:
+        """Log that was read back from the storage nodes for this instance."""
+        return self.folder / "recovery"
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterPaths:
@@ -75,6 +81,20 @@ class ClusterPaths:
     def instances(self) -> Path:
         """The folder of all instances."""
         return self.folder / "instances"
+
+    @property
+    def storage(self) -> Path:
+        """The folder of all storage nodes."""
+        return self.folder / "storage"
+
+    @property
+    def storage_pgpass(self) -> Path:
+        """The replication user's password, for the storage nodes."""
+        return self.storage / "pgpass"
+
+    def storage_node(self, identifier: str) -> Path:
+        """The folder of a storage node: its copy of the log."""
+        return self.storage / identifier
 
     def instance(self, identifier: str) -> InstancePaths:
         """The paths of one instance."""

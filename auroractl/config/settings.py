@@ -12,10 +12,12 @@ from typing import Any
 import tomli
 
 from auroractl.config.paths import Home, user_config
-from auroractl.core.errors import ConfigurationError
+from auroractl.core.errors import AuroraError, ConfigurationError
+from auroractl.core.sizes import parse_size_bytes
 
 OUTPUTS = ("table", "json", "text")
 ADDRESSES = ("auto", "block", "ports")
+_SIZES = frozenset({"storage_group_size", "storage_max_capacity", "log_keep_size"})
 _ENVIRONMENT_PREFIX = "AURORACTL_"
 _OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
 
@@ -48,6 +50,20 @@ class Settings:
     shared_buffers: str = "128MB"
     max_wal_size: str = "1GB"
     wal_keep_size: str = "512MB"
+    storage_group_size: str = "10GiB"
+    """The size of a protection group of new volumes."""
+    storage_max_capacity: str = "128TiB"
+    storage_headroom_percent: int = 10
+    """How much of what is allocated is kept free."""
+    node_timeout_s: float = 2.0
+    """A storage node that has not acknowledged for so long does not count."""
+    scrub_rate_mb_per_s: float = 10.0
+    """How fast finished log is read again to find damage."""
+    repair_rate_mb_per_s: float = 200.0
+    repairs_at_once: int = 2
+    """Storage nodes of a cluster that are filled from their peers at the same time."""
+    log_keep_size: str = "1GiB"
+    """Finished log that each storage node keeps beyond what running readers still need."""
 
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
@@ -121,6 +137,11 @@ def _checked(key: str, value: Any, place: str) -> Any:
     allowed = {"output": OUTPUTS, "addresses": ADDRESSES}.get(key)
     if allowed and value not in allowed:
         raise ConfigurationError(f"{place}: {key} must be one of {', '.join(allowed)}, not {value!r}.", "")
+    if key in _SIZES:
+        try:
+            parse_size_bytes(str(value))
+        except AuroraError as error:
+            raise ConfigurationError(f"{place}: {key}: {error.message}", error.hint) from error
     if isinstance(value, int | float) and value <= 0:
         raise ConfigurationError(f"{place}: {key} must be more than 0, not {value}.", f"The default is {default!r}")
     return value

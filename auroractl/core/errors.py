@@ -156,6 +156,13 @@ class TimedOut(AuroraError):
     exit_code = ExitCode.TIMEOUT
 
 
+class QuorumLost(AuroraError):
+    """Too few storage nodes are there for what was asked."""
+
+    code = "StorageQuorumLost"
+    exit_code = ExitCode.QUORUM_LOST
+
+
 class EngineError(AuroraError):
     """A PostgreSQL program failed; the sentence carries the end of what it printed."""
 

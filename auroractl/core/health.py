@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from auroractl.core.model import ClusterSnapshot, Instance, Phase, Wanted
+from auroractl.core.model import ClusterSnapshot, Instance, Phase, RunningOperation, Wanted
+from auroractl.core.operations import OperationKind
 
 ENDPOINT_PROCESS = "endpoint-process"
+_NODE_WITHIN_S = 10.0
 
 
 class Subject(StrEnum):
@@ -21,6 +23,7 @@ class Subject(StrEnum):
     ENDPOINT_PROCESS = "endpoint process"
     WRITER = "writer"
     READER = "reader"
+    STORAGE_NODE = "storage node"
 
 
 class Observed(StrEnum):
@@ -38,6 +41,7 @@ class Action(StrEnum):
     START_ENDPOINT_PROCESS = "start endpoint process"
     START_INSTANCE = "start instance"
     REJOIN_READER = "rejoin reader"
+    START_STORAGE_NODE = "start storage node"
     GIVE_UP = "give up"
 
 
@@ -61,7 +65,16 @@ RULES: tuple[Rule, ...] = (
     Rule(Subject.READER, Observed.GONE, True, "The reader cannot be kept running; it is left alone until it is rebooted or the cluster is started again.", Action.GIVE_UP),
     Rule(Subject.READER, Observed.DETACHED, False, "Read replica has been disconnected from the writer instance; it is made to follow again.", Action.REJOIN_READER),
     Rule(Subject.READER, Observed.DETACHED, True, "The reader cannot be made to follow the writer; it is left alone until it is rebooted.", Action.GIVE_UP),
+    Rule(Subject.STORAGE_NODE, Observed.GONE, False, "The storage node ended; it is started again.", Action.START_STORAGE_NODE),
+    Rule(Subject.STORAGE_NODE, Observed.GONE, True, "The storage node keeps ending; it is tried again and again.", Action.START_STORAGE_NODE),
 )  # fmt: skip
+_OWNERS_OF_NODES = frozenset(
+    {
+        OperationKind.CREATE_CLUSTER, OperationKind.DELETE_CLUSTER, OperationKind.START_CLUSTER,
+        OperationKind.STOP_CLUSTER, OperationKind.FAILOVER,
+    }
+)  # fmt: skip
+"""Operations that start and end storage nodes themselves; during all others the supervisor goes on doing so."""
 _TABLE = {(rule.subject, rule.observed, rule.exhausted): rule for rule in RULES}
 
 
@@ -80,6 +93,14 @@ class RestartLimits:
     restarts_max: int = 5
     within_s: float = 300.0
     detached_after_s: float = 10.0
+
+    def node_due(self, restarts: list[datetime], now: datetime) -> bool:
+        """Whether a storage node may be tried again: at once, then after 0.25, 0.5, 1, 2, 2, ... seconds.
+
+        Never given up: the write quorum may wait for it.
+        """
+        recent = [moment for moment in restarts if moment > now - timedelta(seconds=_NODE_WITHIN_S)]
+        return not recent or now - recent[-1] >= timedelta(seconds=min(2.0, 0.25 * 2 ** (len(recent) - 1)))
 
     def due(self, restarts: list[datetime], now: datetime) -> bool:
         """Whether the next restart may be tried: at once, then after 1, 2, 4, ... seconds since the last one."""
@@ -114,6 +135,12 @@ def decide(
     findings: list[tuple[str, Subject, Observed]] = []
     if snapshot.endpoint_process.pid is None:
         findings.append((ENDPOINT_PROCESS, Subject.ENDPOINT_PROCESS, Observed.GONE))
+    if snapshot.volume is not None and snapshot.writing and nodes_are_free(snapshot.operation):
+        findings += [
+            (node.identifier, Subject.STORAGE_NODE, Observed.GONE)
+            for node in snapshot.volume.nodes
+            if snapshot.volume.seen(node).pid is None and not snapshot.volume.held_down(node)
+        ]
     if snapshot.operation is None:
         for instance in snapshot.instances:
             subject = Subject.WRITER if instance.is_writer else Subject.READER
@@ -122,15 +149,21 @@ def decide(
     for name, subject, observed in findings:
         earlier = restarts.get(name, [])
         rule = _TABLE.get((subject, observed, limits.exhausted(earlier, snapshot.at)))
-        if rule is not None and name not in snapshot.failed and limits.due(earlier, snapshot.at):
+        due = limits.node_due if subject is Subject.STORAGE_NODE else limits.due
+        if rule is not None and name not in snapshot.failed and due(earlier, snapshot.at):
             decisions.append(Decision(name, rule))
     return decisions
+
+
+def nodes_are_free(operation: RunningOperation | None) -> bool:
+    """Whether the supervisor, and not a running operation, decides about storage nodes."""
+    return operation is None or operation.kind not in _OWNERS_OF_NODES
 
 
 def _observed(
     snapshot: ClusterSnapshot, instance: Instance, limits: RestartLimits, detached_since: Mapping[str, datetime]
 ) -> Observed:
-    if instance.wanted is not Wanted.RUNNING:
+    if instance.wanted is not Wanted.RUNNING or snapshot.in_outage(instance.availability_zone):
         return Observed.WELL
     if snapshot.seen(instance.identifier).pid is None:
         return Observed.GONE

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from auroractl.core.storage import VolumeSnapshot
+
 
 class EndpointType(StrEnum):
     """AWS's endpoint types."""
@@ -167,6 +169,8 @@ class ClusterSnapshot:
     failed: Mapping[str, str] = field(default_factory=dict)
     """Why the supervisor has stopped restarting something, by instance identifier or `endpoint-process`."""
     used_bytes: int | None = None
+    volume: VolumeSnapshot | None = None
+    """None for a cluster from before there were volumes, until it is started again."""
 
     @property
     def writer(self) -> Instance | None:
@@ -177,6 +181,15 @@ class ClusterSnapshot:
     def readers(self) -> tuple[Instance, ...]:
         """All other instances, in the order of their rows."""
         return tuple(instance for instance in self.instances if not instance.is_writer)
+
+    @property
+    def writing(self) -> bool:
+        """Whether the writer answers."""
+        return self.writer is not None and self.seen(self.writer.identifier).accepting
+
+    def in_outage(self, availability_zone: str) -> bool:
+        """Whether an outage of an Availability Zone was injected and is in force."""
+        return self.volume is not None and any(fault.target == availability_zone for fault in self.volume.faults)
 
     def seen(self, instance: str) -> InstanceObservation:
         """The observation of an instance; an empty one where it has not been looked at yet."""

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from auroractl.core.health import ENDPOINT_PROCESS
 from auroractl.core.model import ClusterSnapshot, Instance, Phase, Wanted
+from auroractl.core.sizes import format_size
+from auroractl.core.storage import NodeState, VolumeSnapshot
 
 AVAILABLE = "available"
 STOPPED = "stopped"
@@ -13,6 +15,8 @@ STARTING = "starting"
 STOPPING = "stopping"
 FAILED = "failed"
 UNAVAILABLE = "unavailable"
+STORAGE_FULL = "storage-full"
+WRITE_QUORUM_LOST = "write-quorum-lost"
 
 
 class Health(StrEnum):
@@ -40,17 +44,22 @@ def instance_status(snapshot: ClusterSnapshot, instance: Instance) -> str:
 
 
 def cluster_status(snapshot: ClusterSnapshot) -> str:
-    """AWS's cluster status, and `unavailable` where AWS has no word: the writer does not answer and nothing is under way."""
+    """AWS's cluster status; where AWS has no word, `unavailable` (the writer does not answer and nothing is under way),
+    `write-quorum-lost` (it answers and commits wait) and `storage-full` (AWS: of an instance).
+    """
     cluster = snapshot.cluster
     if cluster.phase is not Phase.NONE:
         return cluster.phase.value
     if cluster.wanted is not Wanted.RUNNING:
         running = any(snapshot.seen(instance.identifier).pid for instance in snapshot.instances)
         return STOPPING if running else STOPPED
-    writer = snapshot.writer
-    if writer is not None and snapshot.seen(writer.identifier).accepting:
-        return AVAILABLE
-    return UNAVAILABLE
+    if not snapshot.writing:
+        return UNAVAILABLE
+    if snapshot.volume is not None and not snapshot.volume.write_quorum_held:
+        return WRITE_QUORUM_LOST
+    if snapshot.volume is not None and snapshot.volume.full_since is not None:
+        return STORAGE_FULL
+    return AVAILABLE
 
 
 def problems(snapshot: ClusterSnapshot) -> list[str]:
@@ -67,6 +76,8 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
         seen = snapshot.seen(instance.identifier)
         if status != AVAILABLE:
             reason = snapshot.failed.get(instance.identifier) or seen.detail
+            if snapshot.in_outage(instance.availability_zone):
+                reason = f"its Availability Zone {instance.availability_zone} is out"
             found.append(f"The {role} {instance.identifier} is {status}{': ' + reason if reason else '.'}")
         elif not instance.is_writer and not seen.following:
             found.append(f"The reader {instance.identifier} is not receiving changes from the writer.")
@@ -75,6 +86,33 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
         found.append(f"The endpoint process is not running{': ' + reason if reason else '.'}")
     elif not snapshot.endpoint_process.responding:
         found.append("The endpoint process does not answer.")
+    if snapshot.volume is not None and snapshot.writing:
+        found = volume_problems(snapshot.volume) + found
+    return found
+
+
+def volume_problems(volume: VolumeSnapshot) -> list[str]:
+    """What is not as it should be with a volume whose writer runs, one sentence each, worst first."""
+    found = []
+    quorum = volume.write_quorum
+    if not volume.write_quorum_held:
+        waiting = f"; {volume.waiting_commits} commits wait" if volume.waiting_commits else ""
+        found.append(
+            f"The write quorum is lost: {quorum.count(volume.writable)} storage nodes acknowledge and {quorum.required} "
+            f"are needed, so commits wait{waiting}."
+        )
+    if volume.full_since is not None:
+        found.append(
+            f"The volume is full ({format_size(volume.used_bytes or 0)} of {format_size(volume.allocated_bytes)}): "
+            f"reads go on, writes are refused. Make room with DROP or TRUNCATE, or: auroractl storage-autogrow"
+        )
+    for node in volume.nodes:
+        seen, state = volume.seen(node), volume.state(node)
+        if state is not NodeState.AVAILABLE:
+            reason = seen.repairing or seen.detail
+            if not reason and seen.missing_segments:
+                reason = f"{seen.missing_segments} segments are missing or damaged"
+            found.append(f"The storage node {node.identifier} is {state}{': ' + reason if reason else '.'}")
     return found
 
 
@@ -82,6 +120,7 @@ def health(snapshot: ClusterSnapshot) -> Health:
     """`ok`, `degraded` (something is missing but writes work) or `down` (no writes through the writer endpoint)."""
     if not problems(snapshot):
         return Health.OK if snapshot.cluster.wanted is Wanted.RUNNING else Health.DOWN
-    writer = snapshot.writer
-    serving = writer is not None and snapshot.seen(writer.identifier).accepting and snapshot.endpoint_process.responding
+    volume = snapshot.volume
+    writable = volume is None or (volume.write_quorum_held and volume.full_since is None)
+    serving = snapshot.writing and snapshot.endpoint_process.responding and writable
     return Health.DEGRADED if serving else Health.DOWN

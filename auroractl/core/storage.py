@@ -159,15 +159,22 @@ class VolumeSnapshot:
     @property
     def readable(self) -> frozenset[str]:
         """The nodes from which recovery could read: their folders are there and lack nothing that is known."""
-        down = {fault.target for fault in self.faults}
         return frozenset(
             node.identifier
             for node in self.nodes
-            if node.identifier not in down
-            and node.availability_zone not in down
+            if not self.held_down(node)
             and not self.seen(node).missing_segments
-            and self.seen(node).held_bytes
+            and (self.seen(node).held_bytes or self.seen(node).streaming)
         )
+
+    def held_down(self, node: StorageNode) -> bool:
+        """Whether an injected fault keeps the node from running."""
+        return any(fault.target in {node.identifier, node.availability_zone} for fault in self.faults)
+
+    @property
+    def write_quorum_held(self) -> bool:
+        """Whether commits are acknowledged."""
+        return self.write_quorum.met_by(self.writable)
 
     @property
     def allocated_bytes(self) -> int:

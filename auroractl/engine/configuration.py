@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from auroractl.core.model import Address
+from auroractl.core.quorum import Quorum
+from auroractl.core.wal import SEGMENT_BYTES
 from auroractl.engine.secrets import REPLICATION
 from auroractl.process.accounts import Account
 from auroractl.process.files import write_durably
 
-WAL_SEGMENT_MB = 4
+WAL_SEGMENT_MB = SEGMENT_BYTES // 1024**2
 INTERNAL_CONNECTIONS = 20
 """Room beyond the clients': what the supervisor keeps open, and sessions that are just ending."""
 RESERVED_CONNECTIONS = 10
 """What stays free for the supervisor even if clients connect past the endpoints and take all the rest."""
 _WAL_SENDERS_MAX = 40
 """15 readers and six storage nodes, each twice while it reconnects or is copied."""
+_WAL_SENDER_TIMEOUT = "20s"
+"""After this a frozen standby no longer delays a clean shutdown of the writer."""
 _HBA = """\
 # Written by auroractl. Every connection proves its password with SCRAM; nothing else gets in.
 # TYPE  DATABASE     USER          ADDRESS       METHOD
@@ -36,6 +41,15 @@ class ServerSettings:
     wal_keep_size: str
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeSettings:
+    """What the cluster's volume asks of every server; an empty quorum means that there is no volume yet."""
+
+    quorum: Quorum
+    full: bool = False
+    """Writes are refused until there is room again."""
+
+
 def quote(value: str) -> str:
     """A value as postgresql.conf and connection strings in it want it.
 
@@ -51,10 +65,40 @@ def render_configuration(values: Mapping[str, str | int]) -> str:
     return "\n".join(["# Written by auroractl at every start; changes made here are lost.", *lines, ""])
 
 
+def synchronous_standby_names(quorum: Quorum) -> str:
+    """PostgreSQL's own write quorum (https://www.postgresql.org/docs/18/runtime-config-replication.html).
+
+    >>> synchronous_standby_names(Quorum(1, frozenset({"b", "a"})))
+    'ANY 1 ("a", "b")'
+    """
+    names = ", ".join(f'"{name}"' for name in sorted(quorum.nodes))
+    return f"ANY {quorum.required} ({names})" if quorum.nodes else ""
+
+
+def restore_command(folder: Path) -> str:
+    """What a standby runs for log that it does not have: sh and cp, because its account may not have this Python.
+
+    >>> restore_command(Path("/a b"))
+    "test -f '/a b'/%f && cp '/a b'/%f %p"
+    """
+    source = shlex.quote(str(folder)).replace("%", "%%") + "/%f"
+    return f"test -f {source} && cp {source} %p"
+
+
 def server_configuration(
-    instance: str, address: Address, settings: ServerSettings, follow: Address | None, pgpass: Path
+    instance: str,
+    address: Address,
+    settings: ServerSettings,
+    volume: VolumeSettings,
+    follow: Address | None,
+    pgpass: Path,
+    recovery: Path,
 ) -> dict[str, str | int]:
-    """All parameters of a server. `follow` is the writer's address for a reader, None for the writer."""
+    """All parameters of a server.
+
+    `follow` is the writer's address for a reader, None for the writer. `recovery` is where log that was read back from
+    the volume lies. The quorum is every server's, so that a promoted one never acknowledges without it.
+    """
     return {
         "cluster_name": instance,
         "listen_addresses": address.host,
@@ -72,7 +116,12 @@ def server_configuration(
         "wal_log_hints": "on",
         "max_wal_senders": _WAL_SENDERS_MAX,
         "max_replication_slots": _WAL_SENDERS_MAX,
+        "synchronous_standby_names": synchronous_standby_names(volume.quorum),
+        "synchronous_commit": "on",
+        "wal_sender_timeout": _WAL_SENDER_TIMEOUT,
+        "default_transaction_read_only": "on" if volume.full else "off",
         "hot_standby_feedback": "on",
+        "restore_command": restore_command(recovery),
         "wal_retrieve_retry_interval": "200ms",
         "primary_conninfo": _primary_conninfo(instance, follow, pgpass) if follow else "",
         "recovery_target_timeline": "latest",

@@ -22,12 +22,14 @@ SELECT pg_is_in_recovery(),
   CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END,
   CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_wal_receiver)
        ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin')
+  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin'),
+  (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep')
 """
-_READERS = b"""
+_STANDBYS = b"""
 SELECT application_name, state,
   greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint,
-  coalesce(extract(epoch FROM replay_lag) * 1000, 0)
+  coalesce(extract(epoch FROM replay_lag) * 1000, 0),
+  write_lsn, flush_lsn
 FROM pg_stat_replication
 """
 _USED_BYTES = b"SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
@@ -38,12 +40,20 @@ class ProbeFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderProgress:
-    """How the writer sees one of its readers."""
+class StandbyProgress:
+    """How the writer sees one of its readers or storage nodes."""
 
-    streaming: bool
+    state: str
+    """PostgreSQL's word: startup, catchup, streaming, backup or stopping."""
     lag_bytes: int | None
     lag_ms: float | None
+    received_lsn: int | None
+    flushed_lsn: int | None
+
+    @property
+    def streaming(self) -> bool:
+        """Whether it is being sent the log."""
+        return self.state in {"streaming", "catchup"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,10 @@ class ServerAnswer:
     lsn: int
     timeline: int | None
     connections: int
-    readers: dict[str, ReaderProgress] = field(default_factory=dict)
+    waiting_commits: int
+    """Sessions that wait for the write quorum."""
+    standbys: dict[str, StandbyProgress] = field(default_factory=dict)
+    """By application name; a writer's only."""
 
 
 class Probe:
@@ -73,13 +86,14 @@ class Probe:
         deadline = time.monotonic() + self._timeout_s
         row = self._query(_INSTANCE, deadline)[0]
         recovering = row[0] == "t"
-        readers = {} if recovering else dict(map(_reader, self._query(_READERS, deadline)))
+        standbys = {} if recovering else dict(map(_standby, self._query(_STANDBYS, deadline)))
         return ServerAnswer(
             in_recovery=recovering,
             lsn=parse_lsn(str(row[1])),
             timeline=int(row[2]) if row[2] else None,
             connections=int(str(row[3])),
-            readers=readers,
+            waiting_commits=int(str(row[4])),
+            standbys=standbys,
         )
 
     def used_bytes(self) -> int:
@@ -149,12 +163,14 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
 
 
-def _reader(row: list[str | None]) -> tuple[str, ReaderProgress]:
-    name, state, lag_bytes, lag_ms = row
-    return str(name), ReaderProgress(
-        streaming=state in {"streaming", "catchup"},
+def _standby(row: list[str | None]) -> tuple[str, StandbyProgress]:
+    name, state, lag_bytes, lag_ms, received, flushed = row
+    return str(name), StandbyProgress(
+        state=str(state),
         lag_bytes=int(lag_bytes) if lag_bytes else None,
         lag_ms=round(float(lag_ms), 3) if lag_ms else None,
+        received_lsn=parse_lsn(received) if received else None,
+        flushed_lsn=parse_lsn(flushed) if flushed else None,
     )
 
 

@@ -14,7 +14,16 @@ from auroractl.engine.control_file import read_control_data
 from auroractl.engine.shared_memory import release_shared_memory
 from auroractl.process.accounts import Account
 from auroractl.process.files import tail
-from auroractl.process.liveness import alive, kill_all, processes_below, runs_in, send, suspended, wait_for_exit
+from auroractl.process.liveness import (
+    alive,
+    children,
+    kill_all,
+    processes_below,
+    runs_in,
+    send,
+    suspended,
+    wait_for_exit,
+)
 from auroractl.process.programs import spawn
 
 _READY_POLL_S = 0.005
@@ -140,6 +149,13 @@ class Server:
                 f"Processes of {self.name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan"
             )
         release_shared_memory(self.data)
+
+    def resume_suspended(self) -> None:
+        """Let frozen processes of the server go on; a promotion waits for every one of them."""
+        pid = self.pid()
+        for member in (pid, *children(pid)) if pid is not None else ():
+            if suspended(member):
+                send(member, signal.SIGCONT)
 
     def reload(self) -> None:
         """Make the server read its configuration again."""

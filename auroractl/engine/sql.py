@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -12,6 +12,8 @@ from psycopg import sql
 from auroractl.core.errors import EngineError, TimedOut
 from auroractl.core.lsn import format_lsn, parse_lsn
 from auroractl.core.model import Address
+from auroractl.core.quorum import Quorum
+from auroractl.engine.configuration import synchronous_standby_names
 from auroractl.engine.secrets import ADMIN
 
 _POLL_S = 0.005
@@ -74,6 +76,14 @@ def received_lsn(connection: psycopg.Connection) -> int:
     return parse_lsn(row[0]) if row else 0
 
 
+def timeline(connection: psycopg.Connection) -> int:
+    """The timeline on which a writer writes."""
+    row = connection.execute(
+        "SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def wait_received(connection: psycopg.Connection, lsn: int, timeout_s: float) -> None:
     """Wait until a standby has the log up to `lsn` (bytes). Raises TimedOut with how far it came."""
     deadline = time.monotonic() + timeout_s
@@ -107,7 +117,29 @@ def active_statements(connection: psycopg.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def streaming_readers(connection: psycopg.Connection) -> set[str]:
-    """The instances whose WAL receivers are streaming from this writer."""
+def wait_quorum(connection: psycopg.Connection, quorum: Quorum, nodes: Sequence[str], timeout_s: float) -> None:
+    """Wait until the server goes by a write quorum and `nodes` have flushed log that was written after that.
+
+    Raises TimedOut.
+    """
+    wanted = synchronous_standby_names(quorum)
+    deadline = time.monotonic() + timeout_s
+    while connection.execute("SHOW synchronous_standby_names").fetchone() != (wanted,):
+        _pause(deadline, f"PostgreSQL did not take over the quorum {wanted}")
+    row = connection.execute("SELECT pg_logical_emit_message(false, 'auroractl', '', true)").fetchone()
+    lsn = row[0] if row else "0/0"
+    query = "SELECT application_name FROM pg_stat_replication WHERE flush_lsn >= %s::pg_lsn"
+    while set(nodes) - {name for (name,) in connection.execute(query, [lsn]).fetchall()}:
+        _pause(deadline, "the storage nodes did not take over the new quorum")
+
+
+def _pause(deadline: float, what: str) -> None:
+    if time.monotonic() > deadline:
+        raise TimedOut(f"{what[0].upper()}{what[1:]} in time.", "")
+    time.sleep(_POLL_S)
+
+
+def streaming_standbys(connection: psycopg.Connection) -> set[str]:
+    """The instances and storage nodes that this writer is streaming to."""
     rows = connection.execute("SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'").fetchall()
     return {row[0] for row in rows}

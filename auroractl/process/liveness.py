@@ -60,6 +60,14 @@ def processes_below(folder: Path) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
+
+
 def send(pid: int, number: signal.Signals) -> bool:
     """Send a signal; False where the process is gone."""
     try:

@@ -31,6 +31,25 @@ class LockFile:
         self._descriptor = descriptor
         return True
 
+    @property
+    def descriptor(self) -> int:
+        """The locked descriptor, for a child to inherit: the lock then lasts as long as the child. Only while held."""
+        assert self._descriptor is not None
+        return self._descriptor
+
+    def name_holder(self, pid: int) -> None:
+        """Write the id of the child that holds the lock from now on."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, str(pid).encode(), 0)
+
+    def still_named(self) -> bool:
+        """Whether the locked file is still the one of that name; not where someone removed the folder around it."""
+        try:
+            found, held = self._path.stat(), os.fstat(self.descriptor)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
     def release(self) -> None:
         """Give the lock back."""
         if self._descriptor is not None:

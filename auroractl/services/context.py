@@ -11,12 +11,16 @@ from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, UsageError
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
+from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.storage import VolumeSnapshot
+from auroractl.engine.configuration import VolumeSettings
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.services.installation import Installation
 from auroractl.services.locks import ClusterLocks
 from auroractl.services.observer import Observer
+from auroractl.services.volume_memory import VolumeMemory, observe_nodes
 from auroractl.state.repository import Repository
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,7 @@ class Context:
         """Set while everything is being ended on purpose."""
         self._on_change = on_change
         self._routing_lock = Lock()
+        self._volumes: dict[str, VolumeMemory] = {}
         self._overrides: dict[str, RoutingOverride] = {}
         self._published: dict[str, tuple[int | None, RoutingTable]] = {}
 
@@ -103,6 +108,17 @@ class Context:
         """The endpoint process of a cluster."""
         return EndpointProcess(self.home.cluster(cluster))
 
+    def volume_memory(self, cluster: str) -> VolumeMemory:
+        """What is remembered of a cluster's volume."""
+        return self._volumes.setdefault(cluster, VolumeMemory())
+
+    def configure(self, instance: Instance, follow: Address | None) -> None:
+        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+        nodes = self.repository.storage_nodes(instance.cluster)
+        quorum = write_quorum((node.identifier, node.membership) for node in nodes)
+        full = self.volume_memory(instance.cluster).full_since is not None
+        self.installation.configure(instance, follow, VolumeSettings(quorum, full))
+
     def snapshot(self, cluster: Cluster) -> ClusterSnapshot:
         """Rows and observations of a cluster now."""
         instances = tuple(self.repository.instances(cluster.identifier))
@@ -119,6 +135,27 @@ class Context:
                 name.removeprefix(prefix): reason for name, reason in self.failed.items() if name.startswith(prefix)
             },
             used_bytes=self.observer.used_bytes(cluster.identifier),
+            volume=self.volume_snapshot(cluster.identifier),
+        )
+
+    def volume_snapshot(self, cluster: str) -> VolumeSnapshot | None:
+        """Rows and observations of a cluster's volume now; None where it has none."""
+        rows = self.repository.volume_rows(cluster)
+        if rows is None:
+            return None
+        memory = self.volume_memory(cluster)
+        answer = self.observer.writer_answer(cluster)
+        return VolumeSnapshot(
+            volume=rows.volume,
+            nodes=rows.nodes,
+            observed=observe_nodes(self.installation, self.observer, memory, rows.nodes),
+            groups=rows.groups,
+            faults=rows.faults,
+            quorum_lost_since=memory.quorum_lost_since,
+            full_since=memory.full_since,
+            waiting_commits=answer.waiting_commits if answer else 0,
+            used_bytes=self.observer.used_bytes(cluster),
+            node_timeout_s=self.settings.node_timeout_s,
         )
 
     def route(self, cluster: str, override: RoutingOverride | None = None) -> None:
@@ -155,5 +192,6 @@ class Context:
         with self._routing_lock:
             self._overrides.pop(cluster, None)
             self._published.pop(cluster, None)
+        self._volumes.pop(cluster, None)
         for name in [name for name in self.failed if name.startswith(f"{cluster}/")]:
             del self.failed[name]

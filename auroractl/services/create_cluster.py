@@ -16,7 +16,7 @@ from auroractl.engine.control_file import new_system_identifier, set_system_iden
 from auroractl.engine.secrets import generate_password
 from auroractl.process.files import copy_tree, make_folder, read_json, remove_tree, write_json
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, operations, placement
+from auroractl.services import events, operations, placement, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.operations import Plan, Progress, Step, new_record, nothing
@@ -147,7 +147,7 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
         Step("Prepare PostgreSQL", making.prepare, undo=making.remove),
         Step("Start the endpoints", making.start_endpoint_process, undo=making.stop_endpoint_process),
         Step("Copy the data and start the instances", making.copy_and_start, undo=making.stop_instances),
-        Step("Wait for the writer", making.wait_for_writer),
+        Step("Wait for the writer and start the storage nodes", making.wait_for_writer),
         Step("Commit through the writer endpoint", making.commit),
         Step("Read through the reader endpoint and every instance", making.read),
         Step("Mark the cluster available", making.available),
@@ -167,6 +167,7 @@ class _Making:
 
     def prepare(self) -> None:
         self._installation.template()
+        storage_nodes.make_volume(self._context, self._name)
         make_folder(self._paths.instances, mode=0o755)
         for instance in self._instances():
             self._installation.make_instance_folder(instance)
@@ -198,11 +199,12 @@ class _Making:
         server = self._installation.server(instance)
         copy_tree(self._installation.template_path, server.data)
         set_system_identifier(server.data, identifier)
-        self._installation.configure(instance, follow)
+        self._context.configure(instance, follow)
         server.begin_start()
 
     def wait_for_writer(self) -> None:
         self._wait_for(self._context.writer(self._name))
+        storage_nodes.start_nodes(self._context, self._name)
         process = self._context.endpoint_process(self._name)
         process.wait_ready(process.begin_start())
         self._context.publish_routes(self._name)
@@ -215,6 +217,7 @@ class _Making:
             raise EngineError(f"{instance.identifier} does not answer: {seen.detail}", f"Its log is {server.log}")
 
     def stop_instances(self) -> None:
+        storage_nodes.take_away(self._context, self._name)
         for instance in self._instances():
             self._installation.server(instance).abort()
 
@@ -230,6 +233,8 @@ class _Making:
         self._context.publish_routes(self._name)
         addresses = [self._endpoint(EndpointType.READER), *(instance.address for instance in self._instances())]
         side_by_side(self._read_as_master, [(address,) for address in addresses])
+        nodes = self._context.repository.storage_nodes(self._name)
+        storage_nodes.wait_streaming(self._context, self._name, [node.identifier for node in nodes])
 
     def _read_as_master(self, address: Address) -> None:
         """Connecting proves that the master user, and with it the first commit, has arrived there."""

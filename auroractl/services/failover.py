@@ -1,8 +1,8 @@
 """failover: a planned switch on a healthy cluster, a promotion where the writer is dead.
 
-Planned, the old writer is stopped cleanly first and the target has its whole log before it is promoted, so nothing
-acknowledged is lost. Unplanned, the old writer's processes are killed before anything is promoted, so that there are
-never two writers.
+Planned, the old writer is stopped cleanly first and the target has its whole log before it is promoted. Unplanned, the
+old writer's processes are killed and its storage nodes taken from it before anything is promoted, so that there are
+never two writers, and the target gets from the nodes what it had not received. Nothing acknowledged is lost either way.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 from auroractl.core import topology
 from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidInstanceState
-from auroractl.core.lsn import parse_lsn
+from auroractl.core.lsn import format_lsn, parse_lsn
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.operations import OperationKind, OperationRecord
+from auroractl.core.wal import Fork
 from auroractl.engine import sql
-from auroractl.services import events, following, operations
+from auroractl.services import events, following, operations, quorum_recovery, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
@@ -39,12 +40,15 @@ class FailoverResult:
     switch_ms: float
 
 
-def failover(context: Context, name: str, target: str | None, progress: Progress) -> FailoverResult:
+def failover(
+    context: Context, name: str, target: str | None, progress: Progress, *, allow_data_loss: bool = False
+) -> FailoverResult:
     """Make a reader the writer and the writer a reader.
 
     `target` is the reader's name; without it Aurora's order decides. Raises InvalidClusterState where there is no
     reader that could be promoted or another operation is in progress, InvalidInstanceState for a wrong target,
-    InstanceNotFound for an unknown one.
+    InstanceNotFound for an unknown one, QuorumLost where the writer is dead and too few storage nodes can be read
+    (`allow_data_loss` goes on with those that can).
     """
     require_running(context, name)
     switch = _Switch()
@@ -52,7 +56,7 @@ def failover(context: Context, name: str, target: str | None, progress: Progress
         context,
         OperationKind.FAILOVER,
         name,
-        prepare=lambda: _prepare(context, name, target),
+        prepare=lambda: _prepare(context, name, target, allow_data_loss),
         progress=progress,
         planner=lambda context, record: _plan(context, record, switch),
     )
@@ -74,7 +78,7 @@ class _Switch:
         self.duration_ms = (time.monotonic() - self.began_at) * 1000
 
 
-def _prepare(context: Context, name: str, wanted: str | None) -> OperationRecord:
+def _prepare(context: Context, name: str, wanted: str | None, allow_data_loss: bool) -> OperationRecord:
     require_running(context, name)
     writer = context.writer(name)
     for instance in context.repository.instances(name):
@@ -86,7 +90,12 @@ def _prepare(context: Context, name: str, wanted: str | None) -> OperationRecord
         context,
         OperationKind.FAILOVER,
         name,
-        {"From": writer.identifier, "To": target.identifier, "Planned": planned},
+        {
+            "From": writer.identifier,
+            "To": target.identifier,
+            "Planned": planned,
+            "AllowDataLoss": allow_data_loss and not planned,
+        },
     )
     context.repository.begin_operation(record)
     same_zone = writer.availability_zone == target.availability_zone
@@ -136,11 +145,14 @@ def _plan(context: Context, record: OperationRecord, switch: _Switch | None = No
             Step("Write a checkpoint", work.checkpoint, undo=work.resume),
             Step("Hold new connections", work.hold),
             Step(f"Stop the writer {work.source}", work.stop_writer, undo=work.restart_writer),
+            Step("Take the storage nodes from it", work.take_nodes),
         ]
     else:
         first = [
             Step("Cut connections to the writer", work.cut, undo=work.resume),
             Step(f"End the writer {work.source}", work.fence),
+            Step("Take the storage nodes from it", work.take_nodes),
+            Step("Read the log back from the storage nodes", work.read_back, undo=work.clear),
         ]
     promote = f"Promote {work.target}"
     rest = [
@@ -158,6 +170,9 @@ class _Failover:
         self._context = context
         self._cluster = cluster
         self._planned = arguments["Planned"]
+        self._allow_data_loss = arguments.get("AllowDataLoss", False)
+        self._fork: Fork | None = None
+        self._read: quorum_recovery.RecoveredLog | None = None
         self._switch = switch
         self._password = context.installation.secrets.admin
         self.source: str = arguments["From"]
@@ -172,7 +187,7 @@ class _Failover:
         with sql.session(
             self._instance(self.source).address, self._password, statement_timeout_s=_CHECKPOINT_TIMEOUT_S
         ) as connection:
-            if self.target not in sql.streaming_readers(connection):
+            if self.target not in sql.streaming_standbys(connection):
                 raise InvalidInstanceState(
                     f"DBInstance {self.target} is not receiving changes from the writer.",
                     f"See auroractl status {self._cluster}",
@@ -197,6 +212,7 @@ class _Failover:
 
     def stop_writer(self) -> None:
         """Stop it cleanly and make sure that the target has all of its log, the final checkpoint included."""
+        storage_nodes.end_unresponsive(self._context, self._cluster)
         server = self._context.installation.server(self._instance(self.source))
         server.stop(self._context.settings.stop_timeout_s)
         control = server.control_data()
@@ -215,12 +231,46 @@ class _Failover:
         """SIGKILL to every process of the old writer; only then may another one be promoted."""
         self._context.installation.server(self._instance(self.source)).kill()
 
+    def take_nodes(self) -> None:
+        """After this the old writer could acknowledge nothing even if it were still alive."""
+        storage_nodes.take_away(self._context, self._cluster)
+
+    def read_back(self) -> None:
+        """What was acknowledged and the target has not received."""
+        target = self._instance(self.target)
+        if self._context.repository.volume(self._cluster) is None:
+            return
+        with sql.session(target.address, self._password) as connection:
+            received_lsn = sql.received_lsn(connection)
+        self._read = quorum_recovery.read_back(
+            self._context, target, received_lsn, allow_data_loss=self._allow_data_loss
+        )
+
+    def clear(self) -> None:
+        quorum_recovery.clear(self._context, self._instance(self.target))
+
     def promote(self) -> None:
         target = self._instance(self.target)
-        self._context.installation.server(target).start(self._context.settings.start_timeout_s)
+        server = self._context.installation.server(target)
+        server.start(self._context.settings.start_timeout_s)
+        server.resume_suspended()
         with sql.session(target.address, self._password) as connection:
             sql.promote(connection, _PROMOTE_TIMEOUT_S)
         self._context.repository.set_writer(self._cluster, self.target)
+        storage_nodes.start_nodes(self._context, self._cluster)
+        self.clear()
+        self._check_promoted(target)
+
+    def _check_promoted(self, target: Instance) -> None:
+        """Say so at once where the new writer's history begins before the end of what was read back."""
+        _, forks = storage_nodes.lineage(self._context, target)
+        self._fork = forks[-1] if forks else None
+        if self._read and self._read.segments and self._fork and self._fork.lsn <= self._read.end.last_record_lsn:
+            message = (
+                f"{self.target} was promoted at {format_lsn(self._fork.lsn)} although the storage nodes hold log up to "
+                f"{format_lsn(self._read.end.lsn)}: acknowledged commits may be lost"
+            )
+            events.record(self._context, self._cluster, events.DATA_LOSS, self._cluster, message)
 
     def switch_endpoints(self) -> None:
         self._context.observer.refresh(self._instance(self.target))
@@ -232,22 +282,40 @@ class _Failover:
         return [each for each in instances if each.identifier not in {self.source, self.target}]
 
     def repoint(self) -> None:
-        """Readers read their configuration again and follow the new timeline without a restart."""
+        """Readers read their configuration again and follow the new timeline without a restart.
+
+        One that had received more than any storage node that could be read is on a history that nobody else has.
+        """
         target = self._instance(self.target)
         for reader in self._others():
             server = self._context.installation.server(reader)
             if (server.data / "PG_VERSION").exists():
-                self._context.installation.configure(reader, target.address)
+                self._context.configure(reader, target.address)
                 server.reload()
+                if self._is_ahead(reader):
+                    self._rejoin(reader, diverged=True)
+
+    def _is_ahead(self, reader: Instance) -> bool:
+        if self._planned or self._fork is None or not self._context.observer.refresh(reader).accepting:
+            return False
+        with sql.session(reader.address, self._password) as connection:
+            return sql.received_lsn(connection) > self._fork.lsn
 
     def rejoin(self) -> None:
         """A failure here leaves a working cluster with an instance less; the watch loop goes on trying."""
-        source, target = self._instance(self.source), self._instance(self.target)
+        source = self._instance(self.source)
+        faults = self._context.repository.faults(self._cluster)
+        if source.availability_zone in {fault.target for fault in faults}:
+            return
+        self._rejoin(source, diverged=not self._planned)
+
+    def _rejoin(self, reader: Instance, *, diverged: bool) -> None:
         try:
-            following.rejoin(self._context, source, target, diverged=not self._planned)
+            following.rejoin(self._context, reader, self._instance(self.target), diverged=diverged)
         except AuroraError as error:
-            events.record(self._context, self._cluster, events.REPAIR, self.source, f"It cannot follow yet: {error}")
-        self._context.observer.refresh(source)
+            message = f"It cannot follow yet: {error}"
+            events.record(self._context, self._cluster, events.REPAIR, reader.identifier, message)
+        self._context.observer.refresh(reader)
 
     def finish(self) -> None:
         side_by_side(self._context.observer.refresh, [(each,) for each in self._others()])

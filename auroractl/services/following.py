@@ -34,7 +34,7 @@ def start_writer(context: Context, writer: Instance) -> None:
                 f"The data directory of {writer.identifier} is a reader's.",
                 f"Promote a reader: auroractl failover {writer.cluster}",
             )
-        context.installation.configure(writer, None)
+        context.configure(writer, None)
     server.start(context.settings.start_timeout_s)
 
 
@@ -47,7 +47,7 @@ def start_reader(context: Context, reader: Instance, writer: Instance) -> None:
     if not (server.data / "PG_VERSION").exists():
         raise EngineError(f"The data directory of {reader.identifier} is gone: {server.data}", "")
     running = server.pid() is not None
-    context.installation.configure(reader, writer.address)
+    context.configure(reader, writer.address)
     if running:
         server.reload()
     server.start(context.settings.start_timeout_s)
@@ -81,8 +81,18 @@ def _as_it_is(context: Context, reader: Instance, writer: Instance) -> None:
 
 def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
     server = context.installation.server(reader)
+    _require_older_timeline(context, reader, writer)
     standby.rewind_to(writer.address, server, context.installation.secrets)
     start_reader(context, reader, writer)
+
+
+def _require_older_timeline(context: Context, reader: Instance, writer: Instance) -> None:
+    """pg_rewind takes equal timelines for equal histories, but two promotions from one place may bear one number."""
+    own = int(context.installation.server(reader).control_data()["Latest checkpoint's TimeLineID"])
+    with sql.session(writer.address, context.installation.secrets.admin) as connection:
+        newest = sql.timeline(connection)
+    if own >= newest:
+        raise EngineError(f"{reader.identifier} is on timeline {own} and the writer on {newest}.", "")
 
 
 def _copied(context: Context, reader: Instance, writer: Instance) -> None:
@@ -94,7 +104,7 @@ def copy_from_writer(context: Context, reader: Instance, source: Address) -> Non
     """Give a stopped reader a new copy of the writer's data, configured to follow it."""
     context.installation.make_instance_folder(reader)
     standby.copy_from(source, context.installation.server(reader), context.installation.secrets)
-    context.installation.configure(reader, source)
+    context.configure(reader, source)
 
 
 def wait_following(context: Context, reader: Instance, writer: Instance, timeout_s: float) -> None:
@@ -102,7 +112,7 @@ def wait_following(context: Context, reader: Instance, writer: Instance, timeout
     server = context.installation.server(reader)
     deadline = time.monotonic() + timeout_s
     with sql.session(writer.address, context.installation.secrets.admin) as connection:
-        while reader.identifier not in sql.streaming_readers(connection):
+        while reader.identifier not in sql.streaming_standbys(connection):
             if server.pid() is None:
                 raise EngineError(f"The server of {reader.identifier} ended.", f"Its log is {server.log}")
             if time.monotonic() > deadline:

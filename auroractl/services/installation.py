@@ -9,13 +9,16 @@ from threading import RLock
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.model import Address, Instance
+from auroractl.core.storage import StorageNode
 from auroractl.engine import configuration
 from auroractl.engine.binaries import Binaries, find_binaries
-from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
+from auroractl.engine.secrets import REPLICATION, InternalSecrets, load_internal_secrets
 from auroractl.engine.server import Server
 from auroractl.engine.template import ensure_template, template_name
 from auroractl.process.accounts import Account, database_account, require_reachable
 from auroractl.process.files import make_folder
+from auroractl.storage.folder import LogFolder
+from auroractl.storage.receiver import Receiver
 
 
 class Installation:
@@ -67,13 +70,41 @@ class Installation:
             account=self.account,
         )
 
+    def make_storage_folder(self, cluster: str) -> None:
+        """The folder of a cluster's storage nodes with the password that they need."""
+        paths = self.home.cluster(cluster)
+        make_folder(paths.storage, owner=self.account)
+        configuration.write_pgpass(paths.storage_pgpass, self.secrets.replication, self.account)
+
+    def make_node_folder(self, node: StorageNode) -> None:
+        """The folder of a storage node."""
+        make_folder(self.home.cluster(node.cluster).storage_node(node.identifier), owner=self.account)
+
+    def receiver(self, node: StorageNode) -> Receiver:
+        """The process of a storage node."""
+        paths = self.home.cluster(node.cluster)
+        return Receiver(
+            name=node.identifier,
+            folder=paths.storage_node(node.identifier),
+            lock=paths.storage / f"{node.identifier}.pid",
+            log=paths.storage / f"{node.identifier}.log",
+            passfile=paths.storage_pgpass,
+            program=self.binaries.program("pg_receivewal"),
+            user=REPLICATION,
+            account=self.account,
+        )
+
+    def log_folder(self, node: StorageNode) -> LogFolder:
+        """A storage node's copy of the log."""
+        return LogFolder(self.home.cluster(node.cluster).storage_node(node.identifier), self.account)
+
     def make_instance_folder(self, instance: Instance) -> None:
         """The folder of an instance with what its server needs besides the data directory."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
         make_folder(paths.folder, owner=self.account)
         configuration.write_pgpass(paths.pgpass, self.secrets.replication, self.account)
 
-    def configure(self, instance: Instance, follow: Address | None) -> None:
+    def configure(self, instance: Instance, follow: Address | None, volume: configuration.VolumeSettings) -> None:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
         settings = configuration.ServerSettings(
@@ -83,7 +114,7 @@ class Installation:
             wal_keep_size=self.settings.wal_keep_size,
         )
         values = configuration.server_configuration(
-            instance.identifier, instance.address, settings, follow, paths.pgpass
+            instance.identifier, instance.address, settings, volume, follow, paths.pgpass, paths.recovery
         )
         if follow is not None:
             # PostgreSQL refuses a standby with room for fewer connections than its log was written with, which the

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import Instance, InstanceObservation
-from auroractl.engine.probe import Probe, ProbeFailed, ReaderProgress, ServerAnswer
+from auroractl.engine.probe import Probe, ProbeFailed, ServerAnswer, StandbyProgress
 from auroractl.process.liveness import ExitWatcher, alive, suspended
 from auroractl.process.programs import reap
 from auroractl.services.installation import Installation
 
 log = logging.getLogger(__name__)
 
-_USED_BYTES_INTERVAL_S = 5.0
+_USED_BYTES_INTERVAL_S = 1.0
+_USED_BYTES_SHARE = 0.02
+"""Of the time may go into adding up sizes, which takes longer the more tables there are."""
+_POSITIONS_KEPT = 240
+
+
+@dataclass(slots=True)
+class WriterAnswer:
+    """What a cluster's writer said of its standbys when it was last asked."""
+
+    at_s: float
+    """On the monotonic clock."""
+    lsn: int
+    waiting_commits: int
+    standbys: dict[str, StandbyProgress]
+    positions: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_POSITIONS_KEPT))
+    """Where the log ended at earlier looks: (monotonic seconds, LSN)."""
+
+    def waiting_s(self, flushed_lsn: int) -> float:
+        """For how long the oldest log after `flushed_lsn` has been there, as far as it was looked at."""
+        return next((self.at_s - at_s for at_s, lsn in self.positions if lsn > flushed_lsn), 0.0)
 
 
 class _Watch:
@@ -62,7 +83,7 @@ class Observer:
         self._lock = Lock()
         self._watches: dict[str, _Watch] = {}
         self._seen: dict[str, InstanceObservation] = {}
-        self._progress: dict[str, dict[str, ReaderProgress]] = {}
+        self._writers: dict[str, WriterAnswer] = {}
         self._used: dict[str, tuple[float, int]] = {}
         self._exits = ExitWatcher(self._on_exit)
 
@@ -134,10 +155,28 @@ class Observer:
         )
 
     def _remember_writer(self, cluster: str, answer: ServerAnswer, probe: Probe) -> None:
-        self._progress[cluster] = answer.readers
-        taken_at, _ = self._used.get(cluster, (float("-inf"), 0))
-        if time.monotonic() - taken_at > _USED_BYTES_INTERVAL_S:
-            self._used[cluster] = (time.monotonic(), probe.used_bytes())
+        now_s = time.monotonic()
+        before = self._writers.get(cluster)
+        said = WriterAnswer(now_s, answer.lsn, answer.waiting_commits, answer.standbys)
+        if before is not None and before.lsn <= answer.lsn:
+            said.positions.extend(before.positions)
+        said.positions.append((now_s, answer.lsn))
+        self._writers[cluster] = said
+        if before is None or before.standbys.keys() != said.standbys.keys():
+            self._on_change()
+        due_s, _ = self._used.get(cluster, (0.0, 0))
+        if now_s > due_s:
+            used_bytes = probe.used_bytes()
+            took_s = time.monotonic() - now_s
+            self._used[cluster] = (now_s + max(_USED_BYTES_INTERVAL_S, took_s / _USED_BYTES_SHARE), used_bytes)
+
+    def writer_answer(self, cluster: str) -> WriterAnswer | None:
+        """What the cluster's writer last said of its standbys; None where it has not been asked yet."""
+        return self._writers.get(cluster)
+
+    def watch_exit(self, pid: int) -> None:
+        """Have the end of one more process noticed at once."""
+        self._exits.watch(pid)
 
     def observed(self, instances: Iterable[Instance]) -> dict[str, InstanceObservation]:
         """The latest observations, each process checked once more for being alive, readers with their lag."""
@@ -151,7 +190,8 @@ class Observer:
                 )
             if seen.pid is not None and not alive(seen.pid):
                 seen = InstanceObservation(at=datetime.now(UTC), detail="its server process ended")
-            progress = self._progress.get(instance.cluster, {}).get(instance.identifier)
+            answer = self._writers.get(instance.cluster)
+            progress = answer.standbys.get(instance.identifier) if answer else None
             if progress is not None and seen.in_recovery:
                 seen = replace(seen, following=progress.streaming, lag_bytes=progress.lag_bytes, lag_ms=progress.lag_ms)
             result[instance.identifier] = seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Instance, Phase, RunningOperation, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.services import events, following, operations
+from auroractl.services import events, following, operations, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.operations import Plan, Progress, Step, new_record
@@ -92,12 +92,16 @@ def _plan_stop(context: Context, record: OperationRecord) -> Plan:
         context.repository.update_cluster(name, wanted=Wanted.STOPPED, phase=Phase.STOPPING)
 
     def stop_writer() -> None:
-        """First, while the readers can still receive the end of the log."""
+        """First, while the readers and the storage nodes can still receive the end of the log."""
+        storage_nodes.end_unresponsive(context, name)
         context.installation.server(context.writer(name)).stop(timeout_s)
 
     def stop_readers() -> None:
         readers = [instance for instance in context.repository.instances(name) if not instance.is_writer]
         side_by_side(lambda reader: context.installation.server(reader).stop(timeout_s), [(each,) for each in readers])
+
+    def stop_nodes() -> None:
+        storage_nodes.take_away(context, name)
 
     def finish() -> None:
         context.repository.update_cluster(name, phase=Phase.NONE)
@@ -107,6 +111,7 @@ def _plan_stop(context: Context, record: OperationRecord) -> Plan:
         Step("Mark the cluster as stopping", mark),
         Step("Stop the writer", stop_writer),
         Step("Stop the readers", stop_readers),
+        Step("Stop the storage nodes", stop_nodes),
         Step("Stop the endpoints", context.endpoint_process(name).stop),
         Step("Mark the cluster stopped", finish),
     ]
@@ -124,8 +129,10 @@ def _plan_start(context: Context, record: OperationRecord) -> Plan:
         context.endpoint_process(name).begin_start()
 
     def start_instances() -> None:
+        storage_nodes.make_volume(context, name)
         writer = context.writer(name)
         following.start_writer(context, writer)
+        storage_nodes.start_nodes(context, name)
         readers = [instance for instance in context.repository.instances(name) if not instance.is_writer]
         side_by_side(lambda reader: following.start_reader(context, reader, writer), [(each,) for each in readers])
 

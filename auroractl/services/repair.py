@@ -7,18 +7,20 @@ import logging
 from auroractl.core.errors import AuroraError
 from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision
 from auroractl.core.model import Instance
-from auroractl.services import events, following
+from auroractl.services import events, following, storage_nodes
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 
 
+_KINDS = {Action.GIVE_UP: events.GIVEN_UP, Action.START_STORAGE_NODE: events.STORAGE_NODE}
+
+
 def carry_out(context: Context, cluster: str, decision: Decision) -> None:
     """Do what was decided for one thing of a cluster. A failure is logged; the next look decides again."""
     comment = decision.rule.comment
-    kind = events.GIVEN_UP if decision.rule.action is Action.GIVE_UP else events.REPAIR
     source = cluster if decision.name == ENDPOINT_PROCESS else decision.name
-    events.record(context, cluster, kind, source, comment)
+    events.record(context, cluster, _KINDS.get(decision.rule.action, events.REPAIR), source, comment)
     try:
         match decision.rule.action:
             case Action.START_ENDPOINT_PROCESS:
@@ -28,6 +30,8 @@ def carry_out(context: Context, cluster: str, decision: Decision) -> None:
                 _start(context, context.instance(decision.name))
             case Action.REJOIN_READER:
                 _rejoin(context, context.instance(decision.name))
+            case Action.START_STORAGE_NODE:
+                _start_node(context, cluster, decision.name)
             case Action.GIVE_UP:
                 context.failed[f"{cluster}/{decision.name}"] = comment
     except (AuroraError, OSError) as error:
@@ -41,6 +45,12 @@ def _start(context: Context, instance: Instance) -> None:
     else:
         _start_reader(context, instance)
     context.observer.refresh(instance)
+
+
+def _start_node(context: Context, cluster: str, identifier: str) -> None:
+    for node in context.repository.storage_nodes(cluster):
+        if node.identifier == identifier:
+            storage_nodes.start_node(context, node)
 
 
 def _start_reader(context: Context, reader: Instance) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -21,6 +22,16 @@ from auroractl.state.volume_models import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class VolumeRows:
+    """A volume with what belongs to it."""
+
+    volume: StorageVolume
+    nodes: tuple[StorageNode, ...]
+    groups: int
+    faults: tuple[Fault, ...]
+
+
 class VolumeRepository(Sessions):
     """Volumes, storage nodes, protection groups and faults in core types. Errors as the Repository raises them."""
 
@@ -29,6 +40,22 @@ class VolumeRepository(Sessions):
         with self._read() as session:
             row = session.get(StorageVolumeRow, cluster)
             return row.to_core() if row else None
+
+    def volume_rows(self, cluster: str) -> VolumeRows | None:
+        """Everything that a look at a volume needs, in one transaction; None where the cluster has none."""
+        nodes = select(StorageNodeRow).where(StorageNodeRow.cluster == cluster).order_by(StorageNodeRow.id)
+        groups = select(func.count()).select_from(ProtectionGroupRow).where(ProtectionGroupRow.cluster == cluster)
+        faults = select(FaultRow).where(FaultRow.cluster == cluster)
+        with self._read() as session:
+            row = session.get(StorageVolumeRow, cluster)
+            if row is None:
+                return None
+            return VolumeRows(
+                row.to_core(),
+                tuple(each.to_core() for each in session.scalars(nodes)),
+                session.scalar(groups) or 0,
+                tuple(each.to_core() for each in session.scalars(faults)),
+            )
 
     def create_volume(self, volume: StorageVolume, nodes: Sequence[StorageNode], groups: int) -> None:
         """Record a volume with its nodes and its first protection groups; nothing where it exists already."""

@@ -44,11 +44,11 @@ def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
     that error is then not raised. Raises AuroraError otherwise, InvalidClusterState where one already runs.
     """
     try:
-        with _locked(home) as owner:
-            if not owner:
+        with _locked(home) as lock:
+            if lock is None:
                 return _leave_it_to_the_other(home, ready_fd)
             _log_to_file(home, in_foreground)
-            _serve(home, ready_fd)
+            _serve(home, lock, ready_fd)
     except AuroraError as error:
         log.error("%s", error)  # noqa: TRY400  (a sentence for a person; there is no bug to trace)
         if ready_fd is None:
@@ -59,7 +59,8 @@ def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
 
 
 @contextlib.contextmanager
-def _locked(home: Home) -> Iterator[bool]:
+def _locked(home: Home) -> Iterator[LockFile | None]:
+    """The lock on the home; None where another supervisor holds it."""
     make_folder(home.root, mode=0o755)
     lock = LockFile(home.supervisor_lock)
     try:
@@ -67,7 +68,7 @@ def _locked(home: Home) -> Iterator[bool]:
     except OSError as error:
         raise unwritable(home.supervisor_lock, error) from error
     try:
-        yield owner
+        yield lock if owner else None
     finally:
         lock.release()
 
@@ -115,7 +116,7 @@ def _log_to_file(home: Home, in_foreground: bool) -> None:
     )  # fmt: skip
 
 
-def _serve(home: Home, ready_fd: int | None) -> None:
+def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
     settings = load_settings(home)
     require_reachable(home.root, database_account(settings.run_as))
     database = open_database(home.state, home.state_backups)
@@ -125,7 +126,7 @@ def _serve(home: Home, ready_fd: int | None) -> None:
         log.info("supervisor %s of %s starts as process %d", __version__, home.root, os.getpid())
         _recover(context, database)
         context.take_stock()
-        watch = WatchLoop(context, changed)
+        watch = WatchLoop(context, changed, lock.still_named)
         watch.start()
         try:
             with _listen(home) as listener:

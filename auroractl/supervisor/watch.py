@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
-from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, decide
+from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, Subject, decide
 from auroractl.core.model import Cluster, ClusterSnapshot, Wanted
 from auroractl.process.programs import reap
 from auroractl.services import repair
@@ -24,8 +27,10 @@ _REPAIRS_AT_ONCE = 4
 class WatchLoop:
     """Looks at every cluster a few times a second, and at once when something changed."""
 
-    def __init__(self, context: Context, changed: Event) -> None:
+    def __init__(self, context: Context, changed: Event, home_is_ours: Callable[[], bool]) -> None:
+        """`changed` is set when a look is due at once; `home_is_ours` tells whether the home is still there."""
         self._context = context
+        self._home_is_ours = home_is_ours
         self._changed = changed
         self._limits = RestartLimits(
             restarts_max=context.settings.restarts_max,
@@ -55,6 +60,11 @@ class WatchLoop:
         while not self._stopping:
             self._changed.wait(self._context.settings.probe_interval_s)
             self._changed.clear()
+            if not self._home_is_ours():
+                # Another supervisor may own a new home of the same name; touching anything could harm it.
+                log.error("the home was removed or replaced; leaving")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             try:
                 self._look()
             except Exception:
@@ -110,7 +120,7 @@ class WatchLoop:
 
     def _repair(self, cluster: str, decision: Decision) -> None:
         try:
-            if decision.name == ENDPOINT_PROCESS:
+            if decision.name == ENDPOINT_PROCESS or decision.rule.subject is Subject.STORAGE_NODE:
                 self._carry_out(cluster, decision)
             else:
                 with self._context.locks.repair(cluster) as free:

@@ -1,0 +1,97 @@
+"""What the supervisor remembers of a volume between two looks, and what it sees of its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import RLock
+
+from auroractl.core.storage import NodeObservation, StorageNode
+from auroractl.core.wal import SEGMENT_BYTES
+from auroractl.process.liveness import suspended
+from auroractl.services.installation import Installation
+from auroractl.services.observer import Observer
+
+
+@dataclass(slots=True)
+class NodeCondition:
+    """What the keeper found in a node's folder."""
+
+    held_bytes: int | None = None
+    missing_segments: int = 0
+    repairing: str = ""
+    unusable: str = ""
+    """Why its folder cannot be used."""
+
+
+@dataclass(slots=True)
+class VolumeMemory:
+    """One per cluster."""
+
+    nodes_lock: RLock = field(default_factory=RLock)
+    """Held while storage nodes are started, and while they are taken from a writer."""
+    conditions: dict[str, NodeCondition] = field(default_factory=dict)
+    flushed_lsn: dict[str, int] = field(default_factory=dict)
+    """How far each node is known to have flushed; it must never be found to have less."""
+    quorum_lost_since: datetime | None = None
+    full_since: datetime | None = None
+
+    def condition(self, node: str) -> NodeCondition:
+        """What is known of a node's folder."""
+        return self.conditions.setdefault(node, NodeCondition())
+
+
+def observe_nodes(
+    installation: Installation, observer: Observer, memory: VolumeMemory, nodes: Sequence[StorageNode]
+) -> dict[str, NodeObservation]:
+    """Look at the processes of storage nodes, and take what the writer said of them when it was last asked."""
+    return {node.identifier: _observe(installation, observer, memory, node) for node in nodes}
+
+
+def _observe(
+    installation: Installation, observer: Observer, memory: VolumeMemory, node: StorageNode
+) -> NodeObservation:
+    receiver = installation.receiver(node)
+    condition = memory.condition(node.identifier)
+    pid = receiver.pid()
+    answer = observer.writer_answer(node.cluster)
+    progress = answer.standbys.get(node.identifier) if answer and pid is not None else None
+    if pid is not None:
+        observer.watch_exit(pid)
+    flushed = progress.flushed_lsn if progress else None
+    if flushed is not None:
+        memory.flushed_lsn[node.identifier] = max(flushed, memory.flushed_lsn.get(node.identifier, 0))
+    frozen = pid is not None and suspended(pid)
+    return NodeObservation(
+        at=datetime.now(UTC),
+        pid=pid,
+        suspended=frozen,
+        streaming=progress is not None and progress.state == "streaming",
+        catching_up=progress is not None and progress.state in {"catchup", "startup"},
+        received_lsn=progress.received_lsn if progress else None,
+        flushed_lsn=flushed,
+        lag_bytes=max(0, answer.lsn - flushed) if answer and flushed is not None else None,
+        lag_s=answer.waiting_s(flushed) if answer and flushed is not None else None,
+        held_bytes=condition.held_bytes,
+        repairing=condition.repairing,
+        missing_segments=condition.missing_segments,
+        detail=_detail(installation, node, condition, pid, frozen=frozen),
+    )
+
+
+def _detail(
+    installation: Installation, node: StorageNode, condition: NodeCondition, pid: int | None, *, frozen: bool
+) -> str:
+    if frozen:
+        return "its process is suspended"
+    if pid is not None:
+        return ""
+    if condition.unusable:
+        return condition.unusable
+    try:
+        if installation.log_folder(node).free_bytes() < 2 * SEGMENT_BYTES:
+            return f"its disk is full ({installation.log_folder(node).path})"
+    except OSError as error:
+        return f"its folder cannot be used: {error.strerror}"
+    return installation.receiver(node).last_words() or "there is no process"
