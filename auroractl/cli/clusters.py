@@ -130,12 +130,20 @@ def failover(
         str | None,
         typer.Option("--target", "--target-db-instance-identifier", help="The reader to promote.  [default: by tier]"),
     ] = None,
+    allow_data_loss: Annotated[
+        bool,
+        typer.Option("--allow-data-loss", help="Promote even if fewer than three storage nodes can be read."),
+    ] = False,
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
     """Make a reader the writer: a planned switch, or a promotion where the writer is dead."""
     this = session(context)
-    body = {"DBClusterIdentifier": this.cluster(name, cluster), "TargetDBInstanceIdentifier": target}
+    body = {
+        "DBClusterIdentifier": this.cluster(name, cluster),
+        "TargetDBInstanceIdentifier": target,
+        "AllowDataLoss": allow_data_loss,
+    }
     this.show(this.change("failover", body), sentences.failed_over, text.failover)
 
 

@@ -90,13 +90,17 @@ class Session:
             return SpinnerProgress()
         return PlainProgress()
 
+    def show_json(self, document: Document) -> None:
+        """Print a result document as JSON whatever form was asked for."""
+        write(json.dumps(document, indent=2))
+
     def show(
         self, document: Document, table: Callable[[Document], RenderableType | str], text: Callable[[Document], Rows]
     ) -> None:
         """Print a result document in the form that was asked for."""
         match self.output or Output(self.settings.output):
             case Output.JSON:
-                write(json.dumps(document, indent=2))
+                self.show_json(document)
             case Output.TEXT:
                 for row in text(document):
                     write("\t".join("None" if value is None else str(value) for value in row))

@@ -77,6 +77,13 @@ class ConfigurationError(AuroraError):
     exit_code = ExitCode.USAGE
 
 
+class NotFound(AuroraError):
+    """Something that was named does not exist."""
+
+    code = "ResourceNotFoundFault"
+    exit_code = ExitCode.NOT_FOUND
+
+
 class ClusterNotFound(AuroraError):
     """No cluster of that name."""
 

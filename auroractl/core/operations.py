@@ -20,6 +20,7 @@ class OperationKind(StrEnum):
     DELETE_INSTANCE = "delete-instance"
     REBOOT_INSTANCE = "reboot-instance"
     FAILOVER = "failover"
+    REPLACE_STORAGE_NODE = "replace-storage-node"
 
 
 class OperationStatus(StrEnum):

@@ -91,6 +91,16 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
     return found
 
 
+def volume_status(snapshot: ClusterSnapshot) -> str:
+    """One word for a volume: `available`, `storage-full`, `write-quorum-lost`, or the cluster's where it does not run."""
+    volume = snapshot.volume
+    if volume is None or not snapshot.writing:
+        return cluster_status(snapshot)
+    if not volume.write_quorum_held:
+        return WRITE_QUORUM_LOST
+    return STORAGE_FULL if volume.full_since is not None else AVAILABLE
+
+
 def volume_problems(volume: VolumeSnapshot) -> list[str]:
     """What is not as it should be with a volume whose writer runs, one sentence each, worst first."""
     found = []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from auroractl.core import status
 from auroractl.core.identifiers import ENGINE
+from auroractl.core.lsn import format_lsn
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
+from auroractl.core.quorum import Quorum
+from auroractl.core.storage import ScrubReport, StorageNode, VolumeSnapshot
 
 View = dict[str, Any]
 
@@ -116,6 +120,96 @@ def endpoint_view(snapshot: ClusterSnapshot, endpoint: Endpoint) -> View:
         "StaticMembers": [],
         "ExcludedMembers": [],
         "Connections": process.connections.get(endpoint.identifier),
+    }
+
+
+def volume_view(snapshot: ClusterSnapshot, paths: Mapping[str, str]) -> View | None:
+    """One element of StorageVolumes; `paths` holds the nodes' folders. None for a cluster that has no volume yet."""
+    volume = snapshot.volume
+    if volume is None:
+        return None
+    write, read = volume.write_quorum, volume.read_quorum
+    return {
+        "DBClusterIdentifier": snapshot.cluster.identifier,
+        "Status": status.volume_status(snapshot),
+        "UsedBytes": volume.used_bytes,
+        "AllocatedBytes": volume.allocated_bytes,
+        "MaxAllocatedBytes": volume.volume.max_capacity_bytes,
+        "ProtectionGroups": volume.groups,
+        "ProtectionGroupBytes": volume.volume.group_bytes,
+        "AutoGrow": volume.volume.auto_grow,
+        "IncrementBytes": volume.volume.increment_bytes,
+        "HeadroomPercent": volume.volume.headroom_percent,
+        "GrowthHistory": [
+            {
+                "Date": timestamp(growth.at),
+                "ProtectionGroupsBefore": growth.groups_before,
+                "ProtectionGroupsAfter": growth.groups_after,
+                "UsedBytes": growth.used_bytes,
+            }
+            for growth in volume.history
+        ],
+        "WriteQuorum": {
+            **_quorum_view(write, volume.writable),
+            "LostSince": timestamp(volume.quorum_lost_since) if volume.quorum_lost_since else None,
+            "WaitingCommits": volume.waiting_commits,
+        },
+        "ReadQuorum": _quorum_view(read, volume.readable),
+        "Faults": [
+            {
+                "Kind": fault.kind.value,
+                "Target": fault.target,
+                "Since": timestamp(fault.since),
+                "Until": timestamp(fault.until) if fault.until else None,
+            }
+            for fault in volume.faults
+        ],
+        "StorageNodes": [_node_view(volume, node, paths[node.identifier]) for node in volume.nodes],
+    }
+
+
+def _quorum_view(quorum: Quorum, present: Collection[str]) -> View:
+    return {
+        "Required": quorum.required,
+        "Available": quorum.count(present),
+        "Held": quorum.met_by(present),
+        "Margin": quorum.margin(present),
+    }
+
+
+def _node_view(volume: VolumeSnapshot, node: StorageNode, path: str) -> View:
+    seen = volume.seen(node)
+    return {
+        "StorageNodeIdentifier": node.identifier,
+        "AvailabilityZone": node.availability_zone,
+        "Kind": node.kind.value,
+        "Membership": node.membership.value,
+        "Status": volume.state(node).value,
+        "StatusReason": seen.repairing or seen.detail,
+        "ProcessId": seen.pid,
+        "Path": path,
+        "ReceivedLsn": None if seen.received_lsn is None else format_lsn(seen.received_lsn),
+        "FlushedLsn": None if seen.flushed_lsn is None else format_lsn(seen.flushed_lsn),
+        "LagBytes": seen.lag_bytes,
+        "LagMilliseconds": None if seen.lag_s is None else round(seen.lag_s * 1000),
+        "HeldBytes": seen.held_bytes,
+        "MissingSegments": seen.missing_segments,
+        "DamageFound": node.damage_found,
+        "DamageRepaired": node.damage_repaired,
+        "ObservedTime": timestamp(seen.at),
+    }
+
+
+def scrub_view(cluster: str, report: ScrubReport) -> View:
+    """What one pass over a volume found."""
+    return {
+        "DBClusterIdentifier": cluster,
+        "Segments": report.segments,
+        "ReadBytes": report.read_bytes,
+        "DamagedCopies": dict(report.damaged),
+        "RepairedCopies": dict(report.repaired),
+        "BeyondRepair": list(report.beyond_repair),
+        "DurationMilliseconds": round(report.duration_s * 1000),
     }
 
 

@@ -23,7 +23,8 @@ SELECT pg_is_in_recovery(),
   CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_wal_receiver)
        ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
   (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin'),
-  (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep')
+  (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'),
+  current_setting('default_transaction_read_only') = 'on'
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -66,6 +67,8 @@ class ServerAnswer:
     connections: int
     waiting_commits: int
     """Sessions that wait for the write quorum."""
+    read_only: bool
+    """Whether new transactions may only read unless they say otherwise."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
     """By application name; a writer's only."""
 
@@ -93,6 +96,7 @@ class Probe:
             timeline=int(row[2]) if row[2] else None,
             connections=int(str(row[3])),
             waiting_commits=int(str(row[4])),
+            read_only=row[5] == "t",
             standbys=standbys,
         )
 

@@ -126,11 +126,16 @@ def wait_quorum(connection: psycopg.Connection, quorum: Quorum, nodes: Sequence[
     deadline = time.monotonic() + timeout_s
     while connection.execute("SHOW synchronous_standby_names").fetchone() != (wanted,):
         _pause(deadline, f"PostgreSQL did not take over the quorum {wanted}")
-    row = connection.execute("SELECT pg_logical_emit_message(false, 'auroractl', '', true)").fetchone()
-    lsn = row[0] if row else "0/0"
+    lsn = write_something(connection)
     query = "SELECT application_name FROM pg_stat_replication WHERE flush_lsn >= %s::pg_lsn"
     while set(nodes) - {name for (name,) in connection.execute(query, [lsn]).fetchall()}:
         _pause(deadline, "the storage nodes did not take over the new quorum")
+
+
+def write_something(connection: psycopg.Connection) -> str:
+    """Write and flush one record that changes nothing; returns its LSN as text."""
+    row = connection.execute("SELECT pg_logical_emit_message(false, 'auroractl', '', true)").fetchone()
+    return str(row[0]) if row else "0/0"
 
 
 def _pause(deadline: float, what: str) -> None:

@@ -18,6 +18,7 @@ from auroractl.engine.configuration import VolumeSettings
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.services.installation import Installation
+from auroractl.services.keeper import Keepers
 from auroractl.services.locks import ClusterLocks
 from auroractl.services.observer import Observer
 from auroractl.services.volume_memory import VolumeMemory, observe_nodes
@@ -36,6 +37,7 @@ class Context:
         self.installation = Installation(home, settings)
         self.observer = Observer(self.installation, settings, on_change)
         self.locks = ClusterLocks()
+        self.keepers = Keepers(self)
         self.failed: dict[str, str] = {}
         """Why something is no longer restarted, by `CLUSTER/NAME`."""
         self.started_at = self.now()

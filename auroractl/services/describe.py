@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from auroractl.core import views
@@ -12,6 +13,7 @@ from auroractl.services.context import Context
 from auroractl.services.create_cluster import master_password
 
 _EVENTS_SHOWN = 5
+_GROWTHS_SHOWN = 100
 
 
 def describe_clusters(context: Context, cluster: str | None) -> list[View]:
@@ -57,9 +59,29 @@ def describe_status(context: Context, cluster: str | None) -> dict[str, Any]:
         "DBCluster": views.cluster_view(snapshot),
         "DBInstances": _instance_views(context, snapshot),
         "DBClusterEndpoints": [views.endpoint_view(snapshot, endpoint) for endpoint in snapshot.endpoints],
+        "StorageVolume": _volume_view(context, snapshot),
         "Events": [views.event_view(event) for event in context.repository.events(name, None, _EVENTS_SHOWN)],
         "Operation": _operation_view(context, name),
     }
+
+
+def describe_volumes(context: Context, cluster: str | None) -> list[View]:
+    """All volumes, or that of a cluster. Raises ClusterNotFound."""
+    found = []
+    for snapshot in _snapshots(context, cluster):
+        if snapshot.volume is not None:
+            history = context.repository.growth_history(snapshot.cluster.identifier, _GROWTHS_SHOWN)
+            snapshot = replace(snapshot, volume=replace(snapshot.volume, history=tuple(history)))  # noqa: PLW2901
+        view = _volume_view(context, snapshot)
+        if view is not None:
+            found.append(view)
+    return found
+
+
+def _volume_view(context: Context, snapshot: ClusterSnapshot) -> View | None:
+    paths = context.home.cluster(snapshot.cluster.identifier)
+    nodes = snapshot.volume.nodes if snapshot.volume else ()
+    return views.volume_view(snapshot, {node.identifier: str(paths.storage_node(node.identifier)) for node in nodes})
 
 
 def connection(context: Context, cluster: str | None, role: str, instance: str | None) -> dict[str, Any]:

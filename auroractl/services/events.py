@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from auroractl.services.context import Context
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 

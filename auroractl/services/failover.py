@@ -257,6 +257,8 @@ class _Failover:
         with sql.session(target.address, self._password) as connection:
             sql.promote(connection, _PROMOTE_TIMEOUT_S)
         self._context.repository.set_writer(self._cluster, self.target)
+        self._context.configure(target, None)
+        server.reload()
         storage_nodes.start_nodes(self._context, self._cluster)
         self.clear()
         self._check_promoted(target)
@@ -290,12 +292,14 @@ class _Failover:
         for reader in self._others():
             server = self._context.installation.server(reader)
             if (server.data / "PG_VERSION").exists():
+                ahead = self._is_ahead(reader)
                 self._context.configure(reader, target.address)
                 server.reload()
-                if self._is_ahead(reader):
+                if ahead:
                     self._rejoin(reader, diverged=True)
 
     def _is_ahead(self, reader: Instance) -> bool:
+        """Only before it is told of the new writer: afterwards it soon has more, and rightly so."""
         if self._planned or self._fork is None or not self._context.observer.refresh(reader).accepting:
             return False
         with sql.session(reader.address, self._password) as connection:

@@ -60,6 +60,8 @@ def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bo
     history (pg_rewind), else a new copy. Raises the error of the last way where none works.
     """
     server = context.installation.server(reader)
+    if diverged:
+        server.abort()
     ways = (("as it was", _as_it_is), ("rewound", _rewound), ("copied anew", _copied))
     for words, way in ways[diverged:]:
         try:
@@ -83,6 +85,10 @@ def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
     server = context.installation.server(reader)
     _require_older_timeline(context, reader, writer)
     standby.rewind_to(writer.address, server, context.installation.secrets)
+    with sql.session(writer.address, context.installation.secrets.admin) as connection:
+        # What was rewound is consistent once it has the log up to where the writer would have written next, which
+        # an idle writer may take a quarter of a minute to write.
+        sql.write_something(connection)
     start_reader(context, reader, writer)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 
 from auroractl.config.settings import Settings
-from auroractl.core.errors import AuroraError
+from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Instance, InstanceObservation
 from auroractl.engine.probe import Probe, ProbeFailed, ServerAnswer, StandbyProgress
 from auroractl.process.liveness import ExitWatcher, alive, suspended
@@ -34,6 +34,7 @@ class WriterAnswer:
     """On the monotonic clock."""
     lsn: int
     waiting_commits: int
+    read_only: bool
     standbys: dict[str, StandbyProgress]
     positions: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_POSITIONS_KEPT))
     """Where the log ended at earlier looks: (monotonic seconds, LSN)."""
@@ -157,7 +158,7 @@ class Observer:
     def _remember_writer(self, cluster: str, answer: ServerAnswer, probe: Probe) -> None:
         now_s = time.monotonic()
         before = self._writers.get(cluster)
-        said = WriterAnswer(now_s, answer.lsn, answer.waiting_commits, answer.standbys)
+        said = WriterAnswer(now_s, answer.lsn, answer.waiting_commits, answer.read_only, answer.standbys)
         if before is not None and before.lsn <= answer.lsn:
             said.positions.extend(before.positions)
         said.positions.append((now_s, answer.lsn))
@@ -196,6 +197,18 @@ class Observer:
                 seen = replace(seen, following=progress.streaming, lag_bytes=progress.lag_bytes, lag_ms=progress.lag_ms)
             result[instance.identifier] = seen
         return result
+
+    def measure_used_bytes(self, writer: Instance) -> int:
+        """The size of a cluster's databases now. Raises EngineError where its writer does not answer."""
+        probe = self.probe(writer)
+        try:
+            used_bytes = probe.used_bytes()
+        except ProbeFailed as error:
+            raise EngineError(f"{writer.identifier} does not answer: {error}", "") from error
+        finally:
+            probe.close()
+        self._used[writer.cluster] = (time.monotonic() + _USED_BYTES_INTERVAL_S, used_bytes)
+        return used_bytes
 
     def used_bytes(self, cluster: str) -> int | None:
         """The size of a cluster's databases as of a few seconds ago."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,15 +104,11 @@ class LogFolder:
     def make_ready(self, forks: Sequence[Fork], timeline: int) -> list[str]:
         """Bring what a crash or a promotion left into the form that pg_receivewal goes on from; returns what was done.
 
-        A segment whose padding was cut off is padded again (it would be refused for its size), files that were being
-        copied in are removed, and log of an old timeline beyond the place where it was left is put away: it was
-        acknowledged to nobody. The segment in which it was left becomes unfinished again, so that it is received anew
+        A segment whose padding was cut off is padded again (it would be refused for its size), and log of an old
+        timeline beyond the place where it was left is put away: it was acknowledged to nobody. The segment in which it was left becomes unfinished again, so that it is received anew
         over the same bytes and no acknowledged record is missing in between.
         """
         done = []
-        for entry in os.scandir(self.path):
-            if entry.name.endswith(_ASIDE):
-                Path(entry.path).unlink()
         inventory = self.inventory()
         for segment, size_bytes in inventory.partial.items():
             if size_bytes not in {0, SEGMENT_BYTES}:
@@ -129,7 +126,7 @@ class LogFolder:
 
     def take(self, source: Path, name: str) -> None:
         """Copy a file in: written aside, flushed, renamed; after a crash it is there whole or not at all."""
-        aside = self.path / (name + _ASIDE)
+        aside = self.path / f"{name}.{threading.get_ident()}{_ASIDE}"
         try:
             with source.open("rb") as reading, aside.open("wb") as writing:
                 if self.account is not None:
@@ -142,6 +139,11 @@ class LogFolder:
             aside.unlink(missing_ok=True)
             raise
         aside.rename(self.path / name)
+
+    def tidy(self) -> None:
+        """Remove what was being copied in when a supervisor ended."""
+        for path in self.path.glob(f"*{_ASIDE}"):
+            path.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Make renames durable."""

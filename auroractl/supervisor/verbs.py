@@ -15,8 +15,11 @@ from auroractl.services import (
     delete_cluster,
     describe,
     failover,
+    faults,
+    growth,
     modify,
     power,
+    replace_node,
     scale_readers,
 )
 from auroractl.services.context import Context
@@ -105,7 +108,13 @@ def _reboot_instance(context: Context, body: Body, progress: Progress, _answer: 
 
 def _failover(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
     name = _name(context, body)
-    result = failover.failover(context, name, body["TargetDBInstanceIdentifier"], progress)
+    result = failover.failover(
+        context,
+        name,
+        body["TargetDBInstanceIdentifier"],
+        progress,
+        allow_data_loss=bool(body["AllowDataLoss"]),
+    )
     return {
         "DBCluster": describe.describe_cluster(context, name),
         "From": result.source,
@@ -145,6 +154,59 @@ def _modify_cluster(context: Context, body: Body, _progress: Progress, _answer: 
         remove_tags=body["RemoveTags"] or [],
     )
     return {"DBCluster": describe.describe_cluster(context, name)}
+
+
+def _describe_volumes(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {"StorageVolumes": describe.describe_volumes(context, body["DBClusterIdentifier"])}
+
+
+def _storage_autogrow(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    request = growth.GrowthRequest(
+        enabled=body["AutoGrow"],
+        max_capacity_bytes=body["MaxAllocatedBytes"],
+        increment_bytes=body["IncrementBytes"],
+        headroom_percent=body["HeadroomPercent"],
+        dry_run=bool(body["DryRun"]),
+    )
+    name = _name(context, body)
+    power.require_running(context, name)
+    plan, volume = growth.storage_autogrow(context, name, request)
+    return {"StorageGrowth": growth.growth_view(plan, volume, dry_run=request.dry_run)}
+
+
+def _scrub_volume(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    growth.require_volume(context, name)
+    report = context.keepers.of(name).scrub(progress.message)
+    return {"Scrub": views.scrub_view(name, report)}
+
+
+def _replace_storage_node(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    old, new = replace_node.replace_storage_node(context, name, body["StorageNodeIdentifier"], progress)
+    return {"Old": old, "New": new, "StorageVolumes": describe.describe_volumes(context, name)}
+
+
+def _inject_fault(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    power.require_running(context, name)
+    target, duration_s = body["Target"], body["DurationSeconds"]
+    match body["Kind"]:
+        case "crash-storage-node":
+            done = faults.crash_storage_node(context, name, target, duration_s)
+        case "hang-storage-node":
+            done = faults.hang_storage_node(context, name, target, duration_s)
+        case "wipe-storage-node":
+            done = faults.wipe_storage_node(context, name, target)
+        case "corrupt-segment":
+            done = faults.corrupt_segment(
+                context, name, target, how=faults.Damage(body["How"]), count=body["Count"], seed=body["Seed"]
+            )
+        case "az-outage":
+            done = faults.az_outage(context, name, target, duration_s)
+        case _:
+            done = faults.restore(context, name, target)
+    return {"DBClusterIdentifier": name, "Target": done.target, "Message": done.message}
 
 
 def _connection(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -187,6 +249,11 @@ VERBS: dict[str, Verb] = {
     "start-cluster": _start_cluster,
     "delete-cluster": _delete_cluster,
     "modify-cluster": _modify_cluster,
+    "describe-volumes": _describe_volumes,
+    "storage-autogrow": _storage_autogrow,
+    "scrub-volume": _scrub_volume,
+    "replace-storage-node": _replace_storage_node,
+    "inject-fault": _inject_fault,
     "connection": _connection,
     "supervisor-status": _supervisor_status,
     "supervisor-stop": _supervisor_stop,

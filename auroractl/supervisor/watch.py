@@ -14,9 +14,9 @@ from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
 from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, Subject, decide
-from auroractl.core.model import Cluster, ClusterSnapshot, Wanted
+from auroractl.core.model import Cluster, ClusterSnapshot, Phase, Wanted
 from auroractl.process.programs import reap
-from auroractl.services import repair
+from auroractl.services import repair, volume_watch
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class WatchLoop:
         self._stopping = True
         self._changed.set()
         self._thread.join()
+        self._context.keepers.only([])
         self._pool.shutdown(wait=True)
 
     def _run(self) -> None:
@@ -78,6 +79,7 @@ class WatchLoop:
         self._context.observer.watch_only(
             instance for cluster in watched for instance in self._context.repository.instances(cluster.identifier)
         )
+        self._context.keepers.only([cluster.identifier for cluster in watched if cluster.phase is Phase.NONE])
         for cluster in watched:
             try:
                 self._look_at(cluster)
@@ -88,6 +90,7 @@ class WatchLoop:
         name = cluster.identifier
         snapshot = self._context.snapshot(cluster)
         self._note_detached(name, snapshot)
+        volume_watch.attend(self._context, snapshot)
         try:
             self._context.publish_routes(name)
         except AuroraError as error:

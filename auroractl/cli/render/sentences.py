@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from auroractl.core.sizes import format_size
+
 Document = dict[str, Any]
 
 
@@ -53,3 +55,38 @@ def supervisor(document: Document) -> str:
     ]
     lines += [f"  {each['DBClusterIdentifier']}: {each['Status']}" for each in document["Clusters"]]
     return "\n".join(lines)
+
+
+def growth(document: Document) -> str:
+    """What storage-autogrow found and did."""
+    view = document["StorageGrowth"]
+    before, after = view["Before"], view["After"]
+    lines = [
+        f"Used       {format_size(view['UsedBytes'])}",
+        f"Before     {format_size(before['AllocatedBytes'])} in {before['ProtectionGroups']} protection groups",
+        f"After      {format_size(after['AllocatedBytes'])} in {after['ProtectionGroups']} protection groups",
+        f"Growth     {'enabled' if view['AutoGrow'] else 'disabled'}, by {format_size(view['IncrementBytes'])} up to "
+        f"{format_size(view['MaxAllocatedBytes'])}, {view['HeadroomPercent']} % kept free",
+        f"Because    {view['Reason']}",
+    ]
+    if view["StorageFull"]:
+        lines.append("The volume is full: reads go on, writes are refused until it has room.")
+    return "\n".join(lines)
+
+
+def scrub(document: Document) -> str:
+    """What a scrub found and repaired."""
+    view = document["Scrub"]
+    damaged, repaired = (sum(view[key].values()) for key in ("DamagedCopies", "RepairedCopies"))
+    lines = [
+        f"Read {view['Segments']} segments, {format_size(view['ReadBytes'])} on all storage nodes, in "
+        f"{view['DurationMilliseconds'] / 1000:.1f} s: {damaged} damaged or missing copies found, {repaired} repaired."
+    ]
+    lines += [f"  {node}: {count} damaged" for node, count in sorted(view["DamagedCopies"].items())]
+    lines += [f"Damaged beyond repair: {name}" for name in view["BeyondRepair"]]
+    return "\n".join(lines)
+
+
+def injected(document: Document) -> str:
+    """What was broken on purpose."""
+    return f"{document['Target']}: {document['Message']}"

@@ -12,7 +12,8 @@ from rich.tree import Tree
 
 Document = dict[str, Any]
 _GOOD = {"available", "ok", "completed"}
-_BAD = {"failed", "unavailable", "down", "inactive"}
+_BAD = {"failed", "unavailable", "down", "inactive", "unreachable", "write-quorum-lost", "storage-full"}
+_GROWTHS_SHOWN = 5
 
 
 def _state(word: str) -> Text:
@@ -120,7 +121,7 @@ def status(document: Document) -> RenderableType:
         ),
         _topology(document),
         endpoints(document),
-        Text(f"Volume  {_bytes(view['UsedBytes'])} used"),
+        Text(_volume_line(document)),
     ]  # fmt: skip
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))
@@ -129,6 +130,23 @@ def status(document: Document) -> RenderableType:
     if document["Events"]:
         parts.append(Text("\n".join(f"{each['Date'][11:19]}  {each['Message']}" for each in document["Events"])))
     return Group(*(each for part in parts for each in (part, Text())))
+
+
+def _volume_line(document: Document) -> str:
+    view = document["StorageVolume"]
+    if view is None:
+        return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gains storage nodes at its next start"
+    write = view["WriteQuorum"]
+    zones = sorted({node["AvailabilityZone"] for node in view["StorageNodes"]})
+    nodes = "  ".join(
+        f"{zone} {sum(each['AvailabilityZone'] == zone and each['Status'] == 'available' for each in view['StorageNodes'])}"
+        for zone in zones
+    )
+    return (
+        f"Volume  {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} used; "
+        f"{write['Available']} of {len(view['StorageNodes'])} storage nodes acknowledge ({nodes}), "
+        f"write quorum {'held' if write['Held'] else 'LOST'}"
+    )
 
 
 def _topology(document: Document) -> Tree:
@@ -149,3 +167,56 @@ def _operation(view: Document) -> Text:
     lines = [f"In progress: {view['Kind']}, since {view['StartTime'][11:19]}"]
     lines += [f"  {step['Status']:8} {step['Name']}" for step in view["Steps"]]
     return Text("\n".join(lines), style="cyan")
+
+
+def volumes(document: Document) -> RenderableType:
+    """Volumes with their storage nodes."""
+    views = document["StorageVolumes"]
+    if not views:
+        return Text("There is no volume.")
+    return Group(*(part for view in views for part in (_volume(view), Text(), _nodes(view), Text())))
+
+
+def _volume(view: Document) -> Text:
+    write, read = view["WriteQuorum"], view["ReadQuorum"]
+    lines = [
+        f"  Used        {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
+        f"{view['ProtectionGroups']} protection groups; at most {_bytes(view['MaxAllocatedBytes'])}, growth "
+        f"{'on' if view['AutoGrow'] else 'off'}",
+        f"  {_quorum('Write quorum', write)}",
+        f"  {_quorum('Read quorum ', read)}",
+    ]
+    if write["WaitingCommits"]:
+        lines.append(f"  {write['WaitingCommits']} commits wait for the write quorum")
+    for fault in view["Faults"]:
+        until = f" until {fault['Until'][11:19]}" if fault["Until"] else ""
+        lines.append(f"  Injected    {fault['Kind']} on {fault['Target']}{until}")
+    for growth in view["GrowthHistory"][-_GROWTHS_SHOWN:]:
+        lines.append(
+            f"  {growth['Date'][11:19]}    {growth['ProtectionGroupsBefore']} -> {growth['ProtectionGroupsAfter']} "
+            f"protection groups at {_bytes(growth['UsedBytes'])}"
+        )
+    head = ("Volume of ", (view["DBClusterIdentifier"], "bold"), "  ", _state(view["Status"]), "\n")
+    return Text.assemble(*head, "\n".join(lines))
+
+
+def _quorum(name: str, view: Document) -> str:
+    margin = view["Margin"]
+    more = f"{margin} more may fail" if margin >= 0 else f"{-margin} missing"
+    return f"{name}  {view['Required']} needed, {view['Available']} there: {'held' if view['Held'] else 'LOST'}, {more}"
+
+
+def _nodes(view: Document) -> Table:
+    table = _table("STORAGE NODE", "AZ", "KIND", "STATUS", "FLUSHED", "LAG", "HELD", "REPAIRED")
+    for node in sorted(view["StorageNodes"], key=lambda each: (each["AvailabilityZone"], each["Kind"])):
+        table.add_row(
+            node["StorageNodeIdentifier"],
+            node["AvailabilityZone"],
+            node["Kind"],
+            _state(node["Status"]),
+            node["FlushedLsn"] or "",
+            "" if node["LagBytes"] is None else _bytes(node["LagBytes"]),
+            "" if node["HeldBytes"] is None else _bytes(node["HeldBytes"]),
+            f"{node['DamageRepaired']}/{node['DamageFound']}",
+        )
+    return table

@@ -71,3 +71,38 @@ def failover(document: Document) -> Rows:
 def supervisor(document: Document) -> Rows:
     """The supervisor."""
     return [(document["ProcessId"], document["Version"], document["Home"], document["StartTime"])]
+
+
+def volumes(document: Document) -> Rows:
+    """Storage nodes, each with its cluster."""
+    return [
+        (
+            view["DBClusterIdentifier"],
+            node["StorageNodeIdentifier"],
+            node["AvailabilityZone"],
+            node["Kind"],
+            node["Status"],
+            node["FlushedLsn"],
+            node["LagBytes"],
+        )
+        for view in document["StorageVolumes"]
+        for node in view["StorageNodes"]
+    ]
+
+
+def growth(document: Document) -> Rows:
+    """What storage-autogrow found and did."""
+    view = document["StorageGrowth"]
+    before, after = view["Before"]["AllocatedBytes"], view["After"]["AllocatedBytes"]
+    return [(view["DBClusterIdentifier"], view["UsedBytes"], before, after, view["Reason"])]
+
+
+def scrub(document: Document) -> Rows:
+    """What a scrub found and repaired, by storage node."""
+    view = document["Scrub"]
+    return [(node, count, view["RepairedCopies"].get(node, 0)) for node, count in sorted(view["DamagedCopies"].items())]
+
+
+def injected(document: Document) -> Rows:
+    """What was broken on purpose."""
+    return [(document["Target"], document["Message"])]

@@ -1,0 +1,132 @@
+"""inject-fault: real faults for rehearsals, each undone by time or by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from auroractl.cli.options import ClusterOption, OutputOption
+from auroractl.cli.render import sentences, text
+from auroractl.cli.session import session
+from auroractl.cli.volumes import NodeArgument
+from auroractl.core.durations import parse_duration_s
+
+app = typer.Typer(
+    help="Break something on purpose: storage nodes, finished log, a whole Availability Zone.",
+    epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s",
+    no_args_is_help=True,
+)
+
+
+class How(StrEnum):
+    """Ways of damaging a segment."""
+
+    FLIP = "flip"
+    TRUNCATE = "truncate"
+    CONTENT = "content"
+    DELETE = "delete"
+
+
+DurationOption = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Restore by itself after this time, such as 30s or 5m.")
+]
+ZoneArgument = Annotated[str, typer.Argument(metavar="AZ", help="The Availability Zone.")]
+
+
+def _inject(
+    context: typer.Context, kind: str, cluster: str | None, target: str, duration: str | None = None, **more: Any
+) -> None:
+    this = session(context)
+    body = {
+        "DBClusterIdentifier": this.cluster(cluster, None),
+        "Kind": kind,
+        "Target": target,
+        "DurationSeconds": None if duration is None else parse_duration_s(duration),
+        **more,
+    }
+    this.show(this.change("inject-fault", body), sentences.injected, text.injected)
+
+
+@app.command("crash-storage-node", epilog="Example: auroractl inject-fault crash-storage-node demo-storage-3")
+def crash_storage_node(
+    context: typer.Context,
+    node: NodeArgument,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Kill a storage node (SIGKILL); it is restarted at once, or stays down for a duration."""
+    _inject(context, "crash-storage-node", cluster, node, duration)
+
+
+@app.command("hang-storage-node", epilog="Example: auroractl inject-fault hang-storage-node 3 --duration 10s")
+def hang_storage_node(
+    context: typer.Context,
+    node: NodeArgument,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Freeze a storage node (SIGSTOP) for a duration, or until it is restored."""
+    _inject(context, "hang-storage-node", cluster, node, duration)
+
+
+@app.command("wipe-storage-node", epilog="Example: auroractl inject-fault wipe-storage-node demo-storage-3")
+def wipe_storage_node(
+    context: typer.Context,
+    node: NodeArgument,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Kill a storage node and remove all that it holds; it is filled again from its peers."""
+    _inject(context, "wipe-storage-node", cluster, node)
+
+
+@app.command("corrupt-segment", epilog="Example: auroractl inject-fault corrupt-segment 3 --how truncate --count 5")
+def corrupt_segment(
+    context: typer.Context,
+    node: NodeArgument,
+    how: Annotated[How, typer.Option(help="What is done to a segment.")] = How.FLIP,
+    count: Annotated[int, typer.Option(help="How many times.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Choose the same segments and bits again.")] = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Damage finished segments of a storage node, chosen at random."""
+    _inject(context, "corrupt-segment", cluster, node, How=how.value, Count=count, Seed=seed)
+
+
+@app.command("az-outage", epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s")
+def az_outage(
+    context: typer.Context,
+    zone: ZoneArgument,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Kill all storage nodes and instances of an Availability Zone and keep them down."""
+    _inject(context, "az-outage", cluster, zone, duration)
+
+
+@app.command("az-restore", epilog="Example: auroractl inject-fault az-restore us-east-1b")
+def az_restore(
+    context: typer.Context,
+    zone: ZoneArgument,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Bring an Availability Zone back before its time."""
+    _inject(context, "restore", cluster, zone)
+
+
+@app.command("restore-storage-node", epilog="Example: auroractl inject-fault restore-storage-node demo-storage-3")
+def restore_storage_node(
+    context: typer.Context,
+    node: NodeArgument,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Bring a storage node back before its time."""
+    _inject(context, "restore", cluster, node)
