@@ -9,7 +9,7 @@ from threading import Lock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
-from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, UsageError
+from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, InvalidClusterState, UsageError
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
@@ -87,6 +87,13 @@ class Context:
             if cluster.identifier == identifier.lower():
                 return cluster
         raise ClusterNotFound(identifier, [cluster.identifier for cluster in known])
+
+    def require_running(self, cluster: str) -> None:
+        """Raise InvalidClusterState where a cluster is stopped (AWS: nothing may be changed then)."""
+        if self.cluster(cluster).wanted is not Wanted.RUNNING:
+            raise InvalidClusterState(
+                f"DBCluster {cluster} is stopped.", f"Start it first: auroractl start-cluster {cluster}"
+            )
 
     def instance(self, identifier: str) -> Instance:
         """The instance of a name. Raises InstanceNotFound."""
