@@ -19,6 +19,8 @@ class Route:
     endpoint: str
     address: Address
     members: tuple[str, ...]
+    writes: bool = False
+    """Whether it is the writer's; only there a refusal to write is explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class RoutingTable:
     connections_max: int
     """Open client connections that one endpoint accepts; beyond it PostgreSQL's own error 53300 is sent."""
     hold_timeout_s: float
+    refusal: str = ""
+    """Why writes are refused at the moment; empty where they are not."""
+    refusal_hint: str = ""
+    """What a person may do about it."""
 
     def to_json(self) -> dict[str, Any]:
         """The table as the endpoint process reads it."""
@@ -44,6 +50,7 @@ class RoutingTable:
                     "host": route.address.host,
                     "port": route.address.port,
                     "members": list(route.members),
+                    "writes": route.writes,
                 }
                 for route in self.routes
             ],
@@ -52,14 +59,21 @@ class RoutingTable:
             },
             "connections_max": self.connections_max,
             "hold_timeout_s": self.hold_timeout_s,
+            "refusal": self.refusal,
+            "refusal_hint": self.refusal_hint,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`. Raises KeyError or TypeError for anything else."""
+        """The inverse of `to_json`, also of one by an earlier version. Raises KeyError or TypeError for anything else."""
         return cls(
             routes=tuple(
-                Route(route["endpoint"], Address(route["host"], route["port"]), tuple(route["members"]))
+                Route(
+                    route["endpoint"],
+                    Address(route["host"], route["port"]),
+                    tuple(route["members"]),
+                    route.get("writes", False),
+                )
                 for route in document["routes"]
             ),
             instances={
@@ -67,6 +81,8 @@ class RoutingTable:
             },
             connections_max=document["connections_max"],
             hold_timeout_s=document["hold_timeout_s"],
+            refusal=document.get("refusal", ""),
+            refusal_hint=document.get("refusal_hint", ""),
         )
 
 
@@ -77,6 +93,8 @@ def routing_table(
     hold_timeout_s: float,
     without: Collection[str] = (),
     draining: Collection[str] = (),
+    refusal: str = "",
+    refusal_hint: str = "",
 ) -> RoutingTable:
     """The table for a cluster as it is now.
 
@@ -104,7 +122,12 @@ def routing_table(
     members = {EndpointType.WRITER: writer_members, EndpointType.READER: reader_members or writer_members}
     return RoutingTable(
         routes=tuple(
-            Route(endpoint.identifier, endpoint.address, members[endpoint.type])
+            Route(
+                endpoint.identifier,
+                endpoint.address,
+                members[endpoint.type],
+                writes=endpoint.type is EndpointType.WRITER,
+            )
             for endpoint in snapshot.endpoints
             if endpoint.type in members
         ),
@@ -115,4 +138,6 @@ def routing_table(
         },
         connections_max=connections_max,
         hold_timeout_s=hold_timeout_s,
+        refusal=refusal,
+        refusal_hint=refusal_hint,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from auroractl.core.model import Address
 from auroractl.endpoints import startup
+from auroractl.endpoints.refusal import READY_BYTES, Rewording, at_boundary
 
 if TYPE_CHECKING:
     from auroractl.endpoints.router import Router
@@ -70,10 +71,21 @@ class ServerSide(_Side):
         super().__init__()
         self.first_answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         """What the server sends first; empty where it closes without a word."""
+        self._rewording: Rewording | None = None
+        self._last = b""
+
+    def explain(self, refusal: str, hint: str) -> None:
+        """Say why writes are refused from now on; an empty reason ends that."""
+        held = self._rewording.rest() if self._rewording else b""
+        if held and self.other is not None:
+            self.other.transport.write(held)
+        aligned = not self._last or at_boundary(self._last)
+        self._rewording = Rewording(refusal, hint, aligned=aligned) if refusal else None
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
-            self.other.transport.write(data)
+            self._last = data[-READY_BYTES:]
+            self.other.transport.write(self._rewording.feed(data) if self._rewording else data)
         elif not self.first_answer.done():
             self.transport.pause_reading()
             self.first_answer.set_result(data)
@@ -156,6 +168,11 @@ class ClientSide(_Side):
         for side in (self, server):
             with contextlib.suppress(RuntimeError):
                 side.transport.resume_reading()
+
+    def explain(self, refusal: str, hint: str) -> None:
+        """Say why writes are refused from now on; an empty reason ends that."""
+        if isinstance(self.other, ServerSide):
+            self.other.explain(refusal, hint)
 
     def cut(self) -> None:
         """End both sides at once."""

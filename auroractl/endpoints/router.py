@@ -36,7 +36,7 @@ class Router:
 
     def replace(self, table: RoutingTable) -> int:
         """Bring a table into force: cut what it no longer lists, wake who waits. Returns how many were cut."""
-        self.table = table
+        before, self.table = self.table, table
         self._changed.set()
         self._changed = asyncio.Event()
         doomed = [
@@ -47,7 +47,14 @@ class Router:
         ]
         for client in doomed:
             client.cut()
+        if (before.refusal, before.refusal_hint) != (table.refusal, table.refusal_hint):
+            for client in self._writing():
+                client.explain(table.refusal, table.refusal_hint)
         return len(doomed)
+
+    def _writing(self) -> list[ClientSide]:
+        endpoints = [route.endpoint for route in self.table.routes if route.writes]
+        return [client for endpoint in endpoints for client in self.clients[endpoint] if client.instance is not None]
 
     def admit(self, client: ClientSide) -> bool:
         """Count a client in, unless its endpoint is full."""
@@ -104,12 +111,19 @@ class Router:
             answer = await self._first_answer(server, client.endpoint, instance, deadline)
             if answer and not startup.cannot_connect_now(answer) and self.table.instances.get(instance) == address:
                 client.join(server, instance, address, answer)
+                self._explain_to(client)
                 self.accepted[client.endpoint, instance] += 1
                 joined = True
         finally:
             if not joined:
                 server.transport.abort()
         return joined
+
+    def _explain_to(self, client: ClientSide) -> None:
+        """A new connection: what the server sends next begins a message, as its first answer was a whole one."""
+        route = self._route(client.endpoint)
+        if self.table.refusal and route is not None and route.writes:
+            client.explain(self.table.refusal, self.table.refusal_hint)
 
     async def _first_answer(self, server: ServerSide, endpoint: str, instance: str, deadline: float) -> bytes:
         """What the server says; empty where it says nothing while it is a member, or until the time is up."""

@@ -13,6 +13,7 @@ from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.sizes import format_size
 from auroractl.core.storage import VolumeSnapshot
 from auroractl.engine.configuration import VolumeSettings
 from auroractl.services.concurrency import side_by_side
@@ -25,6 +26,21 @@ from auroractl.services.volume_memory import VolumeMemory, observe_nodes
 from auroractl.state.repository import Repository
 
 log = logging.getLogger(__name__)
+
+
+def _refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
+    """What the endpoint tells clients whose writes the full volume refuses."""
+    volume = snapshot.volume
+    if volume is None or volume.full_since is None:
+        return {}
+    # Sizes change with every look; a table that changed with them would be sent each time.
+    allocated = format_size(volume.allocated_bytes)
+    name = snapshot.cluster.identifier
+    return {
+        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
+        "refusal_hint": f"Reads go on. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
+        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
+    }
 
 
 class Context:
@@ -190,6 +206,7 @@ class Context:
                 hold_timeout_s=self.settings.hold_timeout_s,
                 without=override.without,
                 draining=override.draining,
+                **_refusal(snapshot),
             )
             state = (snapshot.endpoint_process.pid, table)
             if snapshot.endpoint_process.responding and self._published.get(cluster) != state:

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.unit.core.clusters import NOW, cluster, gone, instance, silent, snaps
 LIMITS = RestartLimits()
 
 
-def _members(seen: list[InstanceObservation], **override: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _members(seen: list[InstanceObservation], **override: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     table = routing.routing_table(snapshot(*seen), connections_max=10, hold_timeout_s=1.0, **override)
     writer, reader = table.routes
     return writer.members, reader.members
