@@ -9,11 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import create, endpoint, failover, startup
+from bench import create, endpoint, failover, startup, volume
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
-BENCHMARKS = {"startup": startup.run, "create": create.run, "endpoint": endpoint.run, "failover": failover.run}
+BENCHMARKS = {
+    "startup": startup.run,
+    "create": create.run,
+    "endpoint": endpoint.run,
+    "failover": failover.run,
+    "volume": volume.run,
+    "refill": volume.run_refill,
+    "recovery": volume.run_recovery,
+}
 
 WIDTH = 160
 """Of the table where there is no terminal."""

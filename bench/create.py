@@ -11,15 +11,22 @@ import time
 from pathlib import Path
 
 from auroractl.core.model import Address
-from auroractl.engine.configuration import ServerSettings, server_configuration, write_configuration, write_pgpass
+from auroractl.core.quorum import Quorum
+from auroractl.engine.configuration import (
+    ServerSettings,
+    VolumeSettings,
+    server_configuration,
+    write_configuration,
+    write_pgpass,
+)
 from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
 ROUNDS = 7
 
-# The template, two copies, three starts side by side, one commit, one read on each reader. What a script would have
-# prepared once (the configuration files, the identifier in the template) is prepared outside of the measured time.
+# The template, two copies, three starts side by side, six receivers, one quorum commit, one read on each reader. What a
+# script would have prepared once (the configuration files, the identifier in the template) is prepared outside of the measured time.
 SCRIPT = """\
 set -eu
 cp -Rp {template} writer
@@ -30,11 +37,17 @@ for each in writer reader1 reader2; do
   {bin}/pg_ctl --silent --wait --pgdata=$each --log=$each.log start &
 done
 wait
+for number in 1 2 3 4 5 6; do
+  mkdir node$number
+  PGPASSWORD={replication} {bin}/pg_receivewal --synchronous --no-loop --directory=node$number \\
+    --dbname="host={writer} port={port} user=rdsrepladmin application_name=node$number" 2> node$number.log &
+done
 export PGPASSWORD={password} PGUSER=rdsadmin PGDATABASE=postgres PGPORT={port}
 {bin}/psql -qXAt -h {writer} -c "create role somebody login password 'secret12'"
 for host in {reader1} {reader2}; do
   until [ "$({bin}/psql -qXAt -h $host -c "select count(*) from pg_roles where rolname = 'somebody'")" = 1 ]; do :; done
 done
+until [ "$({bin}/psql -qXAt -h {writer} -c "select count(*) from pg_stat_replication where state = 'streaming'")" = 8 ]; do :; done
 """
 NAMES = ("writer", "reader1", "reader2")
 PORT = 5439
@@ -72,6 +85,7 @@ def _script_s(setting: Setting) -> float:
         template=folder / "template",
         bin=Path(installation.binaries.program("psql")).parent,
         password=installation.secrets.admin,
+        replication=installation.secrets.replication,
         port=PORT,
         **{name: address.host for name, address in addresses.items()},
     )
@@ -102,7 +116,10 @@ def _prepare(setting: Setting, folder: Path, addresses: dict[str, Address]) -> N
     scratch.mkdir()
     for name, address in addresses.items():
         follow = None if name == "writer" else addresses["writer"]
-        values = server_configuration(name, address, settings, follow, folder / "pgpass")
+        quorum = VolumeSettings(Quorum(4, frozenset(f"node{number}" for number in range(1, 7))))
+        values = server_configuration(
+            name, address, settings, quorum, follow, folder / "pgpass", folder / name / "recovery"
+        )
         write_configuration(scratch, values, standby=False, account=account)
         (scratch / "postgresql.conf").rename(folder / f"{name}.conf")
     (scratch / "pg_hba.conf").rename(folder / "hba.conf")

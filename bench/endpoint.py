@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -12,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.load import PASSWORD, pgbench
 from bench.setting import Setting
 from bench.verdict import Figure
 
@@ -36,11 +35,11 @@ listen writer
 
 def run(setting: Setting) -> list[Figure]:
     """Interleaved, in turning order, the median of each."""
-    setting.run("create-cluster", "bench", "--readers", "0", "--master-user-password", "benchmark")
+    setting.run("create-cluster", "bench", "--readers", "0", "--master-user-password", PASSWORD)
     cluster = setting.json("describe-clusters", "bench")["DBClusters"][0]
     instance = setting.json("describe-instances", "bench")["DBInstances"][0]["Endpoint"]
     direct, ours = (instance["Address"], instance["Port"]), (cluster["Endpoint"], cluster["Port"])
-    _pgbench(setting, direct, ["-i", "-q", "-s", str(SCALE)])
+    pgbench(setting, direct, ["-i", "-q", "-s", str(SCALE)])
     with _haproxy(setting, direct) as through_haproxy:
         ways = {"direct": direct, "auroractl": ours} | ({"haproxy": through_haproxy} if through_haproxy else {})
         tps: dict[str, dict[str, list[float]]] = {mode: {way: [] for way in ways} for mode in MODES}
@@ -48,7 +47,7 @@ def run(setting: Setting) -> list[Figure]:
             for mode, options in MODES.items():
                 order = list(ways)[number % len(ways) :] + list(ways)[: number % len(ways)]
                 for way in order:
-                    tps[mode][way].append(_pgbench(setting, ways[way], [*options, f"-c{CLIENTS}", f"-T{SECONDS}"]))
+                    tps[mode][way].append(pgbench(setting, ways[way], [*options, f"-c{CLIENTS}", f"-T{SECONDS}"]).tps)
     setting.run("delete-cluster", "bench", "--yes")
     return [figure for mode in MODES for figure in _figures(mode, tps[mode])]
 
@@ -61,15 +60,6 @@ def _figures(mode: str, tps: dict[str, list[float]]) -> list[Figure]:
     else:
         figures.append(Figure(mode, median["auroractl"], "tps", note="haproxy is not installed: not compared"))
     return figures
-
-
-def _pgbench(setting: Setting, where: tuple[str, int], options: list[str]) -> float:
-    done = subprocess.run(
-        [setting.program("pgbench"), "-h", where[0], "-p", str(where[1]), "-U", "postgres", *options, "postgres"],
-        env={**os.environ, "PGPASSWORD": "benchmark"}, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    found = re.search(r"tps = ([0-9.]+)", done.stdout)
-    return float(found[1]) if found else 0.0
 
 
 @contextmanager
