@@ -19,6 +19,8 @@ class Route:
     endpoint: str
     address: Address
     members: tuple[str, ...]
+    writes: bool = False
+    """Whether this is the writer's address, where a read-only transaction is not what the client asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class RoutingTable:
     connections_max: int
     """Open client connections that one endpoint accepts; beyond it PostgreSQL's own error 53300 is sent."""
     hold_timeout_s: float
+    write_refusal: str = ""
+    """Why the writer takes no writes, such as a full storage volume; empty while it takes them."""
+    write_refusal_hint: str = ""
+    """What to do about it; the hint of the error that a client gets."""
 
     def to_json(self) -> dict[str, Any]:
         """The table as the endpoint process reads it."""
@@ -44,6 +50,7 @@ class RoutingTable:
                     "host": route.address.host,
                     "port": route.address.port,
                     "members": list(route.members),
+                    "writes": route.writes,
                 }
                 for route in self.routes
             ],
@@ -52,14 +59,24 @@ class RoutingTable:
             },
             "connections_max": self.connections_max,
             "hold_timeout_s": self.hold_timeout_s,
+            "write_refusal": self.write_refusal,
+            "write_refusal_hint": self.write_refusal_hint,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`. Raises KeyError or TypeError for anything else."""
+        """The inverse of `to_json`. Raises KeyError or TypeError for anything else.
+
+        A document that was kept by an earlier version says nothing of refused writes, which means that there are none.
+        """
         return cls(
             routes=tuple(
-                Route(route["endpoint"], Address(route["host"], route["port"]), tuple(route["members"]))
+                Route(
+                    route["endpoint"],
+                    Address(route["host"], route["port"]),
+                    tuple(route["members"]),
+                    route.get("writes", False),
+                )
                 for route in document["routes"]
             ),
             instances={
@@ -67,6 +84,8 @@ class RoutingTable:
             },
             connections_max=document["connections_max"],
             hold_timeout_s=document["hold_timeout_s"],
+            write_refusal=document.get("write_refusal", ""),
+            write_refusal_hint=document.get("write_refusal_hint", ""),
         )
 
 
@@ -77,13 +96,16 @@ def routing_table(
     hold_timeout_s: float,
     without: Collection[str] = (),
     draining: Collection[str] = (),
+    write_refusal: str = "",
+    write_refusal_hint: str = "",
 ) -> RoutingTable:
     """The table for a cluster as it is now.
 
     Writer connections go to the writer while it answers and are held otherwise. Reader connections go in turn to the
     readers that answer, and to the writer where there is none (AWS: "if the cluster contains only a primary
     instance, the reader endpoint connects to it"). Instances in `without` are cut off; those in `draining` keep their
-    open connections only.
+    open connections only. With a `write_refusal` the endpoint process tells clients of the writer's endpoint why
+    PostgreSQL refuses to write.
     """
     closed = set(without)
     quiet = closed | set(draining)
@@ -104,7 +126,12 @@ def routing_table(
     members = {EndpointType.WRITER: writer_members, EndpointType.READER: reader_members or writer_members}
     return RoutingTable(
         routes=tuple(
-            Route(endpoint.identifier, endpoint.address, members[endpoint.type])
+            Route(
+                endpoint.identifier,
+                endpoint.address,
+                members[endpoint.type],
+                writes=endpoint.type is EndpointType.WRITER,
+            )
             for endpoint in snapshot.endpoints
             if endpoint.type in members
         ),
@@ -115,4 +142,6 @@ def routing_table(
         },
         connections_max=connections_max,
         hold_timeout_s=hold_timeout_s,
+        write_refusal=write_refusal,
+        write_refusal_hint=write_refusal_hint,
     )

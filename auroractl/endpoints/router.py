@@ -11,6 +11,7 @@ from auroractl.core.model import Address
 from auroractl.core.routing import Route, RoutingTable
 from auroractl.endpoints import startup
 from auroractl.endpoints.connection import ClientSide, ServerSide
+from auroractl.endpoints.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Router:
         self._changed = asyncio.Event()
 
     def replace(self, table: RoutingTable) -> int:
-        """Bring a table into force: cut what it no longer lists, wake who waits. Returns how many were cut."""
+        """Bring a table into force: cut what it no longer lists, wake who waits, reword. Returns how many were cut."""
         self.table = table
         self._changed.set()
         self._changed = asyncio.Event()
@@ -47,6 +48,10 @@ class Router:
         ]
         for client in doomed:
             client.cut()
+        for endpoint, clients in self.clients.items():
+            refusal = self._refusal(endpoint)
+            for client in clients:
+                client.follow(refusal)
         return len(doomed)
 
     def admit(self, client: ClientSide) -> bool:
@@ -63,6 +68,13 @@ class Router:
 
     def _route(self, endpoint: str) -> Route | None:
         return next((route for route in self.table.routes if route.endpoint == endpoint), None)
+
+    def _refusal(self, endpoint: str) -> Refusal | None:
+        """What clients of an endpoint are told of writes; only the writer's can expect to write."""
+        route = self._route(endpoint)
+        if route is None or not route.writes or not self.table.write_refusal:
+            return None
+        return Refusal(self.table.write_refusal, self.table.write_refusal_hint)
 
     def in_turn(self, endpoint: str) -> list[str]:
         """The members of an endpoint, beginning with the one whose turn it is; each call moves on by one."""
@@ -103,7 +115,7 @@ class Router:
             server.transport.write(packet)
             answer = await self._first_answer(server, client.endpoint, instance, deadline)
             if answer and not startup.cannot_connect_now(answer) and self.table.instances.get(instance) == address:
-                client.join(server, instance, address, answer)
+                client.join(server, instance, address, answer, self._refusal(client.endpoint))
                 self.accepted[client.endpoint, instance] += 1
                 joined = True
         finally:
