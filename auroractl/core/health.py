@@ -31,6 +31,8 @@ class Observed(StrEnum):
 
     WELL = "well"
     GONE = "gone"
+    NO_ROOM = "no room"
+    """Gone, and its disk is full: there is no rule for it, because starting it cannot work before there is room."""
     DETACHED = "detached"
     """A reader that answers but has not been streaming from the writer for `detached_after_s`."""
 
@@ -165,8 +167,9 @@ def _observed(
 ) -> Observed:
     if instance.wanted is not Wanted.RUNNING or snapshot.in_outage(instance.availability_zone):
         return Observed.WELL
-    if snapshot.seen(instance.identifier).pid is None:
-        return Observed.GONE
+    seen = snapshot.seen(instance.identifier)
+    if seen.pid is None:
+        return Observed.NO_ROOM if seen.disk_full else Observed.GONE
     since = detached_since.get(instance.identifier)
     if since is not None and snapshot.at - since > timedelta(seconds=limits.detached_after_s):
         return Observed.DETACHED

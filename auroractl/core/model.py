@@ -119,6 +119,8 @@ class InstanceObservation:
     lag_bytes: int | None = None
     lag_ms: float | None = None
     connections: int | None = None
+    disk_full: bool = False
+    """Its disk has no room for more than a few segments of log."""
     detail: str = ""
     """Why it is not accepting, in the server's or the system's words."""
 

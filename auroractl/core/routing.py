@@ -20,7 +20,7 @@ class Route:
     address: Address
     members: tuple[str, ...]
     writes: bool = False
-    """Whether this is the writer's address, where a read-only transaction is not what the client asked for."""
+    """Whether it is the writer's; only there a refusal to write is explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class RoutingTable:
     connections_max: int
     """Open client connections that one endpoint accepts; beyond it PostgreSQL's own error 53300 is sent."""
     hold_timeout_s: float
-    write_refusal: str = ""
-    """Why the writer takes no writes, such as a full storage volume; empty while it takes them."""
-    write_refusal_hint: str = ""
-    """What to do about it; the hint of the error that a client gets."""
+    refusal: str = ""
+    """Why writes are refused at the moment; empty where they are not."""
+    refusal_hint: str = ""
+    """What a person may do about it."""
 
     def to_json(self) -> dict[str, Any]:
         """The table as the endpoint process reads it."""
@@ -59,16 +59,13 @@ class RoutingTable:
             },
             "connections_max": self.connections_max,
             "hold_timeout_s": self.hold_timeout_s,
-            "write_refusal": self.write_refusal,
-            "write_refusal_hint": self.write_refusal_hint,
+            "refusal": self.refusal,
+            "refusal_hint": self.refusal_hint,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`. Raises KeyError or TypeError for anything else.
-
-        A document that was kept by an earlier version says nothing of refused writes, which means that there are none.
-        """
+        """The inverse of `to_json`, also of one by an earlier version. Raises KeyError or TypeError for anything else."""
         return cls(
             routes=tuple(
                 Route(
@@ -84,8 +81,8 @@ class RoutingTable:
             },
             connections_max=document["connections_max"],
             hold_timeout_s=document["hold_timeout_s"],
-            write_refusal=document.get("write_refusal", ""),
-            write_refusal_hint=document.get("write_refusal_hint", ""),
+            refusal=document.get("refusal", ""),
+            refusal_hint=document.get("refusal_hint", ""),
         )
 
 
@@ -96,16 +93,15 @@ def routing_table(
     hold_timeout_s: float,
     without: Collection[str] = (),
     draining: Collection[str] = (),
-    write_refusal: str = "",
-    write_refusal_hint: str = "",
+    refusal: str = "",
+    refusal_hint: str = "",
 ) -> RoutingTable:
     """The table for a cluster as it is now.
 
     Writer connections go to the writer while it answers and are held otherwise. Reader connections go in turn to the
     readers that answer, and to the writer where there is none (AWS: "if the cluster contains only a primary
     instance, the reader endpoint connects to it"). Instances in `without` are cut off; those in `draining` keep their
-    open connections only. With a `write_refusal` the endpoint process tells clients of the writer's endpoint why
-    PostgreSQL refuses to write.
+    open connections only.
     """
     closed = set(without)
     quiet = closed | set(draining)
@@ -142,6 +138,6 @@ def routing_table(
         },
         connections_max=connections_max,
         hold_timeout_s=hold_timeout_s,
-        write_refusal=write_refusal,
-        write_refusal_hint=write_refusal_hint,
+        refusal=refusal,
+        refusal_hint=refusal_hint,
     )

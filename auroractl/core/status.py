@@ -79,6 +79,8 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
             if snapshot.in_outage(instance.availability_zone):
                 reason = f"its Availability Zone {instance.availability_zone} is out"
             found.append(f"The {role} {instance.identifier} is {status}{': ' + reason if reason else '.'}")
+        elif seen.disk_full:
+            found.append(f"The disk of the {role} {instance.identifier} is full: it ends when it cannot write its log.")
         elif not instance.is_writer and not seen.following:
             found.append(f"The reader {instance.identifier} is not receiving changes from the writer.")
     if snapshot.endpoint_process.pid is None:

@@ -72,9 +72,9 @@ class Router:
     def _refusal(self, endpoint: str) -> Refusal | None:
         """What clients of an endpoint are told of writes; only the writer's can expect to write."""
         route = self._route(endpoint)
-        if route is None or not route.writes or not self.table.write_refusal:
+        if route is None or not route.writes or not self.table.refusal:
             return None
-        return Refusal(self.table.write_refusal, self.table.write_refusal_hint)
+        return Refusal(self.table.refusal, self.table.refusal_hint)
 
     def in_turn(self, endpoint: str) -> list[str]:
         """The members of an endpoint, beginning with the one whose turn it is; each call moves on by one."""

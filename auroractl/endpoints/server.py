@@ -64,7 +64,7 @@ class EndpointServer:
             for endpoint, address in wanted - self._listeners.keys():
                 self._listeners[endpoint, address] = await self._listen(endpoint, address)
             members = {route.endpoint: list(route.members) for route in table.routes}
-            refusal = f"; writes are refused: {table.write_refusal}" if table.write_refusal else ""
+            refusal = f"; writes are refused: {table.refusal}" if table.refusal else ""
             log.info("routes %s; %d connections cut%s", members, cut, refusal)
 
     async def _listen(self, endpoint: str, address: Address) -> asyncio.Server:

@@ -67,6 +67,10 @@ class Server:
         running = self.pid()
         if running is not None:
             return running
+        if (self.data / "postmaster.pid").exists():
+            # It did not stop cleanly; a process that is left, such as a frozen one, would keep a new server from
+            # starting.
+            kill_all(processes_below(self.data))
         pid = spawn(
             [self.binaries.program("postgres"), "-D", str(self.data)], cwd=self.data, log=self.log, account=self.account
         )
@@ -120,6 +124,7 @@ class Server:
         pid = self.pid()
         if pid is None:
             return
+        self.resume_suspended()
         send(pid, signal.SIGINT)
         if not wait_for_exit(pid, timeout_s):
             raise TimedOut(f"The server of {self.name} did not stop within {timeout_s:g} s.", f"Its log is {self.log}")

@@ -9,10 +9,11 @@ from threading import Lock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
-from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, UsageError
+from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, InvalidClusterState, UsageError
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.sizes import format_size
 from auroractl.core.storage import VolumeSnapshot
 from auroractl.engine.configuration import VolumeSettings
 from auroractl.services.concurrency import side_by_side
@@ -25,6 +26,21 @@ from auroractl.services.volume_memory import VolumeMemory, observe_nodes
 from auroractl.state.repository import Repository
 
 log = logging.getLogger(__name__)
+
+
+def _refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
+    """What the endpoint tells clients whose writes the full volume refuses."""
+    volume = snapshot.volume
+    if volume is None or volume.full_since is None:
+        return {}
+    # Sizes change with every look; a table that changed with them would be sent each time.
+    allocated = format_size(volume.allocated_bytes)
+    name = snapshot.cluster.identifier
+    return {
+        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
+        "refusal_hint": f"Reads go on. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
+        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
+    }
 
 
 class Context:
@@ -87,6 +103,13 @@ class Context:
             if cluster.identifier == identifier.lower():
                 return cluster
         raise ClusterNotFound(identifier, [cluster.identifier for cluster in known])
+
+    def require_running(self, cluster: str) -> None:
+        """Raise InvalidClusterState where a cluster is stopped (AWS: nothing may be changed then)."""
+        if self.cluster(cluster).wanted is not Wanted.RUNNING:
+            raise InvalidClusterState(
+                f"DBCluster {cluster} is stopped.", f"Start it first: auroractl start-cluster {cluster}"
+            )
 
     def instance(self, identifier: str) -> Instance:
         """The instance of a name. Raises InstanceNotFound."""
@@ -183,6 +206,7 @@ class Context:
                 hold_timeout_s=self.settings.hold_timeout_s,
                 without=override.without,
                 draining=override.draining,
+                **_refusal(snapshot),
             )
             state = (snapshot.endpoint_process.pid, table)
             if snapshot.endpoint_process.responding and self._published.get(cluster) != state:

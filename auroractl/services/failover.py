@@ -7,6 +7,7 @@ never two writers, and the target gets from the nodes what it had not received. 
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,8 @@ from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
 from auroractl.services.operations import Plan, Progress, Step, new_record
-from auroractl.services.power import require_running
+
+log = logging.getLogger(__name__)
 
 _RECEIVE_TIMEOUT_S = 5.0
 _PROMOTE_TIMEOUT_S = 30.0
@@ -50,7 +52,7 @@ def failover(
     InstanceNotFound for an unknown one, QuorumLost where the writer is dead and too few storage nodes can be read
     (`allow_data_loss` goes on with those that can).
     """
-    require_running(context, name)
+    context.require_running(name)
     switch = _Switch()
     record = operations.perform(
         context,
@@ -79,7 +81,7 @@ class _Switch:
 
 
 def _prepare(context: Context, name: str, wanted: str | None, allow_data_loss: bool) -> OperationRecord:
-    require_running(context, name)
+    context.require_running(name)
     writer = context.writer(name)
     for instance in context.repository.instances(name):
         context.observer.refresh(instance)
@@ -136,6 +138,40 @@ def _choose(context: Context, snapshot: ClusterSnapshot, wanted: str | None) -> 
         )
     lsn = {reader.identifier: snapshot.seen(reader.identifier).lsn or 0 for reader in ready}
     return topology.promotion_order(ready, lsn)[0]
+
+
+def has_lost_its_data(context: Context, writer: Instance) -> bool:
+    """Whether a stopped writer's data directory is gone."""
+    server = context.installation.server(writer)
+    return server.pid() is None and not (server.data / "PG_VERSION").exists()
+
+
+def recover_writer(context: Context, writer: Instance) -> None:
+    """Start a cluster whose writer's disk is gone: a reader is promoted with the log of the storage nodes.
+
+    Raises InvalidClusterState where no reader has data to begin from, QuorumLost where too few nodes can be read.
+    """
+    cluster = writer.cluster
+    readers = [each for each in context.repository.instances(cluster) if not each.is_writer]
+    side_by_side(_start_or_pass_over, [(context, reader, writer) for reader in readers])
+    snapshot = context.snapshot(context.cluster(cluster))
+    target = _choose(context, snapshot, None)
+    work = _Failover(
+        context, cluster, {"From": writer.identifier, "To": target.identifier, "Planned": False}, _Switch()
+    )
+    for step in (work.fence, work.take_nodes, work.read_back, work.promote, work.repoint, work.rejoin):
+        step()
+    message = f"The data of {writer.identifier} was gone; {target.identifier} was promoted from the storage nodes"
+    events.record(context, cluster, events.FAILOVER_COMPLETED, cluster, message)
+
+
+def _start_or_pass_over(context: Context, reader: Instance, writer: Instance) -> None:
+    """A reader that does not start is no candidate; the watch loop deals with it later."""
+    try:
+        following.start_reader(context, reader, writer)
+    except AuroraError as error:
+        log.warning("%s cannot be started: %s", reader.identifier, error)
+    context.observer.refresh(reader)
 
 
 def _plan(context: Context, record: OperationRecord, switch: _Switch | None = None) -> Plan:

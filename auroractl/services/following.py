@@ -107,7 +107,13 @@ def _copied(context: Context, reader: Instance, writer: Instance) -> None:
 
 
 def copy_from_writer(context: Context, reader: Instance, source: Address) -> None:
-    """Give a stopped reader a new copy of the writer's data, configured to follow it."""
+    """Give a stopped reader a new copy of the writer's data, configured to follow it.
+
+    Raises EngineError, and what the reader has stays, where the writer does not answer: it may be all that is left.
+    """
+    with sql.session(source, context.installation.secrets.admin) as connection:
+        if sql.in_recovery(connection):
+            raise EngineError(f"The server at {source} is not the writer.", "")
     context.installation.make_instance_folder(reader)
     standby.copy_from(source, context.installation.server(reader), context.installation.secrets)
     context.configure(reader, source)

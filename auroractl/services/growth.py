@@ -130,8 +130,13 @@ def _follow(context: Context, cluster: str, plan: GrowthPlan) -> None:
     memory.full_since = context.now() if plan.full else None
     if plan.full:
         why = "growth is disabled" if plan.reason is Reason.DISABLED else "it is at its maximum capacity"
-        message = f"{refusal(cluster, plan.used_bytes, plan.allocated_after_bytes)} and {why}: writes are refused"
+        message = (
+            f"The volume is full ({format_size(plan.used_bytes)} used, {format_size(plan.allocated_after_bytes)} "
+            f"allocated) and {why}: writes are refused"
+        )
         events.record(context, cluster, events.VOLUME_FULL, cluster, message)
+        # First the words, then the refusal that they explain.
+        context.publish_routes(cluster)
     else:
         message = f"The volume has room again ({format_size(plan.allocated_after_bytes)}): writes go on"
         events.record(context, cluster, events.VOLUME_RESUMED, cluster, message)
@@ -143,22 +148,6 @@ def _configure_writer(context: Context, cluster: str) -> None:
     writer = context.writer(cluster)
     context.configure(writer, None)
     context.installation.server(writer).reload()
-
-
-def refusal(cluster: str, used_bytes: int, allocated_bytes: int) -> str:
-    """Why writes are refused."""
-    return (
-        f"the storage volume of cluster {cluster} is full ({format_size(used_bytes)} used, "
-        f"{format_size(allocated_bytes)} allocated)"
-    )
-
-
-def refusal_hint(cluster: str) -> str:
-    """What to do about it."""
-    return (
-        f"Reads go on. Let it grow: auroractl storage-autogrow {cluster} --enable --max-capacity SIZE. Or make room: "
-        "SET default_transaction_read_only = off, then DROP or TRUNCATE."
-    )
 
 
 def growth_view(plan: GrowthPlan, volume: StorageVolume, *, dry_run: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from auroractl.core import identifiers
 from auroractl.core.model import RunningOperation
 from auroractl.services.context import Context
-from auroractl.services.power import require_running
 
 
 def modify_cluster(
@@ -23,7 +22,7 @@ def modify_cluster(
 
     Raises InvalidParameterValue, and InvalidClusterState where the cluster is stopped or busy; nothing is changed then.
     """
-    require_running(context, name)
+    context.require_running(name)
     if backtrack_window_s is not None:
         identifiers.backtrack_window(backtrack_window_s)
     with context.locks.operation(name, RunningOperation("", "modify-cluster", context.now())):
@@ -41,6 +40,6 @@ def modify_instance(context: Context, identifier: str, *, promotion_tier: int) -
     """Change an instance's promotion tier; causes no failover. Raises InstanceNotFound, InvalidParameterValue."""
     instance = context.instance(identifier)
     tier = identifiers.promotion_tier(promotion_tier)
-    require_running(context, instance.cluster)
+    context.require_running(instance.cluster)
     with context.locks.operation(instance.cluster, RunningOperation("", "modify-instance", context.now())):
         context.repository.update_instance(instance.identifier, promotion_tier=tier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from threading import Event, Lock, Thread
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Instance, InstanceObservation
+from auroractl.core.wal import SEGMENT_BYTES
 from auroractl.engine.probe import Probe, ProbeFailed, ServerAnswer, StandbyProgress
 from auroractl.process.liveness import ExitWatcher, alive, suspended
 from auroractl.process.programs import reap
@@ -24,6 +26,8 @@ _USED_BYTES_INTERVAL_S = 1.0
 _USED_BYTES_SHARE = 0.02
 """Of the time may go into adding up sizes, which takes longer the more tables there are."""
 _POSITIONS_KEPT = 240
+_ROOM_BYTES = 4 * SEGMENT_BYTES
+"""What a server needs to start after it ran out of room."""
 
 
 @dataclass(slots=True)
@@ -123,7 +127,7 @@ class Observer:
         pid = self._installation.server(instance).pid()
         if pid is None:
             probe.close()
-            seen = InstanceObservation(at=datetime.now(UTC), detail="there is no server process")
+            seen = self._gone(instance)
         else:
             self._exits.watch(pid)
             if suspended(pid):
@@ -137,6 +141,16 @@ class Observer:
         if before is None or (before.pid, before.accepting) != (seen.pid, seen.accepting):
             self._on_change()
         return seen
+
+    def _gone(self, instance: Instance) -> InstanceObservation:
+        if self._disk_full(instance):
+            detail = f"its disk is full ({self._installation.server(instance).data}); it is started when there is room"
+            return InstanceObservation(at=datetime.now(UTC), disk_full=True, detail=detail)
+        return InstanceObservation(at=datetime.now(UTC), detail="there is no server process")
+
+    def _disk_full(self, instance: Instance) -> bool:
+        data = self._installation.server(instance).data
+        return data.exists() and shutil.disk_usage(data).free < _ROOM_BYTES
 
     def _ask(self, instance: Instance, probe: Probe, pid: int) -> InstanceObservation:
         try:
@@ -153,6 +167,7 @@ class Observer:
             lsn=answer.lsn,
             timeline=answer.timeline,
             connections=answer.connections,
+            disk_full=self._disk_full(instance),
         )
 
     def _remember_writer(self, cluster: str, answer: ServerAnswer, probe: Probe) -> None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Instance, Phase, RunningOperation, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.services import events, following, operations, storage_nodes
+from auroractl.services import events, failover, following, operations, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.operations import Plan, Progress, Step, new_record
-
-
-def require_running(context: Context, cluster: str) -> None:
-    """Raise InvalidClusterState where a cluster is stopped (AWS: nothing may be changed then)."""
-    if context.cluster(cluster).wanted is not Wanted.RUNNING:
-        raise InvalidClusterState(
-            f"DBCluster {cluster} is stopped.", f"Start it first: auroractl start-cluster {cluster}"
-        )
 
 
 def stop_cluster(context: Context, name: str, progress: Progress) -> bool:
@@ -42,7 +33,7 @@ def reboot_instance(context: Context, identifier: str, progress: Progress) -> No
     Raises InstanceNotFound, InvalidClusterState.
     """
     instance = context.instance(identifier)
-    require_running(context, instance.cluster)
+    context.require_running(instance.cluster)
     arguments = {"Instance": instance.identifier}
     _perform(context, OperationKind.REBOOT_INSTANCE, instance.cluster, arguments, progress)
 
@@ -131,6 +122,9 @@ def _plan_start(context: Context, record: OperationRecord) -> Plan:
     def start_instances() -> None:
         storage_nodes.make_volume(context, name)
         writer = context.writer(name)
+        if failover.has_lost_its_data(context, writer):
+            failover.recover_writer(context, writer)
+            return
         following.start_writer(context, writer)
         storage_nodes.start_nodes(context, name)
         readers = [instance for instance in context.repository.instances(name) if not instance.is_writer]

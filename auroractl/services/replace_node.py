@@ -19,7 +19,6 @@ from auroractl.services.context import Context
 from auroractl.services.faults import find_node
 from auroractl.services.growth import require_volume
 from auroractl.services.operations import Plan, Progress, Step, new_record
-from auroractl.services.power import require_running
 
 _FILL_TIMEOUT_S = 3600.0
 _POLL_S = 0.1
@@ -31,7 +30,7 @@ def replace_storage_node(context: Context, cluster: str, node: str, progress: Pr
     Raises NotFound, InvalidClusterState where the cluster is stopped or busy, TimedOut where the new node is not
     complete within an hour (it is removed again then).
     """
-    require_running(context, cluster)
+    context.require_running(cluster)
     record = operations.perform(
         context,
         OperationKind.REPLACE_STORAGE_NODE,

@@ -17,7 +17,6 @@ from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
 from auroractl.services.operations import Plan, Progress, Step, new_record
-from auroractl.services.power import require_running
 
 _COPIES_AT_ONCE = 2
 _FOLLOW_TIMEOUT_S = 60.0
@@ -32,7 +31,7 @@ def scale_readers(
     Exactly one of `to`, `add` and `remove` is given. Raises UsageError otherwise, InvalidParameterValue or
     QuotaExceeded for a number that cannot be, InvalidClusterState where the cluster is stopped or busy.
     """
-    require_running(context, name)
+    context.require_running(name)
     readers = [instance for instance in context.repository.instances(name) if not instance.is_writer]
     target = _target(len(readers), to, add, remove)
     if target > len(readers):
@@ -69,7 +68,7 @@ def delete_instance(context: Context, identifier: str, progress: Progress) -> No
     Raises InstanceNotFound; InvalidClusterState for the only instance of a cluster.
     """
     instance = context.instance(identifier)
-    require_running(context, instance.cluster)
+    context.require_running(instance.cluster)
     if instance.is_writer:
         if len(context.repository.instances(instance.cluster)) == 1:
             raise InvalidClusterState(
@@ -82,7 +81,7 @@ def delete_instance(context: Context, identifier: str, progress: Progress) -> No
 
 def _add(context: Context, name: str, count: int, progress: Progress) -> list[str]:
     def prepare() -> OperationRecord:
-        require_running(context, name)
+        context.require_running(name)
         cluster = context.cluster(name)
         existing = context.repository.instances(name)
         made = placement.new_instances(
@@ -112,7 +111,7 @@ def _remove(
     kind: OperationKind = OperationKind.SCALE_READERS,
 ) -> list[str]:
     def prepare() -> OperationRecord:
-        require_running(context, name)
+        context.require_running(name)
         for identifier in leaving:
             if context.instance(identifier).is_writer:
                 raise InvalidClusterState(f"DBInstance {identifier} has become the writer.", "Repeat the command")

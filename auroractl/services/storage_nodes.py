@@ -86,6 +86,10 @@ def start_node(context: Context, node: StorageNode) -> None:
     Raises MachineError or OSError where it cannot be started.
     """
     with context.volume_memory(node.cluster).nodes_lock:
+        # Looked at again under the lock: an operation or a fault may have begun since this was decided.
+        held_down = {fault.target for fault in context.repository.faults(node.cluster)}
+        if held_down & {node.identifier, node.availability_zone}:
+            return
         if nodes_are_free(context.locks.current(node.cluster)):
             _start(context, node, context.writer(node.cluster))
 

@@ -169,7 +169,7 @@ def _storage_autogrow(context: Context, body: Body, _progress: Progress, _answer
         dry_run=bool(body["DryRun"]),
     )
     name = _name(context, body)
-    power.require_running(context, name)
+    context.require_running(name)
     plan, volume = growth.storage_autogrow(context, name, request)
     return {"StorageGrowth": growth.growth_view(plan, volume, dry_run=request.dry_run)}
 
@@ -189,7 +189,7 @@ def _replace_storage_node(context: Context, body: Body, progress: Progress, _ans
 
 def _inject_fault(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     name = _name(context, body)
-    power.require_running(context, name)
+    context.require_running(name)
     target, duration_s = body["Target"], body["DurationSeconds"]
     match body["Kind"]:
         case "crash-storage-node":

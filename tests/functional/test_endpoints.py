@@ -327,7 +327,7 @@ class TestARefusalOfWrites:
         """Sessions are read-only as the configuration of a full cluster makes them, without filling one."""
         writer = three_readers.writer("demo")["Endpoint"]
         self.plain = alone.table("w", w=Address(writer["Address"], writer["Port"]))
-        self.refused = replace(self.plain, write_refusal=self.REASON, write_refusal_hint=self.HINT)
+        self.refused = replace(self.plain, refusal=self.REASON, refusal_hint=self.HINT)
         self.uri = _uri(alone.address, three_readers.uri("demo"))
         with three_readers.connect("demo") as connection:
             connection.execute("create table refused (id int)")
@@ -377,7 +377,7 @@ class TestARefusalOfWrites:
             assert rows.split() == [b"%d" % number for number in range(1, 1_000_001)]
             for connection in (idle, busy):
                 self.assert_told(connection)
-            alone.control.apply(replace(self.refused, write_refusal="no room"))
+            alone.control.apply(replace(self.refused, refusal="no room"))
             with pytest.raises(psycopg.errors.DiskFull, match="cannot execute INSERT: no room"):
                 idle.execute(self.INSERT)
             alone.control.apply(self.plain)

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ from tests.unit.core.clusters import NOW, cluster, gone, instance, silent, snaps
 LIMITS = RestartLimits()
 
 
-def _members(seen: list[InstanceObservation]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    table = routing.routing_table(snapshot(*seen), connections_max=10, hold_timeout_s=1.0)
+def _members(seen: list[InstanceObservation], **override: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    table = routing.routing_table(snapshot(*seen), connections_max=10, hold_timeout_s=1.0, **override)
     writer, reader = table.routes
     return writer.members, reader.members
 
@@ -62,24 +63,20 @@ def test_an_instance_that_is_cut_off_is_nowhere() -> None:
 
 @pytest.mark.parametrize("refusal", ["", "the volume is full"])
 def test_a_routing_table_survives_json(refusal: str) -> None:
-    table = routing.routing_table(
-        snapshot(well(1), well(2)),
-        connections_max=10,
-        hold_timeout_s=1.5,
-        write_refusal=refusal,
-        write_refusal_hint=refusal and "Make room.",
-    )
+    seen = snapshot(well(1), well(2))
+    hint = refusal and "Make room."
+    table = routing.routing_table(seen, connections_max=10, hold_timeout_s=1.5, refusal=refusal, refusal_hint=hint)
     assert RoutingTable.from_json(json.loads(json.dumps(table.to_json()))) == table
 
 
 def test_a_routing_table_of_an_earlier_version_refuses_no_writes() -> None:
     table = routing.routing_table(snapshot(well(1)), connections_max=10, hold_timeout_s=1.5)
     document = table.to_json()
-    del document["write_refusal"], document["write_refusal_hint"]
+    del document["refusal"], document["refusal_hint"]
     for route in document["routes"]:
         del route["writes"]
     read = RoutingTable.from_json(document)
-    assert (read.write_refusal, read.write_refusal_hint) == ("", "")
+    assert (read.refusal, read.refusal_hint) == ("", "")
     assert not any(route.writes for route in read.routes)
 
 
@@ -94,7 +91,7 @@ def test_every_finding_has_a_rule_with_a_sentence() -> None:
     for subject, exhausted in itertools.product(Subject, (False, True)):
         rule = rules[subject, Observed.GONE, exhausted]
         assert rule.comment.endswith(".")
-        assert (rule.action is Action.GIVE_UP) is exhausted
+        assert (rule.action is Action.GIVE_UP) is (exhausted and subject is not Subject.STORAGE_NODE)
 
 
 def _actions(*seen: InstanceObservation, **changes: object) -> list[tuple[str, Action]]:

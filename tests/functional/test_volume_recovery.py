@@ -1,0 +1,146 @@
+"""Promotions from the storage nodes: what the promoted reader had never received, and what cannot be recovered."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auroractl.process.liveness import processes_below
+from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.ledger import Ledger
+from tests.functional.test_volume import by_zone, crash, volume, wait_for_progress
+
+ROWS = 5000
+
+
+def freeze_receiver(auroractl: Auroractl) -> None:
+    """Freeze the WAL receiver of every reader, so that none receives what is committed from now on."""
+    for reader in auroractl.readers("demo"):
+        for child in psutil.Process(reader["ProcessId"]).children():
+            if "walreceiver" in " ".join(child.cmdline()):
+                child.suspend()
+
+
+def lose_the_writer(auroractl: Auroractl) -> None:
+    """SIGKILL the writer and remove its data directory; the supervisor is out of the way meanwhile."""
+    writer = auroractl.writer("demo")
+    os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+    psutil.Process(writer["ProcessId"]).kill()
+    wait_until("its processes to end", lambda: not processes_below(Path(writer["DataDirectory"])))
+    shutil.rmtree(writer["DataDirectory"])
+
+
+@pytest.mark.parametrize("zone_lost", [False, True])
+def test_a_reader_that_missed_acknowledged_commits_is_promoted_with_all_of_them(
+    auroractl: Auroractl, zone_lost: bool
+) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    reader = auroractl.readers("demo")[0]
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept (id int primary key, filler text)")
+    freeze_receiver(auroractl)
+    if zone_lost:
+        taken = {auroractl.writer("demo")["AvailabilityZone"], reader["AvailabilityZone"]}
+        zone = next(each for each in by_zone(auroractl) if each not in taken)
+        auroractl("inject-fault", "az-outage", zone)
+    with auroractl.connect("demo") as connection:
+        for number in range(ROWS // 50):
+            connection.execute(
+                "insert into kept select i, repeat(md5(i::text), 60) from generate_series(%s::int, %s::int) i",
+                (number * 50, number * 50 + 49),
+            )
+    with auroractl.connect("demo", "--instance", reader["DBInstanceIdentifier"]) as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (0,)
+    lose_the_writer(auroractl)
+    done = auroractl("failover", "demo", "--output", "json").json
+    assert (done["Planned"], done["To"]) == (False, reader["DBInstanceIdentifier"])
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (ROWS,)
+        connection.execute("insert into kept values (-1, 'goes on')")
+    if zone_lost:
+        auroractl("inject-fault", "az-restore", zone)
+    auroractl.wait_healthy("demo")
+    assert auroractl.writer("demo")["DBInstanceIdentifier"] == reader["DBInstanceIdentifier"]
+    # The next one loses nothing either: nodes and the new reader are on the new timeline.
+    auroractl("failover", "demo")
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (ROWS + 1,)
+
+
+def test_a_start_without_the_writers_disk_recovers_from_the_nodes(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    writer, reader = auroractl.instances("demo")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept as select generate_series(1, 1000) as id")
+    freeze_receiver(auroractl)
+    with auroractl.connect("demo") as connection:
+        connection.execute("insert into kept select generate_series(1001, 2000)")
+    os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+    # The reader's frozen receiver outlives its server and must not keep it from starting again.
+    for each in (writer, reader):
+        psutil.Process(each["ProcessId"]).kill()
+    wait_until("its processes to end", lambda: not processes_below(Path(writer["DataDirectory"])))
+
+    shutil.rmtree(writer["DataDirectory"])
+    auroractl("start-cluster", "demo")
+    assert auroractl.writer("demo")["DBInstanceIdentifier"] == reader["DBInstanceIdentifier"]
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (2000,)
+    auroractl.wait_healthy("demo")
+
+
+def test_with_two_nodes_left_recovery_is_refused_unless_loss_is_allowed(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept as select 1 as id")
+    crash(auroractl, [f"demo-storage-{number}" for number in (1, 2, 3, 4)])
+    lose_the_writer(auroractl)
+    done = auroractl.run("failover", "demo")
+    assert done.returncode == 7, done.stderr
+    assert "2 of the 3" in done.stderr
+    assert "demo-storage-1" in done.stderr
+    assert "--allow-data-loss" in done.stderr
+    assert auroractl.writer("demo")["ProcessId"] is None
+    auroractl("failover", "demo", "--allow-data-loss")
+    for number in (1, 2, 3, 4):
+        auroractl("inject-fault", "restore-storage-node", str(number))
+    auroractl.wait_healthy("demo")
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select id from kept").fetchall() == [(1,)]
+
+
+def test_a_writer_that_was_only_frozen_can_acknowledge_nothing_afterwards(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    writer = auroractl.writer("demo")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept (id int)")
+    os.kill(writer["ProcessId"], signal.SIGSTOP)
+    wait_until("the writer to be seen frozen", lambda: auroractl.cluster("demo")["Status"] == "unavailable", 10)
+    auroractl("failover", "demo")
+    assert not psutil.pid_exists(writer["ProcessId"])
+    with auroractl.connect("demo") as connection:
+        connection.execute("insert into kept values (1)")
+    auroractl.wait_healthy("demo")
+
+
+@pytest.mark.slow
+def test_rounds_of_killed_writers_lose_nothing(auroractl: Auroractl) -> None:
+    auroractl.variables["AURORACTL_RESTARTS_MAX"] = "1"
+    auroractl("create-cluster", "demo", "--readers", "2")
+    with Ledger(auroractl.uri("demo"), clients=8) as ledger:
+        for _ in range(4):
+            wait_for_progress(ledger, 20.0)
+            writer = auroractl.writer("demo")
+            Path(writer["DataDirectory"], "PG_VERSION").unlink()
+            psutil.Process(writer["ProcessId"]).kill()
+            auroractl("failover", "demo")
+            auroractl.wait_healthy("demo")
+        time.sleep(0.2)
+    assert ledger.missing() == set()
+    assert volume(auroractl)["WriteQuorum"]["Available"] == 6

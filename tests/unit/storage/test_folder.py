@@ -1,0 +1,97 @@
+"""Folders of log on a real filesystem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment
+from auroractl.storage.checksums import ChecksumRecord, checksum
+from auroractl.storage.folder import LogFolder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> LogFolder:
+    path = tmp_path / "node"
+    path.mkdir()
+    return LogFolder(path)
+
+
+def fill(path: Path, size_bytes: int = SEGMENT_BYTES, content: bytes = b"x") -> None:
+    path.write_bytes(content * (size_bytes // len(content)))
+
+
+def test_an_inventory_tells_finished_from_unfinished(folder: LogFolder) -> None:
+    fill(folder.finished(Segment(1, 1)))
+    fill(folder.finished(Segment(2, 1)), 100)
+    fill(folder.partial(Segment(3, 2)))
+    folder.history(2).write_text("1\t0/C00000\treason\n")
+    (folder.path / "checksums").write_text("")
+    inventory = folder.inventory()
+    assert inventory.finished == {Segment(1, 1): SEGMENT_BYTES, Segment(2, 1): 100}
+    assert inventory.partial == {Segment(3, 2): SEGMENT_BYTES}
+    assert inventory.histories == (2,)
+    assert inventory.timeline == 2
+    assert inventory.newest_finished == Segment(2, 1)
+    assert folder.forks(2) == (Fork(1, 0xC00000),)
+    assert folder.forks(7) == ()
+
+
+def test_a_folder_that_is_gone_holds_nothing(tmp_path: Path) -> None:
+    assert LogFolder(tmp_path / "gone").inventory().held_bytes == 0
+
+
+def test_a_segment_whose_padding_was_cut_off_is_padded(folder: LogFolder) -> None:
+    folder.partial(Segment(3, 1)).write_bytes(b"record" * 10)
+    folder.make_ready((), 1)
+    content = folder.partial(Segment(3, 1)).read_bytes()
+    assert content == (b"record" * 10).ljust(SEGMENT_BYTES, b"\0")
+
+
+def test_what_lies_beyond_a_fork_is_put_away_and_what_was_acknowledged_stays(folder: LogFolder) -> None:
+    fill(folder.finished(Segment(4, 1)))
+    fill(folder.finished(Segment(5, 1)), content=b"acknowledged....")
+    fill(folder.finished(Segment(6, 1)))
+    fill(folder.partial(Segment(7, 1)))
+    folder.make_ready((Fork(1, 5 * SEGMENT_BYTES + 4096),), 2)
+    inventory = folder.inventory()
+    assert set(inventory.finished) == {Segment(4, 1)}
+    assert set(inventory.partial) == {Segment(5, 1)}
+    assert folder.partial(Segment(5, 1)).read_bytes().startswith(b"acknowledged")
+
+
+def test_a_copy_is_there_whole_or_not_at_all(folder: LogFolder, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    fill(source)
+    folder.take(source, Segment(1, 1).name)
+    assert checksum(folder.finished(Segment(1, 1))) == checksum(source)
+    with pytest.raises(FileNotFoundError):
+        folder.take(tmp_path / "nothing", Segment(2, 1).name)
+    assert [path.name for path in folder.path.iterdir()] == [Segment(1, 1).name]
+
+
+def test_checksums_tell_damage_of_every_kind(folder: LogFolder) -> None:
+    path = folder.finished(Segment(1, 1))
+    fill(path)
+    whole = checksum(path)
+    assert whole is not None
+    with path.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"y")
+    assert checksum(path) not in {whole, None}
+    path.write_bytes(b"short")
+    assert checksum(path) is None
+    path.unlink()
+    assert checksum(path) is None
+
+
+def test_the_record_survives_nonsense(folder: LogFolder) -> None:
+    record = ChecksumRecord(folder.path)
+    record.add({"one": "a" * 64, "two": "b" * 64})
+    with (folder.path / "checksums").open("a") as file:
+        file.write("garbage\nthree short\n")
+    record.add({"one": "c" * 64})
+    assert record.load() == {"one": "c" * 64, "two": "b" * 64}
+    record.keep({"two"})
+    assert record.load() == {"two": "b" * 64}
