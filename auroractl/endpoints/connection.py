@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from auroractl.core.model import Address
 from auroractl.endpoints import startup
-from auroractl.endpoints.refusal import READY_BYTES, Rewording, at_boundary
+from auroractl.endpoints.refusal import Refusal, Reworder
 
 if TYPE_CHECKING:
     from auroractl.endpoints.router import Router
@@ -24,6 +25,8 @@ class _Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.other: _Side | None = None
+        self.forward: Callable[[bytes], None] | None = None
+        """What becomes of bytes that arrive here, once there is another end: its plain `write`, but for a refusal."""
         self.ended = False
         self.lost = False
 
@@ -35,8 +38,8 @@ class _Side(asyncio.Protocol):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
-            self.other.transport.write(data)
+        if self.forward is not None:
+            self.forward(data)
 
     def pause_writing(self) -> None:
         if self.other is not None:
@@ -71,28 +74,51 @@ class ServerSide(_Side):
         super().__init__()
         self.first_answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         """What the server sends first; empty where it closes without a word."""
-        self._rewording: Rewording | None = None
-        self._last = b""
-
-    def explain(self, refusal: str, hint: str) -> None:
-        """Say why writes are refused from now on; an empty reason ends that."""
-        held = self._rewording.rest() if self._rewording else b""
-        if held and self.other is not None:
-            self.other.transport.write(held)
-        aligned = not self._last or at_boundary(self._last)
-        self._rewording = Rewording(refusal, hint, aligned=aligned) if refusal else None
+        self._reworder: Reworder | None = None
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
-            self._last = data[-READY_BYTES:]
-            self.other.transport.write(self._rewording.feed(data) if self._rewording else data)
+        if self.forward is not None:
+            self.forward(data)
         elif not self.first_answer.done():
             self.transport.pause_reading()
             self.first_answer.set_result(data)
 
+    def reword(self, client: ClientSide, refusal: Refusal, *, from_start: bool = False) -> None:
+        """Tell a client of a refusal instead of a read-only transaction, until `stop_rewording`."""
+        if self._reworder is not None:
+            self._reworder.refusal = refusal
+            return
+        reworder = self._reworder = Reworder(refusal, from_start=from_start)
+        to_client, to_server = client.transport.write, self.transport.write
+
+        def from_server(data: bytes) -> None:
+            if ready := reworder.feed(data):
+                to_client(ready)
+
+        def from_client(data: bytes) -> None:
+            reworder.client_sent()
+            to_server(data)
+
+        self.forward, client.forward = from_server, from_client
+
+    def stop_rewording(self) -> None:
+        """Be a plain pipe again; what was held back is passed on as it is."""
+        client, reworder = self.other, self._reworder
+        if client is None or reworder is None:
+            return
+        self._reworder = None
+        self.forward, client.forward = client.transport.write, self.transport.write
+        if (held := reworder.release()) and not client.lost:
+            client.transport.write(held)
+
+    def eof_received(self) -> bool:
+        self.stop_rewording()
+        return super().eof_received()
+
     def connection_lost(self, error: Exception | None) -> None:
         if not self.first_answer.done():
             self.first_answer.set_result(b"")
+        self.stop_rewording()
         super().connection_lost(error)
 
 
@@ -117,8 +143,8 @@ class ClientSide(_Side):
         self._startup_timer = loop.call_later(self._router.startup_timeout_s, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
-            self.other.transport.write(data)
+        if self.forward is not None:
+            self.forward(data)
             return
         self._buffer += data
         if self._search is None:
@@ -157,11 +183,14 @@ class ClientSide(_Side):
             self.transport.write(startup.fatal(sqlstate, message))
             self.transport.close()
 
-    def join(self, server: ServerSide, instance: str, address: Address, answer: bytes) -> None:
-        """Become a pipe to a server that has answered."""
+    def join(self, server: ServerSide, instance: str, address: Address, answer: bytes, refusal: Refusal | None) -> None:
+        """Become a pipe to a server that has answered, and tell the client of a refusal of writes where there is one."""
         self.instance, self.address = instance, address
         self.other, server.other = server, self
-        self.transport.write(answer)
+        self.forward, server.forward = server.transport.write, self.transport.write
+        if refusal is not None:
+            server.reword(self, refusal, from_start=True)
+        server.data_received(answer)
         if self._buffer:
             server.transport.write(self._buffer)
             self._buffer = b""
@@ -169,10 +198,14 @@ class ClientSide(_Side):
             with contextlib.suppress(RuntimeError):
                 side.transport.resume_reading()
 
-    def explain(self, refusal: str, hint: str) -> None:
-        """Say why writes are refused from now on; an empty reason ends that."""
-        if isinstance(self.other, ServerSide):
-            self.other.explain(refusal, hint)
+    def follow(self, refusal: Refusal | None) -> None:
+        """A new table is in force: begin, go on or stop to tell of a refusal of writes."""
+        server = self.other
+        if isinstance(server, ServerSide):
+            if refusal is None:
+                server.stop_rewording()
+            else:
+                server.reword(self, refusal)
 
     def cut(self) -> None:
         """End both sides at once."""

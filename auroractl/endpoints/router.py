@@ -11,6 +11,7 @@ from auroractl.core.model import Address
 from auroractl.core.routing import Route, RoutingTable
 from auroractl.endpoints import startup
 from auroractl.endpoints.connection import ClientSide, ServerSide
+from auroractl.endpoints.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ class Router:
         self._changed = asyncio.Event()
 
     def replace(self, table: RoutingTable) -> int:
-        """Bring a table into force: cut what it no longer lists, wake who waits. Returns how many were cut."""
-        before, self.table = self.table, table
+        """Bring a table into force: cut what it no longer lists, wake who waits, reword. Returns how many were cut."""
+        self.table = table
         self._changed.set()
         self._changed = asyncio.Event()
         doomed = [
@@ -47,14 +48,11 @@ class Router:
         ]
         for client in doomed:
             client.cut()
-        if (before.refusal, before.refusal_hint) != (table.refusal, table.refusal_hint):
-            for client in self._writing():
-                client.explain(table.refusal, table.refusal_hint)
+        for endpoint, clients in self.clients.items():
+            refusal = self._refusal(endpoint)
+            for client in clients:
+                client.follow(refusal)
         return len(doomed)
-
-    def _writing(self) -> list[ClientSide]:
-        endpoints = [route.endpoint for route in self.table.routes if route.writes]
-        return [client for endpoint in endpoints for client in self.clients[endpoint] if client.instance is not None]
 
     def admit(self, client: ClientSide) -> bool:
         """Count a client in, unless its endpoint is full."""
@@ -70,6 +68,13 @@ class Router:
 
     def _route(self, endpoint: str) -> Route | None:
         return next((route for route in self.table.routes if route.endpoint == endpoint), None)
+
+    def _refusal(self, endpoint: str) -> Refusal | None:
+        """What clients of an endpoint are told of writes; only the writer's can expect to write."""
+        route = self._route(endpoint)
+        if route is None or not route.writes or not self.table.refusal:
+            return None
+        return Refusal(self.table.refusal, self.table.refusal_hint)
 
     def in_turn(self, endpoint: str) -> list[str]:
         """The members of an endpoint, beginning with the one whose turn it is; each call moves on by one."""
@@ -110,20 +115,13 @@ class Router:
             server.transport.write(packet)
             answer = await self._first_answer(server, client.endpoint, instance, deadline)
             if answer and not startup.cannot_connect_now(answer) and self.table.instances.get(instance) == address:
-                client.join(server, instance, address, answer)
-                self._explain_to(client)
+                client.join(server, instance, address, answer, self._refusal(client.endpoint))
                 self.accepted[client.endpoint, instance] += 1
                 joined = True
         finally:
             if not joined:
                 server.transport.abort()
         return joined
-
-    def _explain_to(self, client: ClientSide) -> None:
-        """A new connection: what the server sends next begins a message, as its first answer was a whole one."""
-        route = self._route(client.endpoint)
-        if self.table.refusal and route is not None and route.writes:
-            client.explain(self.table.refusal, self.table.refusal_hint)
 
     async def _first_answer(self, server: ServerSide, endpoint: str, instance: str, deadline: float) -> bytes:
         """What the server says; empty where it says nothing while it is a member, or until the time is up."""

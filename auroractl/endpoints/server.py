@@ -64,7 +64,8 @@ class EndpointServer:
             for endpoint, address in wanted - self._listeners.keys():
                 self._listeners[endpoint, address] = await self._listen(endpoint, address)
             members = {route.endpoint: list(route.members) for route in table.routes}
-            log.info("routes %s; %d connections cut", members, cut)
+            refusal = f"; writes are refused: {table.refusal}" if table.refusal else ""
+            log.info("routes %s; %d connections cut%s", members, cut, refusal)
 
     async def _listen(self, endpoint: str, address: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()

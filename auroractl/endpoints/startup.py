@@ -59,11 +59,19 @@ def parse_packet(buffer: bytes) -> Packet | None:
     return Packet(kinds.get(code, Kind.STARTUP), buffer[:length])
 
 
-def fatal(sqlstate: str, message: str) -> bytes:
+def message(kind: str, body: bytes) -> bytes:
+    """A message as either side sends it after the startup.
+
+    >>> message("Z", b"I")
+    b'Z\\x00\\x00\\x00\\x05I'
+    """
+    return kind.encode() + struct.pack("!I", 4 + len(body)) + body
+
+
+def fatal(sqlstate: str, text: str) -> bytes:
     """An ErrorResponse of severity FATAL, as PostgreSQL sends before it closes a connection."""
-    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": message}
-    body = b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0"
-    return b"E" + struct.pack("!I", 4 + len(body)) + body
+    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text}
+    return message("E", b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0")
 
 
 def cannot_connect_now(answer: bytes) -> bool:

@@ -13,7 +13,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -223,7 +225,8 @@ class Alone:
         wait_until("the endpoint process to answer", answers)
 
     def table(self, *members: str, hold_timeout_s: float = 30.0, **instances: Address) -> RoutingTable:
-        route = Route("writer", self.address, members)
+        """One route, of a writer."""
+        route = Route("writer", self.address, members, writes=True)
         return RoutingTable((route,), instances, connections_max=100, hold_timeout_s=hold_timeout_s)
 
     def end(self) -> None:
@@ -310,6 +313,97 @@ def test_a_restarted_process_follows_the_table_it_finds(three_readers: Auroractl
     alone.process.wait()
     alone.start()
     psycopg.connect(_uri(alone.address, three_readers.uri("demo"))).close()
+
+
+class TestARefusalOfWrites:
+    """PostgreSQL says that a transaction is read-only; the client is told why."""
+
+    REASON = "the storage volume of cluster demo is full (8.0 MiB of 8.0 MiB allocated)"
+    HINT = "Give it more room: auroractl modify-cluster demo"
+    INSERT = "insert into refused values (1)"
+
+    @pytest.fixture(autouse=True)
+    def _table(self, three_readers: Auroractl, alone: Alone) -> Iterator[None]:
+        """Sessions are read-only as the configuration of a full cluster makes them, without filling one."""
+        writer = three_readers.writer("demo")["Endpoint"]
+        self.plain = alone.table("w", w=Address(writer["Address"], writer["Port"]))
+        self.refused = replace(self.plain, refusal=self.REASON, refusal_hint=self.HINT)
+        self.uri = _uri(alone.address, three_readers.uri("demo"))
+        with three_readers.connect("demo") as connection:
+            connection.execute("create table refused (id int)")
+            yield
+            connection.execute("drop table refused")
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.uri, autocommit=True, options="-c default_transaction_read_only=on")
+
+    def assert_told(self, connection: psycopg.Connection, **execute: Any) -> None:
+        with pytest.raises(psycopg.errors.DiskFull) as caught:
+            connection.execute(self.INSERT, **execute)
+        said = caught.value.diag
+        assert said.message_primary == f"cannot execute INSERT: {self.REASON}"
+        assert said.message_hint == self.HINT
+        assert (said.severity, said.source_function) == ("ERROR", "PreventCommandIfReadOnly")
+        assert connection.execute("select 1").fetchone() == (1,)
+
+    def assert_plain(self, connection: psycopg.Connection) -> None:
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="in a read-only transaction") as caught:
+            connection.execute(self.INSERT)
+        assert caught.value.diag.message_hint is None
+
+    def test_new_connections_are_told_in_every_protocol(self, alone: Alone) -> None:
+        alone.control.apply(self.refused)
+        with self.connect() as connection:
+            self.assert_told(connection)
+            self.INSERT = "insert into refused values (%s)"
+            self.assert_told(connection, params=(1,))
+            self.assert_told(connection, params=(1,), prepare=True)
+            with pytest.raises(psycopg.errors.DiskFull), connection.cursor().copy("copy refused from stdin") as copy:
+                copy.write(b"1\n")
+            with pytest.raises(psycopg.errors.DiskFull), connection.transaction():
+                connection.execute("update refused set id = 2")
+            with pytest.raises(psycopg.errors.DiskFull), connection.pipeline():
+                connection.cursor().executemany(self.INSERT, [(1,), (2,)])
+            assert connection.execute("select count(*) from refused").fetchone() == (0,)
+
+    def test_open_connections_are_told_from_the_next_statement_until_it_ends(self, alone: Alone) -> None:
+        alone.control.apply(self.plain)
+        with self.connect() as idle, self.connect() as busy:
+            self.assert_plain(idle)
+            with busy.cursor() as cursor, cursor.copy("copy (select generate_series(1, 1000000)) to stdout") as copy:
+                first = bytes(copy.read())
+                alone.control.apply(self.refused)
+                rows = first + b"".join(bytes(part) for part in copy)
+            assert rows.split() == [b"%d" % number for number in range(1, 1_000_001)]
+            for connection in (idle, busy):
+                self.assert_told(connection)
+            alone.control.apply(replace(self.refused, refusal="no room"))
+            with pytest.raises(psycopg.errors.DiskFull, match="cannot execute INSERT: no room"):
+                idle.execute(self.INSERT)
+            alone.control.apply(self.plain)
+            for connection in (idle, busy):
+                self.assert_plain(connection)
+                connection.execute("set default_transaction_read_only = off")
+                connection.execute(self.INSERT)
+
+    def test_other_errors_and_other_routes_keep_their_words(self, alone: Alone) -> None:
+        alone.control.apply(self.refused)
+        with self.connect() as connection:
+            with pytest.raises(psycopg.errors.SyntaxError):
+                connection.execute("in a read-only transaction")
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="my own"):
+                connection.execute("do $$ begin raise 'my own' using errcode = '25006'; end $$")
+        (route,) = self.refused.routes
+        alone.control.apply(replace(self.refused, routes=(replace(route, writes=False),)))
+        with self.connect() as connection:
+            self.assert_plain(connection)
+
+    def test_a_server_that_ends_is_an_end_for_the_client(self, three_readers: Auroractl, alone: Alone) -> None:
+        alone.control.apply(self.refused)
+        with self.connect() as doomed, three_readers.connect("demo") as watching:
+            watching.execute("select pg_terminate_backend(%s)", (doomed.info.backend_pid,))
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                doomed.execute("select 1")
 
 
 def test_an_address_in_use_is_told(alone: Alone) -> None:

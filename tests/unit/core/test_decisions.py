@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -60,9 +61,28 @@ def test_an_instance_that_is_cut_off_is_nowhere() -> None:
     assert "i1" not in table.instances
 
 
-def test_a_routing_table_survives_json() -> None:
-    table = routing.routing_table(snapshot(well(1), well(2)), connections_max=10, hold_timeout_s=1.5)
-    assert RoutingTable.from_json(table.to_json()) == table
+@pytest.mark.parametrize("refusal", ["", "the volume is full"])
+def test_a_routing_table_survives_json(refusal: str) -> None:
+    seen = snapshot(well(1), well(2))
+    hint = refusal and "Make room."
+    table = routing.routing_table(seen, connections_max=10, hold_timeout_s=1.5, refusal=refusal, refusal_hint=hint)
+    assert RoutingTable.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+
+def test_a_routing_table_of_an_earlier_version_refuses_no_writes() -> None:
+    table = routing.routing_table(snapshot(well(1)), connections_max=10, hold_timeout_s=1.5)
+    document = table.to_json()
+    del document["refusal"], document["refusal_hint"]
+    for route in document["routes"]:
+        del route["writes"]
+    read = RoutingTable.from_json(document)
+    assert (read.refusal, read.refusal_hint) == ("", "")
+    assert not any(route.writes for route in read.routes)
+
+
+def test_only_the_writers_route_is_for_writes() -> None:
+    table = routing.routing_table(snapshot(well(1)), connections_max=10, hold_timeout_s=1.0)
+    assert [(route.members, route.writes) for route in table.routes] == [(("i1",), True), (("i1",), False)]
 
 
 def test_every_finding_has_a_rule_with_a_sentence() -> None:
