@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rich import box
@@ -137,15 +138,13 @@ def _volume_line(document: Document) -> str:
     if view is None:
         return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gains storage nodes at its next start"
     write = view["WriteQuorum"]
-    zones = sorted({node["AvailabilityZone"] for node in view["StorageNodes"]})
-    nodes = "  ".join(
-        f"{zone} {sum(each['AvailabilityZone'] == zone and each['Status'] == 'available' for each in view['StorageNodes'])}"
-        for zone in zones
-    )
+    by_zone = Counter(each["AvailabilityZone"] for each in view["StorageNodes"] if each["Status"] == "available")
+    zones = sorted({each["AvailabilityZone"] for each in view["StorageNodes"]})
+    nodes = ", ".join(f"{zone} {by_zone[zone]}" for zone in zones)
     return (
-        f"Volume  {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} used; "
-        f"{write['Available']} of {len(view['StorageNodes'])} storage nodes acknowledge ({nodes}), "
-        f"write quorum {'held' if write['Held'] else 'LOST'}"
+        f"Volume  {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} used, write quorum "
+        f"{'held' if write['Held'] else 'LOST'}: {write['Available']} of {len(view['StorageNodes'])} nodes\n"
+        f"        {nodes}"
     )
 
 
@@ -180,9 +179,9 @@ def volumes(document: Document) -> RenderableType:
 def _volume(view: Document) -> Text:
     write, read = view["WriteQuorum"], view["ReadQuorum"]
     lines = [
-        f"  Used        {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
-        f"{view['ProtectionGroups']} protection groups; at most {_bytes(view['MaxAllocatedBytes'])}, growth "
-        f"{'on' if view['AutoGrow'] else 'off'}",
+        f"  Used          {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
+        f"{view['ProtectionGroups']} protection groups",
+        f"  Growth        {'on' if view['AutoGrow'] else 'off'}, up to {_bytes(view['MaxAllocatedBytes'])}",
         f"  {_quorum('Write quorum', write)}",
         f"  {_quorum('Read quorum ', read)}",
     ]
@@ -190,10 +189,10 @@ def _volume(view: Document) -> Text:
         lines.append(f"  {write['WaitingCommits']} commits wait for the write quorum")
     for fault in view["Faults"]:
         until = f" until {fault['Until'][11:19]}" if fault["Until"] else ""
-        lines.append(f"  Injected    {fault['Kind']} on {fault['Target']}{until}")
+        lines.append(f"  Injected      {fault['Kind']} on {fault['Target']}{until}")
     for growth in view["GrowthHistory"][-_GROWTHS_SHOWN:]:
         lines.append(
-            f"  {growth['Date'][11:19]}    {growth['ProtectionGroupsBefore']} -> {growth['ProtectionGroupsAfter']} "
+            f"  {growth['Date'][11:19]}      {growth['ProtectionGroupsBefore']} -> {growth['ProtectionGroupsAfter']} "
             f"protection groups at {_bytes(growth['UsedBytes'])}"
         )
     head = ("Volume of ", (view["DBClusterIdentifier"], "bold"), "  ", _state(view["Status"]), "\n")

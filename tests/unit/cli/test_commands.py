@@ -107,6 +107,12 @@ def _status_document() -> dict[str, Any]:
         "DBInstances": [views.instance_view(base, each, "/data") for each in base.instances],
         "DBClusterEndpoints": [views.endpoint_view(base, each) for each in base.endpoints],
         "Events": [],
+        "StorageVolume": {
+            "UsedBytes": 22_000_000,
+            "AllocatedBytes": 10 * 1024**3,
+            "WriteQuorum": {"Held": True, "Available": 6},
+            "StorageNodes": [{"AvailabilityZone": f"us-east-1{zone}", "Status": "available"} for zone in "aabbcc"],
+        },
         "Operation": None,
     }
 
