@@ -179,7 +179,7 @@ def run_refill(setting: Setting) -> list[Figure]:
     setting.run("create-cluster", "refill", "--readers", "0")
     uri = setting.run("uri", "refill").strip()
     with psycopg.connect(uri, autocommit=True) as connection:
-        while _volume(setting, "refill")["StorageNodes"][0]["HeldBytes"] < REFILL_BYTES:
+        while (_volume(setting, "refill")["StorageNodes"][0]["HeldBytes"] or 0) < REFILL_BYTES:
             connection.execute("select pg_logical_emit_message(true, 'bench', repeat('x', 16000000))")
             time.sleep(0.2)
     _wait_complete(setting, "refill")
