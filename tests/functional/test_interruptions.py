@@ -12,7 +12,7 @@ import pytest
 from auroractl.process.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
-STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 8, "delete-cluster": 4}
+STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 9, "delete-cluster": 4}
 MOMENTS = [
     (kind, position, moment)
     for kind, count in STEPS.items()
@@ -76,7 +76,7 @@ def test_failover_is_undone_or_finished(auroractl: Auroractl, kind: str, positio
     writer, reader = (each["DBInstanceIdentifier"] for each in auroractl.instances("demo"))
     _killed_at(auroractl, kind, position, moment, "failover", "demo")
     auroractl.wait_healthy("demo")
-    promoted = position >= 3
+    promoted = position >= 4
     assert auroractl.writer("demo")["DBInstanceIdentifier"] == (reader if promoted else writer)
     assert len(auroractl.readers("demo")) == 1
     with auroractl.connect("demo") as connection:

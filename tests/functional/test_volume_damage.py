@@ -231,7 +231,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file
 def test_a_full_disk_of_one_node_stops_nobody_else(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0")
     auroractl("stop-cluster", "demo")
-    with mounted(folder(auroractl, 2), 32):
+    with mounted(folder(auroractl, 2), 128):
         auroractl("start-cluster", "demo")
         auroractl.wait_healthy("demo")
         ballast = fill_up(folder(auroractl, 2))
