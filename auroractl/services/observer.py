@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 import time
@@ -88,6 +89,8 @@ class Observer:
         self._lock = Lock()
         self._watches: dict[str, _Watch] = {}
         self._seen: dict[str, InstanceObservation] = {}
+        self._looks = itertools.count(1)
+        self._last_look: dict[str, int] = {}
         self._writers: dict[str, WriterAnswer] = {}
         self._used: dict[str, tuple[float, int]] = {}
         self._exits = ExitWatcher(self._on_exit)
@@ -101,6 +104,7 @@ class Observer:
                 self._watches.pop(name).stop()
             for name in self._seen.keys() - wanted.keys():
                 del self._seen[name]
+                self._last_look.pop(name, None)
             new = [instance for name, instance in wanted.items() if name not in self._watches]
             for instance in new:
                 self._watches[instance.identifier] = _Watch(self, instance, self._settings.probe_interval_s)
@@ -124,6 +128,7 @@ class Observer:
 
     def look(self, instance: Instance, probe: Probe) -> InstanceObservation:
         """Look at an instance through a kept connection and remember what was seen."""
+        look = next(self._looks)
         pid = self._installation.server(instance).pid()
         if pid is None:
             probe.close()
@@ -136,6 +141,10 @@ class Observer:
             else:
                 seen = self._ask(instance, probe, pid)
         with self._lock:
+            if look < self._last_look.get(instance.identifier, 0):
+                # Another look, begun later, was quicker; what it saw is newer than this.
+                return self._seen.get(instance.identifier, seen)
+            self._last_look[instance.identifier] = look
             before = self._seen.get(instance.identifier)
             self._seen[instance.identifier] = seen
         if before is None or (before.pid, before.accepting) != (seen.pid, seen.accepting):

@@ -219,3 +219,46 @@ def _nodes(view: Document) -> Table:
             f"{node['DamageRepaired']}/{node['DamageFound']}",
         )
     return table
+
+
+def simulation(document: Document) -> RenderableType:
+    """A simulated volume: what was assumed, and what each scheme lost."""
+    found = document["VolumeSimulation"]
+    given = found["Assumptions"]
+    runs = f"{given['Runs']} runs of {given['Years']:g} year{'s' * (given['Years'] != 1)}"
+    head = (
+        f"{_bytes(given['SizeBytes'])} in groups of {_bytes(given['ProtectionGroupBytes'])}, {runs}, seed {given['Seed']}\n"
+        f"a copy is destroyed after {given['NodeMttfSeconds'] / 86_400:g} days on average and missing for "
+        f"{given['RepairSeconds']:.1f} s;\n"
+        f"each zone has {given['AzOutagesPerYear']:g} outages a year of {given['AzOutageSeconds'] / 3600:g} h"
+    )
+    table = _table("", "LOSS OF", "RUNS", "95 %", "GROUPS/YEAR", "95 %", "EXACT", "TIME")
+    for view in found["Schemes"]:
+        for name, words in (
+            ("WriteQuorumLoss", "write quorum"),
+            ("ReadQuorumLoss", "read quorum"),
+            ("DataLoss", "data"),
+        ):
+            loss = view[name]
+            expected = loss["GroupLossesPerYearExpected"]
+            table.add_row(
+                view["Scheme"],
+                words,
+                *_interval(loss["Probability"]),
+                *_interval(loss["GroupLossesPerYear"]),
+                "" if expected is None else f"{expected:.3g}",
+                f"{loss['SecondsPerYear']['Value']:.3g} s",
+            )
+    return Group(Text(head), Text(), table, Text(), *(Text(_simulated_work(view)) for view in found["Schemes"]))
+
+
+def _interval(estimate: Document) -> tuple[str, str]:
+    return f"{estimate['Value']:.3g}", f"{estimate['Low']:.2g}..{estimate['High']:.2g}"
+
+
+def _simulated_work(view: Document) -> str:
+    return (
+        f"{view['Scheme']}: {view['Copies']} copies, {view['CopiesDestroyedPerYear']['Value']:.0f} destroyed a year, "
+        f"{_bytes(int(view['RepairedBytesPerYear']['Value']))} made anew, "
+        f"{view['GrowthEventsPerYear']['Value']:.3g} growths"
+    )

@@ -106,3 +106,19 @@ def scrub(document: Document) -> Rows:
 def injected(document: Document) -> Rows:
     """What was broken on purpose."""
     return [(document["Target"], document["Message"])]
+
+
+def simulation(document: Document) -> Rows:
+    """What a simulated volume lost, by scheme: probability, group losses per year simulated and expected, seconds."""
+    return [
+        (
+            view["Scheme"],
+            loss,
+            view[loss]["Probability"]["Value"],
+            view[loss]["GroupLossesPerYear"]["Value"],
+            view[loss]["GroupLossesPerYearExpected"],
+            view[loss]["SecondsPerYear"]["Value"],
+        )
+        for view in document["VolumeSimulation"]["Schemes"]
+        for loss in ("WriteQuorumLoss", "ReadQuorumLoss", "DataLoss")
+    ]
