@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _RECEIVE_TIMEOUT_S = 5.0
 _PROMOTE_TIMEOUT_S = 30.0
 _CHECKPOINT_TIMEOUT_S = 300.0
+_ANSWER_TIMEOUT_S = 10.0
+_ANSWER_POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,13 @@ def _start_or_pass_over(context: Context, reader: Instance, writer: Instance) ->
         following.start_reader(context, reader, writer)
     except AuroraError as error:
         log.warning("%s cannot be started: %s", reader.identifier, error)
-    context.observer.refresh(reader)
+        return
+    deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+    while not (seen := context.observer.refresh(reader)).accepting:
+        if time.monotonic() > deadline:
+            log.warning("%s was started and does not answer: %s", reader.identifier, seen.detail)
+            return
+        time.sleep(_ANSWER_POLL_S)
 
 
 def _plan(context: Context, record: OperationRecord, switch: _Switch | None = None) -> Plan:

@@ -20,7 +20,10 @@ import psutil
 import psycopg
 import pytest
 
+from auroractl.backends.local import LocalBackend
+from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
+from auroractl.core.errors import RemoteError, SupervisorUnavailable
 from auroractl.engine.shared_memory import release_shared_memory
 from auroractl.process.liveness import processes_below
 
@@ -99,20 +102,41 @@ class Auroractl:
     def __call__(self, *arguments: str, **more: Any) -> Done:
         """Run a command that must succeed."""
         done = self.run(*arguments, **more)
-        assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr}{done.stdout}"
+        assert done.returncode == 0, (
+            f"{arguments} ended with {done.returncode}: {done.stderr}{done.stdout}\n{self.supervisor_log()}"
+        )
         return done
+
+    def supervisor_log(self) -> str:
+        """The end of what the supervisor says of its work."""
+        log = self.home.root / "supervisor.log"
+        return "\n".join(log.read_text().splitlines()[-60:]) if log.exists() else ""
 
     def json(self, *arguments: str, **more: Any) -> Any:
         """Run a command that must succeed with JSON output and return the document."""
         return self(*arguments, "--output", "json", **more).json
 
+    def ask(self, verb: str, **body: Any) -> Any:
+        """The answer of the supervisor itself, as every command asks it; for looking often and at once."""
+        try:
+            return LocalBackend(self.home, start=False).request(verb, body, Silent())
+        except SupervisorUnavailable:
+            self("supervisor", "start")
+            return LocalBackend(self.home, start=False).request(verb, body, Silent())
+        except RemoteError as error:
+            raise AssertionError(str(error)) from error
+
     def cluster(self, name: str) -> Any:
         """The view of a cluster."""
-        return self.json("describe-clusters", name)["DBClusters"][0]
+        return self.ask("describe-clusters", DBClusterIdentifier=name)["DBClusters"][0]
+
+    def volume(self, name: str) -> Any:
+        """The view of a cluster's volume."""
+        return self.ask("describe-volumes", DBClusterIdentifier=name)["StorageVolumes"][0]
 
     def instances(self, name: str) -> list[Any]:
         """The views of a cluster's instances, the writer first."""
-        found = self.json("describe-instances", name)["DBInstances"]
+        found = self.ask("describe-instances", DBClusterIdentifier=name, DBInstanceIdentifier=None)["DBInstances"]
         return sorted(found, key=lambda each: not each["IsClusterWriter"])
 
     def writer(self, name: str) -> Any:
@@ -132,8 +156,8 @@ class Auroractl:
         return psycopg.connect(self.uri(name, *arguments), autocommit=True, connect_timeout=30)
 
     def wait_healthy(self, name: str, timeout_s: float = DEADLINE_S) -> None:
-        """Wait until `status` exits with 0."""
-        wait_until(f"{name} to be healthy", lambda: self.run("status", name).returncode == 0, timeout_s, 0.2)
+        """Wait until `status` would exit with 0."""
+        wait_until(f"{name} to be healthy", lambda: self.cluster(name)["Health"] == "ok", timeout_s)
 
     def supervisor_pid(self) -> int:
         """The process id of the supervisor."""

@@ -12,7 +12,7 @@ import pytest
 from auroractl.process.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
-STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 9, "delete-cluster": 4}
+STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 9, "replace-storage-node": 5, "delete-cluster": 4}
 MOMENTS = [
     (kind, position, moment)
     for kind, count in STEPS.items()
@@ -21,11 +21,13 @@ MOMENTS = [
 ]
 
 
-def _killed_at(auroractl: Auroractl, kind: str, position: int, moment: str, *command: str) -> None:
-    """Run a command on a supervisor that ends itself with SIGKILL at one moment of one step."""
-    auroractl.run("supervisor", "stop")
-    wait_until("the supervisor's end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
+def _ends_at(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
+    """Start a supervisor that ends itself with SIGKILL at one moment of one step."""
     auroractl("supervisor", "start", AURORACTL_CRASH_AT=f"{kind}:{position}:{moment}")
+
+
+def _cut_off(auroractl: Auroractl, *command: str) -> None:
+    """Run the command during which it ends."""
     done = auroractl.run(*command)
     assert done.returncode == 3, done
     assert "The supervisor ended" in done.stderr
@@ -40,7 +42,8 @@ def _no_operation_is_open(auroractl: Auroractl) -> bool:
 def test_create_cluster_is_undone_whole_or_finished(
     auroractl: Auroractl, kind: str, position: int, moment: str
 ) -> None:
-    _killed_at(auroractl, kind, position, moment, "create-cluster", "demo", "--readers", "1")
+    _ends_at(auroractl, kind, position, moment)
+    _cut_off(auroractl, "create-cluster", "demo", "--readers", "1")
     clusters = auroractl.json("describe-clusters")["DBClusters"]
     if position < STEPS[kind] - 1:
         assert clusters == []
@@ -56,8 +59,9 @@ def test_create_cluster_is_undone_whole_or_finished(
 def test_scale_readers_is_undone_or_finished(
     auroractl: Auroractl, kind: str, position: int, moment: str, change: str
 ) -> None:
+    _ends_at(auroractl, kind, position, moment)
     auroractl("create-cluster", "demo", "--readers", "1")
-    _killed_at(auroractl, kind, position, moment, "scale-readers", "demo", change, "1")
+    _cut_off(auroractl, "scale-readers", "demo", change, "1")
     auroractl.wait_healthy("demo")
     undone = change == "--add" and position < STEPS[kind] - 1
     expected = 1 if undone else {"--add": 2, "--remove": 0}[change]
@@ -70,11 +74,12 @@ def test_scale_readers_is_undone_or_finished(
 
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "failover"])
 def test_failover_is_undone_or_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
+    _ends_at(auroractl, kind, position, moment)
     auroractl("create-cluster", "demo", "--readers", "1")
     with auroractl.connect("demo") as connection:
         connection.execute("create table kept as select 1 as id")
     writer, reader = (each["DBInstanceIdentifier"] for each in auroractl.instances("demo"))
-    _killed_at(auroractl, kind, position, moment, "failover", "demo")
+    _cut_off(auroractl, "failover", "demo")
     auroractl.wait_healthy("demo")
     promoted = position >= 4
     assert auroractl.writer("demo")["DBInstanceIdentifier"] == (reader if promoted else writer)
@@ -85,10 +90,34 @@ def test_failover_is_undone_or_finished(auroractl: Auroractl, kind: str, positio
     assert _no_operation_is_open(auroractl)
 
 
+@pytest.mark.parametrize(
+    ("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "replace-storage-node"]
+)
+def test_replace_storage_node_is_undone_or_finished(
+    auroractl: Auroractl, kind: str, position: int, moment: str
+) -> None:
+    _ends_at(auroractl, kind, position, moment)
+    auroractl("create-cluster", "demo", "--readers", "0")
+    _cut_off(auroractl, "replace-storage-node", "demo-storage-3")
+    auroractl.wait_healthy("demo")
+    left = {"demo-storage-3"} if position >= 3 else {"demo-storage-7"}
+    expected = {f"demo-storage-{number}" for number in range(1, 8)} - left
+    wait_until("six nodes", lambda: all(each["ProcessId"] for each in auroractl.volume("demo")["StorageNodes"]))
+    assert {each["StorageNodeIdentifier"] for each in auroractl.volume("demo")["StorageNodes"]} == expected
+    assert len([each for each in auroractl.processes() if "pg_receivewal" in each]) == 6
+    with auroractl.connect("demo") as connection:
+        row = connection.execute("show synchronous_standby_names").fetchone()
+    assert row is not None
+    assert row[0].startswith("ANY 4 (")
+    assert {name.strip(' ")') for name in row[0].partition("(")[2].split(",")} == expected
+    assert _no_operation_is_open(auroractl)
+
+
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "delete-cluster"])
 def test_delete_cluster_is_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
+    _ends_at(auroractl, kind, position, moment)
     auroractl("create-cluster", "demo", "--readers", "1")
-    _killed_at(auroractl, kind, position, moment, "delete-cluster", "demo", "--yes")
+    _cut_off(auroractl, "delete-cluster", "demo", "--yes")
     assert auroractl.json("describe-clusters")["DBClusters"] == []
     assert list(auroractl.home.clusters.iterdir()) == []
     assert len(auroractl.processes()) == 1, auroractl.processes()
@@ -100,6 +129,7 @@ def test_the_steps_counted_here_are_all_there_are(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "1")
     auroractl("scale-readers", "demo", "--add", "1")
     auroractl("failover", "demo")
+    auroractl("replace-storage-node", "demo-storage-3")
     auroractl("delete-cluster", "demo", "--yes")
     counted = auroractl.rows(
         "select o.kind, count(*) from operation o join operation_step s on s.operation = o.identifier group by o.identifier"

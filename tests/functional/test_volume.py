@@ -20,7 +20,7 @@ STATUS_WITHIN_S = 1.0
 
 
 def volume(auroractl: Auroractl) -> Any:
-    return auroractl.json("describe-volumes", "demo")["StorageVolumes"][0]
+    return auroractl.volume("demo")
 
 
 def nodes(auroractl: Auroractl) -> dict[str, Any]:
@@ -40,12 +40,16 @@ def by_zone(auroractl: Auroractl) -> dict[str, list[str]]:
 
 def crash(auroractl: Auroractl, names: Any) -> None:
     for name in names:
-        auroractl("inject-fault", "crash-storage-node", name, "--duration", "60s")
+        auroractl.ask(
+            "inject-fault", DBClusterIdentifier="demo", Kind="crash-storage-node", Target=name, DurationSeconds=60
+        )
 
 
 def restore(auroractl: Auroractl, names: Any) -> None:
     for name in names:
-        auroractl("inject-fault", "restore-storage-node", name)
+        auroractl.ask(
+            "inject-fault", DBClusterIdentifier="demo", Kind="restore-storage-node", Target=name, DurationSeconds=None
+        )
 
 
 def wait_for_progress(ledger: Ledger, timeout_s: float) -> float:

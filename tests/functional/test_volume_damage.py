@@ -203,11 +203,10 @@ def mounted(path: Path, size_mb: int) -> Iterator[None]:
 
 def fill_up(path: Path) -> Path:
     ballast = path / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 65536)
-                file.flush()
         except OSError:
             pass
     return ballast
