@@ -12,12 +12,15 @@ from auroractl.process.accounts import Account
 from auroractl.process.files import make_folder, remove_tree, write_durably
 from auroractl.process.programs import run
 
-_REVISION = 1
+_REVISION = 2
 """Counts up when what a template holds changes."""
 
 # What a master user may do on AWS without being a superuser
 # (AWS documentation: "Understanding the rds_superuser role").
+# Iterations slow down guessing; nobody guesses 192 random bits, and every connection of ours would pay for them.
 _ROLES = """\
+SET scram_iterations = 1;
+ALTER ROLE {admin} PASSWORD '{admin_password}';
 CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
 CREATE ROLE rds_superuser NOLOGIN;
 GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_create_subscription, pg_use_reserved_connections TO rds_superuser WITH ADMIN OPTION;
@@ -47,7 +50,9 @@ def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, 
         [binaries.program("postgres"), "--single", "-j", "-D", str(aside), "postgres"],
         account=account,
         # In single-user mode with -j a statement ends with a semicolon and an empty line.
-        stdin=_ROLES.format(replication=REPLICATION, password=secrets.replication).replace(";\n", ";\n\n"),
+        stdin=_ROLES.format(
+            admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
+        ).replace(";\n", ";\n\n"),
     )
     os.sync()
     aside.rename(target)

@@ -161,7 +161,15 @@ def recover_writer(context: Context, writer: Instance) -> None:
     work = _Failover(
         context, cluster, {"From": writer.identifier, "To": target.identifier, "Planned": False}, _Switch()
     )
-    for step in (work.fence, work.take_nodes, work.read_back, work.promote, work.repoint, work.rejoin):
+    for step in (
+        work.fence,
+        work.take_nodes,
+        work.read_back,
+        work.promote,
+        work.complete_nodes,
+        work.repoint,
+        work.rejoin,
+    ):
         step()
     message = f"The data of {writer.identifier} was gone; {target.identifier} was promoted from the storage nodes"
     events.record(context, cluster, events.FAILOVER_COMPLETED, cluster, message)
@@ -202,6 +210,7 @@ def _plan(context: Context, record: OperationRecord, switch: _Switch | None = No
     rest = [
         Step(promote, work.promote),
         Step("Switch the endpoints", work.switch_endpoints),
+        Step("Complete the storage nodes", work.complete_nodes),
         Step("Point the other readers to it", work.repoint),
         Step(f"Bring {work.source} back as a reader", work.rejoin),
         Step("Mark the cluster available", work.finish),
@@ -298,14 +307,23 @@ class _Failover:
         server = self._context.installation.server(target)
         server.start(self._context.settings.start_timeout_s)
         server.resume_suspended()
-        with sql.session(target.address, self._password) as connection:
-            sql.promote(connection, _PROMOTE_TIMEOUT_S)
+        # Nodes that already receive from the target follow it onto its new timeline, so that the first commit need
+        # not wait until they were started.
+        side_by_side(
+            lambda act: act(),
+            [
+                (lambda: storage_nodes.start_nodes(self._context, self._cluster, target),),
+                (lambda: self._end_recovery(target),),
+            ],
+        )
         self._context.repository.set_writer(self._cluster, self.target)
         self._context.configure(target, None)
         server.reload()
-        storage_nodes.start_nodes(self._context, self._cluster)
-        self.clear()
-        self._check_promoted(target)
+
+    def _end_recovery(self, target: Instance) -> None:
+        with sql.session(target.address, self._password) as connection:
+            sql.promote(connection, _PROMOTE_TIMEOUT_S)
+        self._context.observer.note_promoted(target)
 
     def _check_promoted(self, target: Instance) -> None:
         """Say so at once where the new writer's history begins before the end of what was read back."""
@@ -319,9 +337,17 @@ class _Failover:
             events.record(self._context, self._cluster, events.DATA_LOSS, self._cluster, message)
 
     def switch_endpoints(self) -> None:
-        self._context.observer.refresh(self._instance(self.target))
+        seen = self._context.observer.observed([self._instance(self.target)])[self.target]
+        if not seen.accepting or seen.in_recovery:
+            self._context.observer.refresh(self._instance(self.target))
         self._context.route(self._cluster, RoutingOverride(without=[self.source]))
         self._switch.end()
+
+    def complete_nodes(self) -> None:
+        """Those that could not receive from the target while it was a standby, having more of the log than it."""
+        storage_nodes.start_nodes(self._context, self._cluster)
+        self.clear()
+        self._check_promoted(self._instance(self.target))
 
     def _others(self) -> list[Instance]:
         instances = self._context.repository.instances(self._cluster)

@@ -140,6 +140,9 @@ class Observer:
                 seen = InstanceObservation(at=datetime.now(UTC), pid=pid, detail="its server process is suspended")
             else:
                 seen = self._ask(instance, probe, pid)
+        return self._remember(instance, look, seen)
+
+    def _remember(self, instance: Instance, look: int, seen: InstanceObservation) -> InstanceObservation:
         with self._lock:
             if look < self._last_look.get(instance.identifier, 0):
                 # Another look, begun later, was quicker; what it saw is newer than this.
@@ -150,6 +153,12 @@ class Observer:
         if before is None or (before.pid, before.accepting) != (seen.pid, seen.accepting):
             self._on_change()
         return seen
+
+    def note_promoted(self, instance: Instance) -> None:
+        """What an operation has just learnt by asking the server: it accepts writes. A look would ask it again."""
+        pid = self._installation.server(instance).pid()
+        seen = InstanceObservation(at=datetime.now(UTC), pid=pid, accepting=pid is not None, in_recovery=False)
+        self._remember(instance, next(self._looks), seen)
 
     def _gone(self, instance: Instance) -> InstanceObservation:
         if self._disk_full(instance):

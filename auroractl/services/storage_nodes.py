@@ -57,12 +57,13 @@ def lineage(context: Context, writer: Instance) -> tuple[int, tuple[Fork, ...]]:
     return int(newest.stem, 16), parse_history(newest.read_text())
 
 
-def start_nodes(context: Context, cluster: str) -> None:
+def start_nodes(context: Context, cluster: str, source: Instance | None = None) -> None:
     """Start every storage node that runs not and is not held down by a fault. For operations.
 
-    A node that cannot be started is logged and left to the watch loop: the quorum does without it.
+    They receive from `source`, else from the writer. A standby as the source may be promoted afterwards: they follow it
+    onto its new timeline. A node that cannot be started is logged and left to the watch loop: the quorum does without it.
     """
-    writer = context.writer(cluster)
+    writer = source or context.writer(cluster)
     held_down = {fault.target for fault in context.repository.faults(cluster)}
     nodes = [
         node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import time
@@ -39,6 +40,7 @@ class WatchLoop:
         )
         self._restarts: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
         self._detached: dict[str, dict[str, datetime]] = defaultdict(dict)
+        self._looked_s: dict[str, float] = {}
         self._repairing: set[tuple[str, str]] = set()
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(_REPAIRS_AT_ONCE, thread_name_prefix="repair")
@@ -81,10 +83,21 @@ class WatchLoop:
         )
         self._context.keepers.only([cluster.identifier for cluster in watched if cluster.phase is Phase.NONE])
         for cluster in watched:
+            if self._may_wait(cluster.identifier):
+                continue
             try:
                 self._look_at(cluster)
             except AuroraError as error:
                 log.warning("%s cannot be looked after: %s", cluster.identifier, error)
+
+    def _may_wait(self, cluster: str) -> bool:
+        """Every step of an operation changes something, and looking at each would take the operation's time."""
+        now_s = time.monotonic()
+        recently = now_s - self._looked_s.get(cluster, -math.inf) < self._context.settings.probe_interval_s
+        if recently and self._context.locks.current(cluster) is not None:
+            return True
+        self._looked_s[cluster] = now_s
+        return False
 
     def _look_at(self, cluster: Cluster) -> None:
         name = cluster.identifier

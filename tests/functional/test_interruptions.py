@@ -12,7 +12,7 @@ import pytest
 from auroractl.process.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
-STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 9, "replace-storage-node": 5, "delete-cluster": 4}
+STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 10, "replace-storage-node": 5, "delete-cluster": 4}
 MOMENTS = [
     (kind, position, moment)
     for kind, count in STEPS.items()
