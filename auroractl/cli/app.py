@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from auroractl import __version__
-from auroractl.cli import clusters, connecting, injecting, instances, simulating, supervising, volumes
+from auroractl.cli import clusters, connecting, history, injecting, instances, simulating, supervising, volumes
 from auroractl.cli.session import session, write
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ def root(
 clusters.register(app)
 instances.register(app)
 volumes.register(app)
+history.register(app)
 connecting.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")

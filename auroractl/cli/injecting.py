@@ -32,6 +32,9 @@ class How(StrEnum):
 DurationOption = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Restore by itself after this time, such as 30s or 5m.")
 ]
+FaultyInstance = Annotated[
+    str, typer.Argument(metavar="INSTANCE", help="The instance's identifier, or `writer` for the one that writes.")
+]
 ZoneArgument = Annotated[str, typer.Argument(metavar="AZ", help="The Availability Zone.")]
 
 
@@ -96,6 +99,28 @@ def corrupt_segment(
 ) -> None:
     """Damage finished segments of a storage node, chosen at random."""
     _inject(context, "corrupt-segment", cluster, node, How=how.value, Count=count, Seed=seed)
+
+
+@app.command("crash-instance", epilog="Example: auroractl inject-fault crash-instance writer --cluster demo")
+def crash_instance(
+    context: typer.Context,
+    instance: FaultyInstance,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Kill every process of an instance (SIGKILL)."""
+    _inject(context, "crash-instance", cluster, instance)
+
+
+@app.command("hang-instance", epilog="Example: auroractl inject-fault hang-instance writer --cluster demo")
+def hang_instance(
+    context: typer.Context,
+    instance: FaultyInstance,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Freeze every process of an instance (SIGSTOP)."""
+    _inject(context, "hang-instance", cluster, instance)
 
 
 @app.command("az-outage", epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s")

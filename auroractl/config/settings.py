@@ -47,6 +47,10 @@ class Settings:
     restarts_max: int = 5
     restarts_within_s: float = 300.0
     detached_after_s: float = 10.0
+    suspended_after_s: float = 1.0
+    """A server whose process has been stopped by a signal for so long is ended and replaced."""
+    silent_after_s: float = 4.0
+    """A writer whose server runs and has not answered probes for so long is ended and replaced."""
     shared_buffers: str = "128MB"
     max_wal_size: str = "1GB"
     wal_keep_size: str = "512MB"

@@ -143,6 +143,13 @@ def backtrack_window(value_s: int) -> int:
     return value_s
 
 
+def max_records(value: int) -> int:
+    """How many records a description returns at most (AWS: MaxRecords, 20 to 100)."""
+    if not 20 <= value <= 100:
+        raise InvalidParameterValue(f"MaxRecords must be between 20 and 100, not {value}.", "Write --max-records 100")
+    return value
+
+
 def engine_version(value: str, installed: str) -> str:
     """The engine version that a request means, given the installed one.
 

@@ -69,6 +69,8 @@ class Cluster:
     created_at: datetime
     wanted: Wanted = Wanted.RUNNING
     phase: Phase = Phase.NONE
+    automation_paused: bool = False
+    """Nothing is promoted or restarted by itself."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:
@@ -119,6 +121,8 @@ class InstanceObservation:
     lag_bytes: int | None = None
     lag_ms: float | None = None
     connections: int | None = None
+    suspended: bool = False
+    """Its server process is stopped by a signal and answers nobody."""
     disk_full: bool = False
     """Its disk has no room for more than a few segments of log."""
     detail: str = ""

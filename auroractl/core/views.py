@@ -10,6 +10,7 @@ from auroractl.core import status
 from auroractl.core.identifiers import ENGINE
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
+from auroractl.core.operations import OperationRecord
 from auroractl.core.quorum import Quorum
 from auroractl.core.storage import ScrubReport, StorageNode, VolumeSnapshot
 
@@ -58,6 +59,7 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
         "EarliestBacktrackTime": None,
         "ClusterCreateTime": timestamp(cluster.created_at),
         "DeletionProtection": cluster.deletion_protection,
+        "AutomationPaused": cluster.automation_paused,
         "TagList": [{"Key": key, "Value": value} for key, value in sorted(cluster.tags.items())],
         "UsedBytes": snapshot.used_bytes,
         "Operation": (
@@ -210,6 +212,23 @@ def scrub_view(cluster: str, report: ScrubReport) -> View:
         "RepairedCopies": dict(report.repaired),
         "BeyondRepair": list(report.beyond_repair),
         "DurationMilliseconds": round(report.duration_s * 1000),
+    }
+
+
+def failover_view(record: OperationRecord) -> View:
+    """One element of Failovers."""
+    arguments = record.arguments
+    return {
+        "DBClusterIdentifier": record.cluster,
+        "StartTime": timestamp(record.started_at),
+        "Status": record.status.value,
+        "Reason": arguments.get("Reason", "requested"),
+        "RequestedBy": arguments.get("By", "user"),
+        "Planned": arguments["Planned"],
+        "From": arguments["From"],
+        "To": arguments["To"],
+        "Timeline": arguments.get("Timeline"),
+        "GapMilliseconds": arguments.get("GapMilliseconds"),
     }
 
 

@@ -155,6 +155,12 @@ class Server:
             )
         release_shared_memory(self.data)
 
+    def suspend(self) -> None:
+        """Freeze every process of the server (SIGSTOP), the postmaster first so that it starts no other."""
+        pid = self.pid()
+        for member in (pid, *children(pid)) if pid is not None else ():
+            send(member, signal.SIGSTOP)
+
     def resume_suspended(self) -> None:
         """Let frozen processes of the server go on; a promotion waits for every one of them."""
         pid = self.pid()

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from auroractl.core import topology
 from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidInstanceState
+from auroractl.core.health import promotable
 from auroractl.core.lsn import format_lsn, parse_lsn
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.operations import OperationKind, OperationRecord
@@ -23,7 +25,7 @@ from auroractl.services import events, following, operations, quorum_recovery, s
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
-from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.services.operations import Plan, Progress, Silent, Step, new_record
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,13 @@ _PROMOTE_TIMEOUT_S = 30.0
 _CHECKPOINT_TIMEOUT_S = 300.0
 _ANSWER_TIMEOUT_S = 10.0
 _ANSWER_POLL_S = 0.05
+
+
+class By(StrEnum):
+    """Who wanted a failover."""
+
+    USER = "user"
+    SUPERVISOR = "supervisor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,31 @@ def failover(
     return FailoverResult(arguments["From"], arguments["To"], arguments["Planned"], switch.duration_ms)
 
 
+def fail_over(context: Context, name: str, reason: str) -> None:
+    """What the supervisor does about a writer that is lost: a promotion, by what was last seen.
+
+    Raises what `failover` does; where the writer has come back, or another operation has begun, nothing is done.
+    """
+    switch = _Switch()
+    operations.perform(
+        context,
+        OperationKind.FAILOVER,
+        name,
+        prepare=lambda: _prepare_unplanned(context, name, reason),
+        progress=Silent(),
+        planner=lambda context, record: _plan(context, record, switch),
+    )
+
+
+def _prepare_unplanned(context: Context, name: str, reason: str) -> OperationRecord:
+    """Without looking at anybody again: a server that does not answer would take the time of a probe."""
+    writer = context.writer(name)
+    snapshot = context.snapshot(context.cluster(name))
+    if snapshot.seen(writer.identifier).accepting:
+        raise InvalidClusterState(f"The writer {writer.identifier} answers again.", "")
+    return _begin(context, snapshot, writer, _choose(context, snapshot, None), By.SUPERVISOR, reason)
+
+
 @dataclass(slots=True)
 class _Switch:
     """Measures the time without a writer."""
@@ -89,6 +123,20 @@ def _prepare(context: Context, name: str, wanted: str | None, allow_data_loss: b
         context.observer.refresh(instance)
     snapshot = context.snapshot(context.cluster(name))
     target = _choose(context, snapshot, wanted)
+    return _begin(context, snapshot, writer, target, By.USER, "requested", allow_data_loss=allow_data_loss)
+
+
+def _begin(
+    context: Context,
+    snapshot: ClusterSnapshot,
+    writer: Instance,
+    target: Instance,
+    by: By,
+    reason: str,
+    *,
+    allow_data_loss: bool = False,
+) -> OperationRecord:
+    name = writer.cluster
     planned = snapshot.seen(writer.identifier).accepting
     record = new_record(
         context,
@@ -99,6 +147,8 @@ def _prepare(context: Context, name: str, wanted: str | None, allow_data_loss: b
             "To": target.identifier,
             "Planned": planned,
             "AllowDataLoss": allow_data_loss and not planned,
+            "By": by.value,
+            "Reason": reason,
         },
     )
     context.repository.begin_operation(record)
@@ -130,7 +180,7 @@ def _choose(context: Context, snapshot: ClusterSnapshot, wanted: str | None) -> 
                 f"See auroractl status {name}",
             )
         return target
-    ready = [reader for reader in snapshot.readers if snapshot.seen(reader.identifier).accepting]
+    ready = promotable(snapshot)
     if not ready:
         raise InvalidClusterState(
             f"DBCluster {name} has no reader that could be promoted.",
@@ -191,7 +241,7 @@ def _start_or_pass_over(context: Context, reader: Instance, writer: Instance) ->
 
 
 def _plan(context: Context, record: OperationRecord, switch: _Switch | None = None) -> Plan:
-    work = _Failover(context, record.cluster, record.arguments, switch or _Switch())
+    work = _Failover(context, record.cluster, record.arguments, switch or _Switch(), record.identifier)
     if record.arguments["Planned"]:
         first = [
             Step("Write a checkpoint", work.checkpoint, undo=work.resume),
@@ -219,7 +269,10 @@ def _plan(context: Context, record: OperationRecord, switch: _Switch | None = No
 
 
 class _Failover:
-    def __init__(self, context: Context, cluster: str, arguments: dict[str, Any], switch: _Switch) -> None:
+    def __init__(
+        self, context: Context, cluster: str, arguments: dict[str, Any], switch: _Switch, record: str | None = None
+    ) -> None:
+        self._record = record
         self._context = context
         self._cluster = cluster
         self._planned = arguments["Planned"]
@@ -396,6 +449,12 @@ class _Failover:
         self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
         self._context.route(self._cluster, None)
         took = f" in {self._switch.duration_ms:.0f} ms" if self._switch.duration_ms else ""
+        if self._record is not None:
+            timeline, _ = storage_nodes.lineage(self._context, self._instance(self.target))
+            gap_ms = round(self._switch.duration_ms, 1) or None
+            self._context.repository.update_operation_arguments(
+                self._record, {"Timeline": timeline, "GapMilliseconds": gap_ms}
+            )
         message = f"Completed failover to DB instance: {self.target}{took}"
         events.record(self._context, self._cluster, events.FAILOVER_COMPLETED, self._cluster, message)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from auroractl.core.errors import InvalidParameterValue, NotFound
-from auroractl.core.model import Cluster
+from auroractl.core.errors import InstanceNotFound, InvalidParameterValue, NotFound
+from auroractl.core.model import Cluster, Instance
 from auroractl.core.storage import Fault, FaultKind, StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Segment
 from auroractl.services import events
@@ -120,6 +120,31 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
         if instance.availability_zone == zone:
             context.installation.server(instance).kill()
     return _done(context, cluster, zone, "Availability Zone cut off", fault)
+
+
+def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
+    """SIGKILL every process of an instance's server."""
+    found = find_instance(context, cluster, instance)
+    context.installation.server(found).kill()
+    return _done(context, cluster, found.identifier, "Instance killed", None)
+
+
+def hang_instance(context: Context, cluster: str, instance: str) -> Injected:
+    """SIGSTOP every process of an instance's server; the supervisor ends and replaces what stays frozen."""
+    found = find_instance(context, cluster, instance)
+    context.installation.server(found).suspend()
+    return _done(context, cluster, found.identifier, "Instance frozen", None)
+
+
+def find_instance(context: Context, cluster: str, identifier: str) -> Instance:
+    """An instance of a cluster; `writer` names the one that writes. Raises InstanceNotFound."""
+    if identifier.lower() == "writer":
+        return context.writer(cluster)
+    instances = context.repository.instances(cluster)
+    for instance in instances:
+        if instance.identifier == identifier.lower():
+            return instance
+    raise InstanceNotFound(identifier, [instance.identifier for instance in instances])
 
 
 def restore(context: Context, cluster: str, target: str) -> Injected:

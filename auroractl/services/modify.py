@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from auroractl.core import identifiers
 from auroractl.core.model import RunningOperation
+from auroractl.services import events
 from auroractl.services.context import Context
 
 
@@ -34,6 +35,17 @@ def modify_cluster(
             backtrack_window_s=backtrack_window_s,
             tags=identifiers.tags(kept) if tags or remove_tags else None,
         )
+
+
+def pause_automation(context: Context, name: str, *, paused: bool) -> bool:
+    """Have a cluster heal by itself, or leave it as it is; False where that was so already."""
+    if context.cluster(name).automation_paused is paused:
+        return False
+    context.repository.update_cluster(name, automation_paused=paused)
+    message = "Automation paused: nothing is promoted or restarted by itself" if paused else "Automation resumed"
+    events.record(context, name, events.AUTOMATION, name, message)
+    context.wake()
+    return True
 
 
 def modify_instance(context: Context, identifier: str, *, promotion_tier: int) -> None:

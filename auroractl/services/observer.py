@@ -137,7 +137,9 @@ class Observer:
             self._exits.watch(pid)
             if suspended(pid):
                 # Its other processes still answer on kept connections; new ones get no answer.
-                seen = InstanceObservation(at=datetime.now(UTC), pid=pid, detail="its server process is suspended")
+                seen = InstanceObservation(
+                    at=datetime.now(UTC), pid=pid, suspended=True, detail="its server process is suspended"
+                )
             else:
                 seen = self._ask(instance, probe, pid)
         return self._remember(instance, look, seen)

@@ -7,7 +7,7 @@ import logging
 from auroractl.core.errors import AuroraError
 from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision
 from auroractl.core.model import Instance
-from auroractl.services import events, following, storage_nodes
+from auroractl.services import events, failover, following, storage_nodes
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,12 @@ def carry_out(context: Context, cluster: str, decision: Decision) -> None:
             case Action.START_ENDPOINT_PROCESS:
                 process = context.endpoint_process(cluster)
                 process.wait_ready(process.begin_start())
+            case Action.FAIL_OVER:
+                failover.fail_over(context, cluster, comment)
+            case Action.RESTART_INSTANCE:
+                instance = context.instance(decision.name)
+                context.installation.server(instance).kill()
+                _start(context, instance)
             case Action.START_INSTANCE:
                 _start(context, context.instance(decision.name))
             case Action.REJOIN_READER:

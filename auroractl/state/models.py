@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaData, UniqueConstraint, text
+from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -105,6 +105,7 @@ class ClusterRow(Base):
     created_at: Mapped[datetime]
     wanted: Mapped[Wanted]
     phase: Mapped[Phase]
+    automation_paused: Mapped[bool] = mapped_column(server_default=false())
 
     @classmethod
     def from_core(cls, cluster: Cluster) -> ClusterRow:
@@ -124,6 +125,7 @@ class ClusterRow(Base):
             created_at=cluster.created_at,
             wanted=cluster.wanted,
             phase=cluster.phase,
+            automation_paused=cluster.automation_paused,
         )
 
     def to_core(self) -> Cluster:
@@ -143,6 +145,7 @@ class ClusterRow(Base):
             created_at=self.created_at,
             wanted=self.wanted,
             phase=self.phase,
+            automation_paused=self.automation_paused,
         )
 
 

@@ -17,7 +17,7 @@ from auroractl.core.errors import (
     StateError,
 )
 from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
-from auroractl.core.operations import OperationRecord, OperationStatus, StepStatus
+from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepStatus
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
 from auroractl.state.volumes import VolumeRepository
 
@@ -86,6 +86,7 @@ class Repository(VolumeRepository):
         deletion_protection: bool | None = None,
         tags: Mapping[str, str] | None = None,
         backtrack_window_s: int | None = None,
+        automation_paused: bool | None = None,
     ) -> None:
         """Change what is given. Raises ClusterNotFound."""
         with self._write() as session:
@@ -96,6 +97,7 @@ class Repository(VolumeRepository):
                 deletion_protection=deletion_protection,
                 tags=None if tags is None else dict(tags),
                 backtrack_window_s=backtrack_window_s,
+                automation_paused=automation_paused,
             )
 
     def delete_cluster(self, identifier: str) -> None:
@@ -164,6 +166,14 @@ class Repository(VolumeRepository):
         """Operations that have not ended, with their steps, oldest first."""
         with self._read() as session:
             return _records(session, OperationRow.status == OperationStatus.RUNNING)
+
+    def last_operations(self, kind: OperationKind, cluster: str | None, limit: int) -> list[OperationRecord]:
+        """The last `limit` operations of a kind, of one cluster or of all, without their steps; newest first."""
+        query = select(OperationRow).where(OperationRow.kind == kind).order_by(OperationRow.id.desc()).limit(limit)
+        if cluster is not None:
+            query = query.where(OperationRow.cluster == cluster)
+        with self._read() as session:
+            return [row.to_core([]) for row in session.scalars(query).all()]
 
     def update_operation_arguments(self, operation: str, arguments: Mapping[str, Any]) -> None:
         """Add to an operation's arguments, or replace those of the same names: a decision, before it is acted on."""

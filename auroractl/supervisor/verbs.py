@@ -17,6 +17,7 @@ from auroractl.services import (
     failover,
     faults,
     growth,
+    history,
     modify,
     power,
     replace_node,
@@ -156,6 +157,21 @@ def _modify_cluster(context: Context, body: Body, _progress: Progress, _answer: 
     return {"DBCluster": describe.describe_cluster(context, name)}
 
 
+def _pause_automation(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    name = _name(context, body)
+    changed = modify.pause_automation(context, name, paused=bool(body["Paused"]))
+    return {"DBCluster": describe.describe_cluster(context, name), "Changed": changed}
+
+
+def _describe_events(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    found = history.describe_events(context, body["SourceIdentifier"], body["DurationSeconds"], body["MaxRecords"])
+    return {"Events": found}
+
+
+def _failover_history(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {"Failovers": history.failover_history(context, body["DBClusterIdentifier"])}
+
+
 def _describe_volumes(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return {"StorageVolumes": describe.describe_volumes(context, body["DBClusterIdentifier"])}
 
@@ -198,6 +214,10 @@ def _inject_fault(context: Context, body: Body, _progress: Progress, _answer: An
             done = faults.hang_storage_node(context, name, target, duration_s)
         case "wipe-storage-node":
             done = faults.wipe_storage_node(context, name, target)
+        case "crash-instance":
+            done = faults.crash_instance(context, name, target)
+        case "hang-instance":
+            done = faults.hang_instance(context, name, target)
         case "corrupt-segment":
             done = faults.corrupt_segment(
                 context, name, target, how=faults.Damage(body["How"]), count=body["Count"], seed=body["Seed"]
@@ -254,6 +274,9 @@ VERBS: dict[str, Verb] = {
     "scrub-volume": _scrub_volume,
     "replace-storage-node": _replace_storage_node,
     "inject-fault": _inject_fault,
+    "pause-automation": _pause_automation,
+    "describe-events": _describe_events,
+    "failover-history": _failover_history,
     "connection": _connection,
     "supervisor-status": _supervisor_status,
     "supervisor-stop": _supervisor_stop,

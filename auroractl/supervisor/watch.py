@@ -10,12 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
-from auroractl.core.health import ENDPOINT_PROCESS, Action, Decision, RestartLimits, Subject, decide
-from auroractl.core.model import Cluster, ClusterSnapshot, Phase, Wanted
+from auroractl.core.health import Action, Decision, History, Limits, Subject, decide
+from auroractl.core.model import Cluster, Phase, Wanted
 from auroractl.process.programs import reap
 from auroractl.services import repair, volume_watch
 from auroractl.services.context import Context
@@ -23,6 +22,9 @@ from auroractl.services.context import Context
 log = logging.getLogger(__name__)
 
 _REPAIRS_AT_ONCE = 4
+_STANDSTILL_S = 2.0
+_BESIDE_OPERATIONS = frozenset({Subject.ENDPOINT_PROCESS, Subject.STORAGE_NODE})
+"""Started again whatever operation holds the cluster."""
 
 
 class WatchLoop:
@@ -33,13 +35,15 @@ class WatchLoop:
         self._context = context
         self._home_is_ours = home_is_ours
         self._changed = changed
-        self._limits = RestartLimits(
+        self._limits = Limits(
             restarts_max=context.settings.restarts_max,
             within_s=context.settings.restarts_within_s,
             detached_after_s=context.settings.detached_after_s,
+            suspended_after_s=context.settings.suspended_after_s,
+            silent_after_s=context.settings.silent_after_s,
         )
-        self._restarts: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
-        self._detached: dict[str, dict[str, datetime]] = defaultdict(dict)
+        self._history: defaultdict[str, History] = defaultdict(History)
+        self._awake_s = time.monotonic()
         self._looked_s: dict[str, float] = {}
         self._repairing: set[tuple[str, str]] = set()
         self._lock = Lock()
@@ -76,6 +80,7 @@ class WatchLoop:
 
     def _look(self) -> None:
         reap()
+        self._note_standstill()
         clusters = self._context.repository.clusters()
         watched = [each for each in clusters if each.wanted is Wanted.RUNNING]
         self._context.observer.watch_only(
@@ -90,6 +95,15 @@ class WatchLoop:
             except AuroraError as error:
                 log.warning("%s cannot be looked after: %s", cluster.identifier, error)
 
+    def _note_standstill(self) -> None:
+        """A supervisor that was itself suspended has seen nothing meanwhile and must look again before it acts."""
+        now_s, before_s = time.monotonic(), self._awake_s
+        self._awake_s = now_s
+        if now_s - before_s > self._context.settings.probe_interval_s + _STANDSTILL_S:
+            log.warning("the supervisor stood still for %.1f s; it looks again before it acts", now_s - before_s)
+            for history in self._history.values():
+                history.forget_durations()
+
     def _may_wait(self, cluster: str) -> bool:
         """Every step of an operation changes something, and looking at each would take the operation's time."""
         now_s = time.monotonic()
@@ -102,7 +116,8 @@ class WatchLoop:
     def _look_at(self, cluster: Cluster) -> None:
         name = cluster.identifier
         snapshot = self._context.snapshot(cluster)
-        self._note_detached(name, snapshot)
+        now_s = time.monotonic()
+        self._history[name].note(snapshot, now_s)
         volume_watch.attend(self._context, snapshot)
         try:
             self._context.publish_routes(name)
@@ -110,21 +125,8 @@ class WatchLoop:
             log.warning("%s: the endpoint process refused its routes: %s", name, error)
         if self._context.repairs_paused:
             return
-        for decision in decide(
-            snapshot, limits=self._limits, restarts=self._restarts[name], detached_since=self._detached[name]
-        ):
+        for decision in decide(snapshot, limits=self._limits, history=self._history[name], now_s=now_s):
             self._begin(name, decision)
-
-    def _note_detached(self, name: str, snapshot: ClusterSnapshot) -> None:
-        """Since when readers that answer are not receiving from a writer that answers."""
-        writer = snapshot.writer
-        writing = writer is not None and snapshot.seen(writer.identifier).accepting
-        for reader in snapshot.readers:
-            seen = snapshot.seen(reader.identifier)
-            if writing and seen.accepting and not seen.following and snapshot.operation is None:
-                self._detached[name].setdefault(reader.identifier, snapshot.at)
-            else:
-                self._detached[name].pop(reader.identifier, None)
 
     def _begin(self, cluster: str, decision: Decision) -> None:
         key = (cluster, decision.name)
@@ -136,7 +138,8 @@ class WatchLoop:
 
     def _repair(self, cluster: str, decision: Decision) -> None:
         try:
-            if decision.name == ENDPOINT_PROCESS or decision.rule.subject is Subject.STORAGE_NODE:
+            # A failover is an operation and holds the cluster itself.
+            if decision.rule.subject in _BESIDE_OPERATIONS or decision.rule.action is Action.FAIL_OVER:
                 self._carry_out(cluster, decision)
             else:
                 with self._context.locks.repair(cluster) as free:
@@ -150,12 +153,11 @@ class WatchLoop:
             self._changed.set()
 
     def _carry_out(self, cluster: str, decision: Decision) -> None:
-        history = self._restarts[cluster][decision.name]
+        restarts = self._history[cluster].restarts[decision.name]
         if decision.rule.action is Action.GIVE_UP:
-            history.clear()
+            restarts.clear()
         else:
-            now = self._context.now()
-            oldest = now - timedelta(seconds=self._limits.within_s)
-            history[:] = [*(moment for moment in history if moment > oldest), now]
+            now_s = time.monotonic()
+            restarts[:] = [*(moment_s for moment_s in restarts if moment_s > now_s - self._limits.within_s), now_s]
         repair.carry_out(self._context, cluster, decision)
-        self._detached[cluster].pop(decision.name, None)
+        self._history[cluster].since.pop((decision.name, decision.rule.observed), None)

@@ -90,3 +90,19 @@ def scrub(document: Document) -> str:
 def injected(document: Document) -> str:
     """What was broken on purpose."""
     return f"{document['Target']}: {document['Message']}"
+
+
+def events(document: Document) -> str:
+    """What happened, one line each."""
+    return "\n".join(
+        f"{event['Date']}  {event['SourceIdentifier']}  {event['Message']}" for event in document["Events"]
+    )
+
+
+def automation(document: Document) -> str:
+    """Whether a cluster heals by itself."""
+    view = document["DBCluster"]
+    paused = view["AutomationPaused"]
+    already = "" if document["Changed"] else "already "
+    more = "; nothing is promoted or restarted by itself until: auroractl resume-automation" if paused else ""
+    return f"Automation of {view['DBClusterIdentifier']} is {already}{'paused' if paused else 'on'}{more}."

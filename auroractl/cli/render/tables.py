@@ -126,6 +126,8 @@ def status(document: Document) -> RenderableType:
     ]  # fmt: skip
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))
+    if view["AutomationPaused"]:
+        parts.append(Text("Automation is paused; go on with: auroractl resume-automation", style="yellow"))
     if view["Problems"]:
         parts.append(Text("\n".join(f"! {problem}" for problem in view["Problems"]), style="yellow"))
     if document["Events"]:
@@ -262,3 +264,36 @@ def _simulated_work(view: Document) -> str:
         f"{_bytes(int(view['RepairedBytesPerYear']['Value']))} made anew, "
         f"{view['GrowthEventsPerYear']['Value']:.3g} growths"
     )
+
+
+def events(document: Document) -> RenderableType:
+    """What happened, oldest first."""
+    if not document["Events"]:
+        return Text("Nothing happened in that time.")
+    table = _table("TIME (UTC)", "SOURCE", "EVENT")
+    for event in document["Events"]:
+        bad = {"failure", "availability"} & set(event["EventCategories"])
+        table.add_row(
+            event["Date"][11:23], event["SourceIdentifier"], Text(event["Message"], style="red" if bad else "")
+        )
+    return table
+
+
+def failovers(document: Document) -> RenderableType:
+    """Failovers, newest first."""
+    if not document["Failovers"]:
+        return Text("There was no failover.")
+    table = _table("TIME (UTC)", "FROM", "TO", "BY", "STATUS", "TLI", "GAP", "WHY")
+    for view in document["Failovers"]:
+        gap_ms = view["GapMilliseconds"]
+        table.add_row(
+            view["StartTime"][:19].replace("T", " "),
+            view["From"],
+            view["To"],
+            view["RequestedBy"],
+            _state(view["Status"]),
+            str(view["Timeline"] or ""),
+            "" if gap_ms is None else f"{gap_ms:.0f} ms",
+            view["Reason"],
+        )
+    return table

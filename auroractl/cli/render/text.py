@@ -122,3 +122,17 @@ def simulation(document: Document) -> Rows:
         for view in document["VolumeSimulation"]["Schemes"]
         for loss in ("WriteQuorumLoss", "ReadQuorumLoss", "DataLoss")
     ]
+
+
+def events(document: Document) -> Rows:
+    """Events."""
+    return [
+        (event["Date"], event["SourceType"], event["SourceIdentifier"], event["EventId"], event["Message"])
+        for event in document["Events"]
+    ]
+
+
+def failovers(document: Document) -> Rows:
+    """Failovers, newest first."""
+    keys = ("StartTime", "DBClusterIdentifier", "From", "To", "RequestedBy", "Status", "Timeline", "GapMilliseconds")
+    return [tuple(view[key] for key in (*keys, "Reason")) for view in document["Failovers"]]

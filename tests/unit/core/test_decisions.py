@@ -6,28 +6,23 @@ import itertools
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from auroractl.core import health, routing, status, topology
+from auroractl.core import routing, status, topology
 from auroractl.core.addresses import AddressPlan, block_candidates
-from auroractl.core.health import Action, Observed, RestartLimits, Subject, decide
 from auroractl.core.model import (
     EndpointProcessObservation,
     EndpointType,
     Instance,
     InstanceObservation,
     Phase,
-    RunningOperation,
     Wanted,
 )
 from auroractl.core.operations import Recovery, recovery
 from auroractl.core.routing import RoutingTable
 from tests.unit.core.clusters import NOW, cluster, gone, instance, silent, snapshot, well
-
-LIMITS = RestartLimits()
 
 
 def _members(seen: list[InstanceObservation], **override: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -83,67 +78,6 @@ def test_a_routing_table_of_an_earlier_version_refuses_no_writes() -> None:
 def test_only_the_writers_route_is_for_writes() -> None:
     table = routing.routing_table(snapshot(well(1)), connections_max=10, hold_timeout_s=1.0)
     assert [(route.members, route.writes) for route in table.routes] == [(("i1",), True), (("i1",), False)]
-
-
-def test_every_finding_has_a_rule_with_a_sentence() -> None:
-    rules = {(rule.subject, rule.observed, rule.exhausted): rule for rule in health.RULES}
-    assert len(rules) == len(health.RULES)
-    for subject, exhausted in itertools.product(Subject, (False, True)):
-        rule = rules[subject, Observed.GONE, exhausted]
-        assert rule.comment.endswith(".")
-        assert (rule.action is Action.GIVE_UP) is (exhausted and subject is not Subject.STORAGE_NODE)
-
-
-def _actions(*seen: InstanceObservation, **changes: object) -> list[tuple[str, Action]]:
-    base = replace(snapshot(*seen), **changes)  # type: ignore[arg-type]
-    return [(each.name, each.rule.action) for each in decide(base, limits=LIMITS, restarts={}, detached_since={})]
-
-
-def test_what_is_gone_is_started_and_what_is_well_or_slow_is_left_alone() -> None:
-    assert _actions(well(1), well(2)) == []
-    assert _actions(well(1), silent(2)) == []
-    assert _actions(gone(), gone()) == [("i1", Action.START_INSTANCE), ("i2", Action.START_INSTANCE)]
-    no_process = EndpointProcessObservation(at=NOW)
-    assert _actions(well(1), endpoint_process=no_process) == [("endpoint-process", Action.START_ENDPOINT_PROCESS)]
-
-
-def test_an_operation_owns_the_instances_and_only_the_endpoint_process_is_looked_after() -> None:
-    running = RunningOperation("x", "failover", NOW)
-    no_process = EndpointProcessObservation(at=NOW)
-    assert _actions(gone(), gone(), operation=running, endpoint_process=no_process) == [
-        ("endpoint-process", Action.START_ENDPOINT_PROCESS)
-    ]
-
-
-@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.DELETING, Phase.STOPPING])
-def test_nothing_is_started_while_a_cluster_comes_or_goes(phase: Phase) -> None:
-    assert _actions(gone(), gone(), cluster=cluster(phase=phase)) == []
-    assert _actions(gone(), gone(), cluster=cluster(wanted=Wanted.STOPPED)) == []
-
-
-def test_restarts_wait_longer_each_time_and_then_end() -> None:
-    moments: list[datetime] = []
-    now = NOW
-    for _ in range(200):
-        base = replace(snapshot(well(1), gone()), at=now)
-        for decision in decide(base, limits=LIMITS, restarts={"i2": moments}, detached_since={}):
-            if decision.rule.action is Action.GIVE_UP:
-                assert len(moments) == LIMITS.restarts_max
-                waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
-                assert waits == sorted(waits)
-                assert waits[0] >= timedelta(seconds=1)
-                return
-            moments.append(now)
-        now += timedelta(seconds=0.25)
-    pytest.fail("it was never given up")
-
-
-def test_a_reader_that_came_off_is_made_to_follow_after_a_while() -> None:
-    base = snapshot(well(1), replace(well(2), following=False))
-    since = {"i2": NOW - timedelta(seconds=LIMITS.detached_after_s + 1)}
-    found = decide(base, limits=LIMITS, restarts={}, detached_since=since)
-    assert [each.rule.action for each in found] == [Action.REJOIN_READER]
-    assert decide(base, limits=LIMITS, restarts={}, detached_since={"i2": NOW}) == []
 
 
 def test_status_words() -> None:
