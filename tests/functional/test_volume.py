@@ -47,9 +47,7 @@ def crash(auroractl: Auroractl, names: Any) -> None:
 
 def restore(auroractl: Auroractl, names: Any) -> None:
     for name in names:
-        auroractl.ask(
-            "inject-fault", DBClusterIdentifier="demo", Kind="restore-storage-node", Target=name, DurationSeconds=None
-        )
+        auroractl.ask("inject-fault", DBClusterIdentifier="demo", Kind="restore", Target=name, DurationSeconds=None)
 
 
 def wait_for_progress(ledger: Ledger, timeout_s: float) -> float:
