@@ -102,6 +102,7 @@ class NodeObservation:
     catching_up: bool = False
     received_lsn: int | None = None
     flushed_lsn: int | None = None
+    """How far it is known to have flushed; of one that is gone, as far as it was known last."""
     lag_bytes: int | None = None
     lag_s: float | None = None
     """For how long the oldest log that it has not acknowledged has been waiting."""
@@ -162,9 +163,7 @@ class VolumeSnapshot:
         return frozenset(
             node.identifier
             for node in self.nodes
-            if not self.held_down(node)
-            and not self.seen(node).missing_segments
-            and (self.seen(node).held_bytes or self.seen(node).streaming)
+            if not self.held_down(node) and not self.seen(node).missing_segments and _holds_log(self.seen(node))
         )
 
     def held_down(self, node: StorageNode) -> bool:
@@ -180,6 +179,11 @@ class VolumeSnapshot:
     def allocated_bytes(self) -> int:
         """What is allocated."""
         return min(self.groups * self.volume.group_bytes, self.volume.max_capacity_bytes)
+
+
+def _holds_log(seen: NodeObservation) -> bool:
+    """By what its folder holds; by what it acknowledged where nobody has looked into the folder yet."""
+    return seen.streaming or bool(seen.flushed_lsn if seen.held_bytes is None else seen.held_bytes)
 
 
 def acknowledges(seen: NodeObservation, timeout_s: float) -> bool:

@@ -70,7 +70,7 @@ def _observe(
         streaming=progress is not None and progress.state == "streaming",
         catching_up=progress is not None and progress.state in {"catchup", "startup"},
         received_lsn=progress.received_lsn if progress else None,
-        flushed_lsn=flushed,
+        flushed_lsn=memory.flushed_lsn.get(node.identifier) if flushed is None else flushed,
         lag_bytes=max(0, answer.lsn - flushed) if answer and flushed is not None else None,
         lag_s=answer.waiting_s(flushed) if answer and flushed is not None else None,
         held_bytes=condition.held_bytes,

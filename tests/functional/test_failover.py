@@ -69,6 +69,7 @@ def test_a_writer_that_cannot_come_back_is_replaced_by_a_reader(auroractl: Auror
                 == (2,)
             ),
         )
+    auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
     shutil.rmtree(writer["DataDirectory"])
     os.kill(writer["ProcessId"], signal.SIGKILL)
@@ -79,6 +80,7 @@ def test_a_writer_that_cannot_come_back_is_replaced_by_a_reader(auroractl: Auror
     with auroractl.connect("demo") as connection:
         assert connection.execute("select id from kept").fetchall() == [(1,)]
         connection.execute("insert into kept values (2)")
+    auroractl("resume-automation", "demo")
     auroractl.wait_healthy("demo")
     assert Path(writer["DataDirectory"]).is_dir(), "the old writer is a reader again, with a new copy"
     assert len(auroractl.readers("demo")) == 2
@@ -86,6 +88,7 @@ def test_a_writer_that_cannot_come_back_is_replaced_by_a_reader(auroractl: Auror
 
 def test_a_frozen_writer_is_killed_before_a_reader_is_promoted(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "1")
+    auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
     pids = [writer["ProcessId"]]
     os.kill(writer["ProcessId"], signal.SIGSTOP)
@@ -95,6 +98,7 @@ def test_a_frozen_writer_is_killed_before_a_reader_is_promoted(auroractl: Aurora
     result = auroractl.json("failover", "demo")
     assert result["Planned"] is False
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    auroractl("resume-automation", "demo")
     auroractl.wait_healthy("demo")
     assert [each["DBInstanceIdentifier"] for each in auroractl.readers("demo")] == [writer["DBInstanceIdentifier"]]
 

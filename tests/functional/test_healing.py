@@ -51,7 +51,7 @@ def test_status_tells_the_truth_at_once_and_reads_go_to_the_writer_meanwhile(aur
 
 
 def test_a_killed_writer_is_restarted_in_place_while_clients_wait(auroractl: Auroractl) -> None:
-    auroractl("create-cluster", "demo", "--readers", "1")
+    auroractl("create-cluster", "demo", "--readers", "0")
     writer = auroractl.writer("demo")
     with auroractl.connect("demo") as connection:
         connection.execute("create table kept (id int)")

@@ -96,6 +96,7 @@ def test_two_hundred_damages_on_one_node_under_load_are_all_repaired(filled: Aur
 
 
 def lose_everything_but_the_nodes(auroractl: Auroractl) -> None:
+    auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
     os.kill(auroractl.supervisor_pid(), 9)
     psutil.Process(writer["ProcessId"]).kill()

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +20,12 @@ from tests.functional.test_volume import by_zone, crash, volume, wait_for_progre
 ROWS = 5000
 
 
+def wait_for_another_writer(auroractl: Auroractl, before: Any) -> None:
+    """Wait until the supervisor has promoted somebody else by itself."""
+    name = before["DBInstanceIdentifier"]
+    wait_until("another writer", lambda: auroractl.writer("demo")["DBInstanceIdentifier"] != name, 30)
+
+
 def freeze_receiver(auroractl: Auroractl) -> None:
     """Freeze the WAL receiver of every reader, so that none receives what is committed from now on."""
     for reader in auroractl.readers("demo"):
@@ -28,7 +35,8 @@ def freeze_receiver(auroractl: Auroractl) -> None:
 
 
 def lose_the_writer(auroractl: Auroractl) -> None:
-    """SIGKILL the writer and remove its data directory; the supervisor is out of the way meanwhile."""
+    """SIGKILL the writer and remove its data directory; nothing is done about it until it is asked for."""
+    auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
     os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
     psutil.Process(writer["ProcessId"]).kill()
@@ -65,6 +73,7 @@ def test_a_reader_that_missed_acknowledged_commits_is_promoted_with_all_of_them(
         connection.execute("insert into kept values (-1, 'goes on')")
     if zone_lost:
         auroractl("inject-fault", "az-restore", zone)
+    auroractl("resume-automation", "demo")
     auroractl.wait_healthy("demo")
     assert auroractl.writer("demo")["DBInstanceIdentifier"] == reader["DBInstanceIdentifier"]
     # The next one loses nothing either: nodes and the new reader are on the new timeline.
@@ -81,6 +90,7 @@ def test_a_start_without_the_writers_disk_recovers_from_the_nodes(auroractl: Aur
     freeze_receiver(auroractl)
     with auroractl.connect("demo") as connection:
         connection.execute("insert into kept select generate_series(1001, 2000)")
+    auroractl("pause-automation", "demo")
     os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
     # The reader's frozen receiver outlives its server and must not keep it from starting again.
     for each in (writer, reader):
@@ -92,6 +102,7 @@ def test_a_start_without_the_writers_disk_recovers_from_the_nodes(auroractl: Aur
     assert auroractl.writer("demo")["DBInstanceIdentifier"] == reader["DBInstanceIdentifier"]
     with auroractl.connect("demo") as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (2000,)
+    auroractl("resume-automation", "demo")
     auroractl.wait_healthy("demo")
 
 
@@ -108,6 +119,7 @@ def test_with_two_nodes_left_recovery_is_refused_unless_loss_is_allowed(auroract
     assert "--allow-data-loss" in done.stderr
     assert auroractl.writer("demo")["ProcessId"] is None
     auroractl("failover", "demo", "--allow-data-loss")
+    auroractl("resume-automation", "demo")
     for number in (1, 2, 3, 4):
         auroractl("inject-fault", "restore-storage-node", str(number))
     auroractl.wait_healthy("demo")
@@ -120,18 +132,19 @@ def test_a_writer_that_was_only_frozen_can_acknowledge_nothing_afterwards(aurora
     writer = auroractl.writer("demo")
     with auroractl.connect("demo") as connection:
         connection.execute("create table kept (id int)")
+    auroractl("pause-automation", "demo")
     os.kill(writer["ProcessId"], signal.SIGSTOP)
     wait_until("the writer to be seen frozen", lambda: auroractl.cluster("demo")["Status"] == "unavailable", 10)
     auroractl("failover", "demo")
     assert not psutil.pid_exists(writer["ProcessId"])
     with auroractl.connect("demo") as connection:
         connection.execute("insert into kept values (1)")
+    auroractl("resume-automation", "demo")
     auroractl.wait_healthy("demo")
 
 
 @pytest.mark.slow
 def test_rounds_of_killed_writers_lose_nothing(auroractl: Auroractl) -> None:
-    auroractl.variables["AURORACTL_RESTARTS_MAX"] = "1"
     auroractl("create-cluster", "demo", "--readers", "2")
     with Ledger(auroractl.uri("demo"), clients=8) as ledger:
         for _ in range(4):
@@ -139,7 +152,7 @@ def test_rounds_of_killed_writers_lose_nothing(auroractl: Auroractl) -> None:
             writer = auroractl.writer("demo")
             Path(writer["DataDirectory"], "PG_VERSION").unlink()
             psutil.Process(writer["ProcessId"]).kill()
-            auroractl("failover", "demo")
+            wait_for_another_writer(auroractl, writer)
             auroractl.wait_healthy("demo")
         time.sleep(0.2)
     assert ledger.missing() == set()
