@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -36,13 +37,14 @@ class LocalBackend:
 
         Raises RemoteError for an error that the supervisor reports, SupervisorUnavailable where it goes away.
         """
-        with self._connect() as connection:
-            content = json.dumps(body).encode()
-            head = f"POST /v1/{verb} HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"
+        content = json.dumps(body).encode()
+        head = f"POST /v1/{verb} HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"
+        with self._connect() as connection, contextlib.suppress(ConnectionError, json.JSONDecodeError):
             connection.sendall(head.encode() + content)
             with connection.makefile("rb") as answer:
                 self._read_head(answer)
                 return _read_lines(answer, progress)
+        raise _went_away()
 
     def _connect(self) -> socket.socket:
         connection = self._try_connect()
@@ -82,21 +84,22 @@ class LocalBackend:
 
 
 def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document:
-    try:
-        for line in answer:
-            item: dict[str, Any] = json.loads(line)
-            match item["Type"]:
-                case "result":
-                    result: Document = item["Result"]
-                    return result
-                case "error":
-                    raise RemoteError(item["Error"])
-                case "step":
-                    progress.step(item["Name"], item["State"], item["ElapsedMilliseconds"])
-                case _:
-                    progress.message(item["Text"])
-    except (ConnectionError, json.JSONDecodeError):
-        pass  # the supervisor went away in the middle of an answer, which the next sentence says
-    raise SupervisorUnavailable(
+    for line in answer:
+        item: dict[str, Any] = json.loads(line)
+        match item["Type"]:
+            case "result":
+                result: Document = item["Result"]
+                return result
+            case "error":
+                raise RemoteError(item["Error"])
+            case "step":
+                progress.step(item["Name"], item["State"], item["ElapsedMilliseconds"])
+            case _:
+                progress.message(item["Text"])
+    raise _went_away()
+
+
+def _went_away() -> SupervisorUnavailable:
+    return SupervisorUnavailable(
         "The supervisor ended while it was working.", "Any next command finishes or undoes the work: auroractl status"
     )

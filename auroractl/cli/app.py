@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from auroractl import __version__
-from auroractl.cli import clusters, connecting, history, injecting, instances, simulating, supervising, volumes
+from auroractl.cli import (
+    clusters,
+    connecting,
+    drilling,
+    history,
+    injecting,
+    instances,
+    simulating,
+    supervising,
+    volumes,
+)
 from auroractl.cli.session import session, write
 
 app = typer.Typer(
@@ -55,6 +65,7 @@ clusters.register(app)
 instances.register(app)
 volumes.register(app)
 history.register(app)
+drilling.register(app)
 connecting.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")

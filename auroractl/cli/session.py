@@ -73,7 +73,7 @@ class Session:
         """A request that changes something: its progress is told; Ctrl-C leaves the work to the supervisor."""
         _ = self.settings
         try:
-            with self._progress() as progress:
+            with self.progress() as progress:
                 return self.backend().request(verb, body, progress)
         except KeyboardInterrupt:
             name = body.get("DBClusterIdentifier")
@@ -81,7 +81,8 @@ class Session:
             say(f"Try: auroractl status {name or ''}".rstrip())
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
-    def _progress(self) -> AbstractContextManager[Progress]:
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Who is told how work gets on: a spinner on a terminal, else lines, or nobody."""
         if self.quiet:
             return Silent()
         if sys.stderr.isatty():

@@ -9,6 +9,25 @@ from auroractl.core.errors import InvalidParameterValue
 _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000}
+
+
+def parse_duration_ms(text: str) -> float:
+    """Milliseconds for a number with a unit.
+
+    >>> parse_duration_ms("1.5s")
+    1500.0
+    >>> parse_duration_ms("800ms")
+    800.0
+
+    Raises InvalidParameterValue for anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)", text.strip().lower())
+    if not match:
+        raise InvalidParameterValue(f"{text!r} is not a duration.", "Write a number with ms, s or m: 800ms, 1.5s")
+    return float(match[1]) * _UNIT_MS[match[2]]
+
+
 def parse_duration_s(text: str) -> int:
     """Whole seconds for a number with an optional unit.
 

@@ -47,6 +47,8 @@ class StepRecord:
     position: int
     name: str
     status: StepStatus
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,16 @@ def failover_view(record: OperationRecord) -> View:
         "To": arguments["To"],
         "Timeline": arguments.get("Timeline"),
         "GapMilliseconds": arguments.get("GapMilliseconds"),
+        "Steps": [
+            {
+                "Name": step.name,
+                "Status": step.status.value,
+                "DurationMilliseconds": None
+                if step.started_at is None or step.finished_at is None
+                else round((step.finished_at - step.started_at).total_seconds() * 1000, 1),
+            }
+            for step in record.steps
+        ],
     }
 
 

@@ -268,7 +268,7 @@ class OperationRow(Base):
             arguments=self.arguments,
             status=self.status,
             started_at=self.started_at,
-            steps=tuple(StepRecord(step.position, step.name, step.status) for step in steps),
+            steps=tuple(step.to_core() for step in steps),
         )
 
 
@@ -283,6 +283,10 @@ class OperationStepRow(Base):
     status: Mapped[StepStatus]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+    def to_core(self) -> StepRecord:
+        """The step that the row says."""
+        return StepRecord(self.position, self.name, self.status, self.started_at, self.finished_at)
 
 
 class EventRow(Base):

@@ -168,12 +168,12 @@ class Repository(VolumeRepository):
             return _records(session, OperationRow.status == OperationStatus.RUNNING)
 
     def last_operations(self, kind: OperationKind, cluster: str | None, limit: int) -> list[OperationRecord]:
-        """The last `limit` operations of a kind, of one cluster or of all, without their steps; newest first."""
-        query = select(OperationRow).where(OperationRow.kind == kind).order_by(OperationRow.id.desc()).limit(limit)
+        """The last `limit` operations of a kind, of one cluster or of all, with their steps; newest first."""
+        query = select(OperationRow.id).where(OperationRow.kind == kind).order_by(OperationRow.id.desc()).limit(limit)
         if cluster is not None:
             query = query.where(OperationRow.cluster == cluster)
         with self._read() as session:
-            return [row.to_core([]) for row in session.scalars(query).all()]
+            return _records(session, OperationRow.id.in_(session.scalars(query).all()))[::-1]
 
     def update_operation_arguments(self, operation: str, arguments: Mapping[str, Any]) -> None:
         """Add to an operation's arguments, or replace those of the same names: a decision, before it is acted on."""

@@ -283,17 +283,49 @@ def failovers(document: Document) -> RenderableType:
     """Failovers, newest first."""
     if not document["Failovers"]:
         return Text("There was no failover.")
-    table = _table("TIME (UTC)", "FROM", "TO", "BY", "STATUS", "TLI", "GAP", "WHY")
+    lines = Text()
     for view in document["Failovers"]:
         gap_ms = view["GapMilliseconds"]
-        table.add_row(
-            view["StartTime"][:19].replace("T", " "),
-            view["From"],
-            view["To"],
-            view["RequestedBy"],
-            _state(view["Status"]),
-            str(view["Timeline"] or ""),
-            "" if gap_ms is None else f"{gap_ms:.0f} ms",
-            view["Reason"],
-        )
-    return table
+        gap = "" if gap_ms is None else f"  {gap_ms:.0f} ms without a writer"
+        timeline = "" if view["Timeline"] is None else f"  timeline {view['Timeline']}"
+        lines.append(f"{view['StartTime'][:19].replace('T', ' ')}  {view['From']} -> {view['To']}  ")
+        lines.append_text(_state(view["Status"]))
+        lines.append(f"{gap}{timeline}\n    by the {view['RequestedBy']}: {view['Reason']}\n")
+    return lines
+
+
+_DRILL_COLUMNS = {
+    "DETECT": "DetectionMilliseconds",
+    "FENCE": "FenceMilliseconds",
+    "PROMOTE": "PromotionMilliseconds",
+    "FIRST COMMIT": "FirstCommitMilliseconds",
+    "GAP": "LongestGapMilliseconds",
+}
+
+
+def drill(document: Document) -> RenderableType:
+    """The rounds of a drill with their spread; times in milliseconds from the fault on."""
+    view = document["Drill"]
+    table = _table("ROUND", *_DRILL_COLUMNS, "COMMITS", "LOST", "IN DOUBT", "READS FAILED")
+    for number, each in enumerate(view["Rounds"], 1):
+        times = [_whole(each[key]) for key in _DRILL_COLUMNS.values()]
+        lost = Text(str(each["AcknowledgedRowsLost"]), style="red" if each["AcknowledgedRowsLost"] else "green")
+        counts = str(each["CommitsAcknowledged"]), lost, str(each["RowsInDoubt"]), str(each["ReadsFailed"])
+        table.add_row(str(number), *times, *counts)
+    summary = view["Summary"]
+    for word in ("Median", "P95", "Worst") if len(view["Rounds"]) > 1 else ():
+        spreads = [summary[key] for key in _DRILL_COLUMNS.values()]
+        table.add_row(word.lower(), *(_whole(spread and spread[word]) for spread in spreads))
+    verdict = (
+        f"{summary['CommitsAcknowledged']} commits acknowledged, {summary['AcknowledgedRowsLost']} lost; "
+        f"{summary['RowsInDoubt']} in doubt, of which {summary['RowsInDoubtThere']} are there"
+    )
+    limit = view["MaxGapMilliseconds"]
+    asked = "" if limit is None else f", longest gap allowed {limit:.0f} ms"
+    passed = Text("passed" if view["Passed"] else "FAILED", style="green" if view["Passed"] else "red")
+    head = Text.assemble(f"Drill {view['Kind']} on {view['DBClusterIdentifier']}, times in ms: ", passed, asked)
+    return Group(head, Text(), table, Text(), Text(verdict))
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"

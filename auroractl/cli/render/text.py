@@ -136,3 +136,12 @@ def failovers(document: Document) -> Rows:
     """Failovers, newest first."""
     keys = ("StartTime", "DBClusterIdentifier", "From", "To", "RequestedBy", "Status", "Timeline", "GapMilliseconds")
     return [tuple(view[key] for key in (*keys, "Reason")) for view in document["Failovers"]]
+
+
+def drill(document: Document) -> Rows:
+    """The rounds of a drill."""
+    keys = (
+        "Target", "DetectionMilliseconds", "FenceMilliseconds", "PromotionMilliseconds", "FirstCommitMilliseconds",
+        "LongestGapMilliseconds", "CommitsAcknowledged", "AcknowledgedRowsLost", "RowsInDoubt", "ReadsFailed",
+    )  # fmt: skip
+    return [tuple(view[key] for key in keys) for view in document["Drill"]["Rounds"]]

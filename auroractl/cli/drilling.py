@@ -1,0 +1,72 @@
+"""drill: rehearse a failure under load and read what clients saw of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
+from auroractl.cli.render import lazy, text
+from auroractl.cli.session import leave, session, write
+from auroractl.core.durations import parse_duration_ms
+from auroractl.core.errors import ExitCode
+
+
+class DrillKind(StrEnum):
+    """What is rehearsed."""
+
+    WRITER_CRASH = "writer-crash"
+    WRITER_HANG = "writer-hang"
+    PLANNED = "planned"
+    AZ_OUTAGE = "az-outage"
+    READER_CRASH = "reader-crash"
+    STORAGE_NODE = "storage-node"
+    SUPERVISOR_CRASH = "supervisor-crash"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("drill", epilog="Example: auroractl drill writer-crash demo --rounds 5 --max-gap 2s")(drill)
+
+
+def drill(
+    context: typer.Context,
+    kind: Annotated[DrillKind, typer.Argument(help="What happens to the cluster.")],
+    name: ClusterArgument = None,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="Writing clients; half as many read.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
+    duration: Annotated[str, typer.Option(metavar="DURATION", help="Load before each fault, up to 10m.")] = "2s",
+    max_gap: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Fail where nobody could commit for longer, such as 2s.")
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw commits over time.")] = False,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Rehearse a failure under load; exit code 1 where an acknowledged row was lost or --max-gap was passed.
+
+    Clients write numbered rows through the writer endpoint into a table of their own and remember each acknowledged
+    one; afterwards every one of them must be there, and the table is dropped.
+    """
+    from auroractl.drills.drill import Drill, Kind  # noqa: PLC0415  (psycopg, which only this command needs)
+    from auroractl.drills.report import drill_view  # noqa: PLC0415
+
+    this = session(context)
+    limit_ms = None if max_gap is None else parse_duration_ms(max_gap)
+    duration_s = min(600.0, parse_duration_ms(duration) / 1000)
+    body = {"DBClusterIdentifier": this.cluster(name, cluster)}
+    chosen = this.ask("describe-status", body)["DBCluster"]["DBClusterIdentifier"]
+    with this.progress() as progress:
+        found = Drill(this.backend, chosen, progress).run(
+            Kind(kind.value), clients=clients, rounds=rounds, duration_s=duration_s
+        )
+    document = {"Drill": drill_view(chosen, Kind(kind.value), found, limit_ms)}
+    this.show(document, lazy("drill"), text.drill)
+    if plot:
+        from auroractl.cli.render.plots import commits  # noqa: PLC0415
+
+        write(commits(document))
+    if not document["Drill"]["Passed"]:
+        leave(ExitCode.FAILED)

@@ -1,0 +1,56 @@
+"""Drills on a real cluster: what they report, and that they fail where they should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.functional.conftest import Auroractl
+
+
+def drill(auroractl: Auroractl, *arguments: str) -> Any:
+    return auroractl.json("drill", *arguments, "demo", timeout_s=170)["Drill"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind", ["writer-crash", "writer-hang", "planned", "az-outage", "reader-crash", "storage-node", "supervisor-crash"]
+)
+def test_every_drill_loses_nothing_and_cleans_up(demo: Auroractl, kind: str) -> None:
+    before = demo.writer("demo")["DBInstanceIdentifier"]
+    found = drill(demo, kind)
+    (only,) = found["Rounds"]
+    assert found["Passed"] is True
+    assert only["AcknowledgedRowsLost"] == 0
+    assert only["CommitsAcknowledged"] > 0
+    assert only["Reads"] > 0
+    assert sum(only["CommitsByBucket"]) > 0
+    moved = kind in {"writer-crash", "writer-hang", "planned", "az-outage"}
+    assert (demo.writer("demo")["DBInstanceIdentifier"] != before) is moved
+    assert (only["PromotionMilliseconds"] is not None) is moved
+    with demo.connect("demo") as connection:
+        rows = connection.execute("select relname from pg_class where relname like 'auroractl_drill%'").fetchall()
+    assert rows == []
+    demo.wait_healthy("demo")
+
+
+def test_a_gap_beyond_the_limit_fails(demo: Auroractl) -> None:
+    done = demo.run("drill", "planned", "demo", "--max-gap", "1ms", "--plot")
+    assert done.returncode == 1, done.stderr
+    assert "FAILED" in done.stdout
+    assert "the fault is at the mark" in done.stdout
+    demo.wait_healthy("demo")
+
+
+def test_what_a_drill_refuses(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0")
+    done = auroractl.run("drill", "writer-crash", "demo")
+    assert done.returncode == 5
+    assert "has no reader" in done.stderr
+    assert auroractl.run("drill", "storage-node", "demo", "--max-gap", "soon").returncode == 2
+    assert auroractl.run("drill", "earthquake", "demo").returncode == 2
+    auroractl("inject-fault", "crash-storage-node", "1", "--duration", "60s")
+    done = auroractl.run("drill", "storage-node", "demo")
+    assert done.returncode == 5
+    assert "not well" in done.stderr
