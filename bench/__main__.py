@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import create, endpoint, failover, startup, volume
+from bench import create, endpoint, failover, lost_writer, startup, volume
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "create": create.run,
     "endpoint": endpoint.run,
     "failover": failover.run,
+    "lost-writer": lost_writer.run,
     "volume": volume.run,
     "refill": volume.run_refill,
     "recovery": volume.run_recovery,
