@@ -11,6 +11,7 @@ from auroractl.cli import (
     clusters,
     connecting,
     drilling,
+    endpoints,
     history,
     injecting,
     instances,
@@ -64,6 +65,7 @@ def root(
 clusters.register(app)
 instances.register(app)
 volumes.register(app)
+endpoints.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)

@@ -16,6 +16,8 @@ SINGLE_HOST = "127.0.0.1"
 _FIRST_NET, _LAST_NET = 16, 239
 _BLOCKS = (_LAST_NET - _FIRST_NET + 1) * 256
 _ENDPOINT_OFFSET = {EndpointType.WRITER: 1, EndpointType.READER: 2}
+_CUSTOM_OFFSETS = range(3, 8)
+"""Five per cluster, as on AWS."""
 _INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST = 11, 60
 
 
@@ -34,6 +36,13 @@ class AddressPlan:
     def endpoint(self, type_: EndpointType) -> Address:
         """The address of a built-in endpoint; the writer's has the cluster's port in both forms."""
         return self._address(_ENDPOINT_OFFSET[type_])
+
+    def custom_endpoints(self, taken: Collection[Address]) -> Iterator[Address]:
+        """Free addresses for custom endpoints, lowest first."""
+        for offset in _CUSTOM_OFFSETS:
+            address = self._address(offset)
+            if address not in taken:
+                yield address
 
     def instances(self, taken: Collection[Address]) -> Iterator[Address]:
         """Free addresses for instances, lowest first."""

@@ -128,6 +128,27 @@ class InstanceAlreadyExists(AuroraError):
         super().__init__(f"DBInstance {instance} already exists.", "Choose another name")
 
 
+class EndpointNotFound(AuroraError):
+    """There is no such custom endpoint."""
+
+    code = "DBClusterEndpointNotFoundFault"
+    exit_code = ExitCode.NOT_FOUND
+
+
+class EndpointAlreadyExists(AuroraError):
+    """The name of an endpoint is taken."""
+
+    code = "DBClusterEndpointAlreadyExistsFault"
+    exit_code = ExitCode.WRONG_STATE
+
+
+class EndpointQuotaExceeded(AuroraError):
+    """A cluster has as many custom endpoints as it may."""
+
+    code = "DBClusterEndpointQuotaExceededFault"
+    exit_code = ExitCode.WRONG_STATE
+
+
 class InvalidClusterState(AuroraError):
     """The cluster is not in a state in which this can be done, or is busy."""
 

@@ -27,6 +27,12 @@ class Subject(StrEnum):
     """A writer whose place nobody can take: no reader answers, or too few storage nodes can be read."""
     READER = "reader"
     STORAGE_NODE = "storage node"
+    HELD_INSTANCE = "held instance"
+    """An instance of a cluster that an operation holds."""
+
+
+BESIDE_OPERATIONS = frozenset({Subject.ENDPOINT_PROCESS, Subject.STORAGE_NODE, Subject.HELD_INSTANCE})
+"""Looked after whatever operation holds the cluster."""
 
 
 class Observed(StrEnum):
@@ -53,6 +59,7 @@ class Action(StrEnum):
     FAIL_OVER = "fail over"
     START_INSTANCE = "start instance"
     RESTART_INSTANCE = "restart instance"
+    END_INSTANCE = "end instance"
     REJOIN_READER = "rejoin reader"
     START_STORAGE_NODE = "start storage node"
     GIVE_UP = "give up"
@@ -94,6 +101,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Subject.READER, Observed.DETACHED, True, "The reader cannot be made to follow the writer; it is left alone until it is rebooted.", Action.GIVE_UP),
     Rule(Subject.STORAGE_NODE, Observed.GONE, False, "The storage node ended; it is started again.", Action.START_STORAGE_NODE),
     Rule(Subject.STORAGE_NODE, Observed.GONE, True, "The storage node keeps ending; it is tried again and again.", Action.START_STORAGE_NODE),
+    Rule(Subject.HELD_INSTANCE, Observed.SUSPENDED, False, "The process of an instance is suspended; it is ended, so that the operation that waits for it goes on or fails.", Action.END_INSTANCE),
+    Rule(Subject.HELD_INSTANCE, Observed.SUSPENDED, True, "The process of an instance is suspended again; it is ended, so that the operation that waits for it goes on or fails.", Action.END_INSTANCE),
 )  # fmt: skip
 WITHOUT_RULE: frozenset[tuple[Subject, Observed]] = frozenset(
     {
@@ -195,7 +204,8 @@ def decide(snapshot: ClusterSnapshot, *, limits: Limits, history: History, now_s
     """The rows that apply to a cluster now, on a monotonic clock.
 
     While an operation runs the operation owns the instances, and only the endpoint process and, where it leaves them
-    alone, the storage nodes are looked after. What was given up (`snapshot.failed`) is not decided again, and of a
+    alone, the storage nodes are looked after; an instance that is suspended is ended, because nothing would answer the
+    operation. What was given up (`snapshot.failed`) is not decided again, and of a
     cluster whose automation is paused nothing is.
     """
     if (
@@ -213,11 +223,10 @@ def decide(snapshot: ClusterSnapshot, *, limits: Limits, history: History, now_s
             for node in snapshot.volume.nodes
             if snapshot.volume.seen(node).pid is None and not snapshot.volume.held_down(node)
         ]
-    if snapshot.operation is None:
-        findings += [
-            (instance.identifier, _subject(snapshot, instance), _observed(snapshot, instance, limits, history, now_s))
-            for instance in snapshot.instances
-        ]
+    findings += [
+        (instance.identifier, _subject(snapshot, instance), _observed(snapshot, instance, limits, history, now_s))
+        for instance in snapshot.instances
+    ]
     decisions = []
     for name, subject, observed in findings:
         earlier = history.restarts.get(name, [])
@@ -248,6 +257,8 @@ def _could_write(snapshot: ClusterSnapshot, reader: Instance, seen: InstanceObse
 
 
 def _subject(snapshot: ClusterSnapshot, instance: Instance) -> Subject:
+    if snapshot.operation is not None:
+        return Subject.HELD_INSTANCE
     if not instance.is_writer:
         return Subject.READER
     volume = snapshot.volume

@@ -18,6 +18,13 @@ class EndpointType(StrEnum):
     CUSTOM = "CUSTOM"
 
 
+class CustomEndpointType(StrEnum):
+    """Which instances a custom endpoint may go to: readers only, or the writer too."""
+
+    READER = "READER"
+    ANY = "ANY"
+
+
 class Wanted(StrEnum):
     """What a person asked for; what is there is observed, never read from a row."""
 
@@ -101,6 +108,24 @@ class Endpoint:
     cluster: str
     type: EndpointType
     address: Address
+    custom_type: CustomEndpointType | None = None
+    """Of a custom endpoint only."""
+    static_members: tuple[str, ...] = ()
+    """Where there are any, a custom endpoint goes to these and to no others."""
+    excluded_members: tuple[str, ...] = ()
+    """Else to all that are eligible but for these, also to instances that come later."""
+
+    def may_go_to(self, instance: Instance) -> bool:
+        """Whether an instance of its cluster belongs to a custom endpoint, by its role of the moment.
+
+        AWS: a reader that is promoted leaves a READER endpoint, and a writer that becomes a reader may join it
+        (Aurora User Guide, "Membership rules for custom endpoints").
+        """
+        if self.custom_type is CustomEndpointType.READER and instance.is_writer:
+            return False
+        if self.static_members:
+            return instance.identifier in self.static_members
+        return instance.identifier not in self.excluded_members
 
 
 @dataclass(frozen=True, slots=True)

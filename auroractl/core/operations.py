@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -47,8 +47,8 @@ class StepRecord:
     position: int
     name: str
     status: StepStatus
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: datetime | None = field(default=None, compare=False)
+    finished_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auroractl.core.model import Address, ClusterSnapshot, EndpointType, Phase, Wanted
+from auroractl.core.model import Address, ClusterSnapshot, Endpoint, EndpointType, Phase, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def routing_table(
 
     Writer connections go to the writer while it answers and are held otherwise. Reader connections go in turn to the
     readers that answer, and to the writer where there is none (AWS: "if the cluster contains only a primary
-    instance, the reader endpoint connects to it"). Instances in `without` are cut off; those in `draining` keep their
+    instance, the reader endpoint connects to it"). A custom endpoint goes to its members and to nobody else. Instances in `without` are cut off; those in `draining` keep their
     open connections only.
     """
     closed = set(without)
@@ -111,25 +111,35 @@ def routing_table(
         if writer and writer.identifier not in quiet and snapshot.seen(writer.identifier).accepting
         else ()
     )
-    reader_members = tuple(
-        reader.identifier
+    serving_readers = [
+        reader
         for reader in snapshot.readers
         if reader.identifier not in quiet
         and reader.wanted is Wanted.RUNNING
         and reader.phase is not Phase.DELETING
         and snapshot.seen(reader.identifier).accepting
-    )
-    members = {EndpointType.WRITER: writer_members, EndpointType.READER: reader_members or writer_members}
+    ]
+    reader_members = tuple(reader.identifier for reader in serving_readers)
+    serving = [*([writer] if writer and writer_members else []), *serving_readers]
+
+    def members(endpoint: Endpoint) -> tuple[str, ...]:
+        match endpoint.type:
+            case EndpointType.WRITER:
+                return writer_members
+            case EndpointType.READER:
+                return reader_members or writer_members
+            case EndpointType.CUSTOM:
+                return tuple(each.identifier for each in serving if endpoint.may_go_to(each))
+
     return RoutingTable(
         routes=tuple(
             Route(
                 endpoint.identifier,
                 endpoint.address,
-                members[endpoint.type],
+                members(endpoint),
                 writes=endpoint.type is EndpointType.WRITER,
             )
             for endpoint in snapshot.endpoints
-            if endpoint.type in members
         ),
         instances={
             instance.identifier: instance.address

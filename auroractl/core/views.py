@@ -117,10 +117,10 @@ def endpoint_view(snapshot: ClusterSnapshot, endpoint: Endpoint) -> View:
         "Endpoint": endpoint.address.host,
         "Port": endpoint.address.port,
         "EndpointType": endpoint.type.value,
-        "CustomEndpointType": None,
+        "CustomEndpointType": endpoint.custom_type.value if endpoint.custom_type else None,
         "Status": status.AVAILABLE if process.responding else "inactive",
-        "StaticMembers": [],
-        "ExcludedMembers": [],
+        "StaticMembers": list(endpoint.static_members),
+        "ExcludedMembers": list(endpoint.excluded_members),
         "Connections": process.connections.get(endpoint.identifier),
     }
 

@@ -80,6 +80,15 @@ class Drill:
     def _status(self) -> Any:
         return self._ask("describe-status", DBClusterIdentifier=self._cluster)
 
+    def _well(self) -> bool:
+        cluster = self._status()["DBCluster"]
+        return bool(cluster["Health"] == "ok" and cluster["Operation"] is None)
+
+    def _moved(self, writer: str) -> bool:
+        """Whether another instance writes; a fault that was not noticed yet looks like a cluster that is well."""
+        instances = self._status()["DBInstances"]
+        return any(each["IsClusterWriter"] and each["DBInstanceIdentifier"] != writer for each in instances)
+
     def _require_well(self, kind: Kind) -> None:
         status = self._status()
         if status["DBCluster"]["Health"] != "ok":
@@ -106,7 +115,7 @@ class Drill:
             time.sleep(duration_s)
             began_at, began_s = datetime.now(UTC), time.monotonic()
             target, undo = self._inject(kind)
-            self._wait(lambda: undo() and self._status()["DBCluster"]["Health"] == "ok", "to be well again")
+            self._wait(lambda: undo() and self._well(), "to be well again")
             healthy_s = time.monotonic()
             before = load.commits()
             self._wait(lambda: load.commits() >= before + clients, "to acknowledge commits")
@@ -136,8 +145,10 @@ class Drill:
         match kind:
             case Kind.WRITER_CRASH:
                 self._fault("crash-instance", name)
+                return name, lambda: self._moved(name)
             case Kind.WRITER_HANG:
                 self._fault("hang-instance", name)
+                return name, lambda: self._moved(name)
             case Kind.PLANNED:
                 self._ask(
                     "failover", DBClusterIdentifier=self._cluster, TargetDBInstanceIdentifier=None, AllowDataLoss=False
@@ -165,9 +176,7 @@ class Drill:
     def _restore(self, zone: str, writer: str) -> bool:
         """Once another instance writes, the zone comes back."""
         status = self._status()
-        if any(each["IsClusterWriter"] and each["DBInstanceIdentifier"] == writer for each in status["DBInstances"]):
-            return False
-        if status["DBCluster"]["Operation"] is not None:
+        if not self._moved(writer) or status["DBCluster"]["Operation"] is not None:
             return False
         if any(fault["Target"] == zone for fault in status["StorageVolume"]["Faults"]):
             self._fault("restore", zone)

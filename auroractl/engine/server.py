@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,18 +81,21 @@ class Server:
             time.sleep(_LOCKED_POLL_S)
         return self.pid() or pid
 
-    def start(self, timeout_s: float) -> int:
+    def start(self, timeout_s: float, worth_waiting: Callable[[], bool] = lambda: True) -> int:
         """Start the server, wait until it accepts connections (a standby: until it is consistent), return its id.
 
         The server is started directly and its pid file watched, because pg_ctl looks only ten times a second.
-        Raises EngineError with the end of the log where it ends, TimedOut where it is not ready in time.
+        Raises EngineError with the end of the log where it ends, TimedOut where it is not ready in time or is no longer
+        `worth_waiting` for.
         """
         size = self.log.stat().st_size if self.log.exists() else 0
         pid = self.begin_start()
-        self.wait_ready(pid, timeout_s, size)
+        self.wait_ready(pid, timeout_s, size, worth_waiting)
         return pid
 
-    def wait_ready(self, pid: int, timeout_s: float, log_offset: int = 0) -> None:
+    def wait_ready(
+        self, pid: int, timeout_s: float, log_offset: int = 0, worth_waiting: Callable[[], bool] = lambda: True
+    ) -> None:
         """Wait until the started server accepts connections. Raises as `start` does."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -108,10 +112,10 @@ class Server:
                     f"The server of {self.name} ended while starting: {tail(self.log, 5, log_offset)}",
                     f"Its log is {self.log}",
                 )
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not worth_waiting():
                 state = lines[_STATUS_LINE].strip() if lines[_STATUS_LINE:] else "no status"
                 raise TimedOut(
-                    f"The server of {self.name} was not ready within {timeout_s:g} s (last seen: {state}).",
+                    f"The server of {self.name} was not ready in time (last seen: {state}).",
                     f"Its log is {self.log}",
                 )
             time.sleep(_READY_POLL_S)

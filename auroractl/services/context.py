@@ -57,6 +57,8 @@ class Context:
         self.failed: dict[str, str] = {}
         """Why something is no longer restarted, by `CLUSTER/NAME`."""
         self.started_at = self.now()
+        self.broken_on_purpose: set[tuple[str, str]] = set()
+        """Cluster and instance that a person has just injected a fault into: that does not count as keeping to end."""
         self.repairs_paused = False
         """Set while everything is being ended on purpose."""
         self._on_change = on_change

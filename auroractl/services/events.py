@@ -45,6 +45,7 @@ VOLUME_GROWN = EventKind("AURORACTL-EVENT-0014", CLUSTER, ("notification",))
 VOLUME_FULL = EventKind("AURORACTL-EVENT-0015", CLUSTER, ("low storage", "availability"))
 VOLUME_RESUMED = EventKind("AURORACTL-EVENT-0016", CLUSTER, ("low storage", "recovery"))
 FAULT = EventKind("AURORACTL-EVENT-0017", CLUSTER, ("notification",))
+ENDPOINT = EventKind("AURORACTL-EVENT-0019", CLUSTER, ("configuration change",))
 AUTOMATION = EventKind("AURORACTL-EVENT-0018", CLUSTER, ("notification",))
 GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
 

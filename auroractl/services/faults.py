@@ -118,6 +118,7 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
                 context.installation.receiver(node).kill()
     for instance in context.repository.instances(cluster):
         if instance.availability_zone == zone:
+            context.broken_on_purpose.add((cluster, instance.identifier))
             context.installation.server(instance).kill()
     return _done(context, cluster, zone, "Availability Zone cut off", fault)
 
@@ -125,6 +126,7 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
 def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
     """SIGKILL every process of an instance's server."""
     found = find_instance(context, cluster, instance)
+    context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).kill()
     return _done(context, cluster, found.identifier, "Instance killed", None)
 
@@ -132,6 +134,7 @@ def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
 def hang_instance(context: Context, cluster: str, instance: str) -> Injected:
     """SIGSTOP every process of an instance's server; the supervisor ends and replaces what stays frozen."""
     found = find_instance(context, cluster, instance)
+    context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).suspend()
     return _done(context, cluster, found.identifier, "Instance frozen", None)
 

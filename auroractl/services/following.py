@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from auroractl.core.errors import AuroraError, EngineError, TimedOut
 from auroractl.core.model import Address, Instance
 from auroractl.engine import sql, standby
+from auroractl.process.liveness import suspended
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,12 @@ def start_writer(context: Context, writer: Instance) -> None:
     server.start(context.settings.start_timeout_s)
 
 
-def start_reader(context: Context, reader: Instance, writer: Instance) -> None:
+def start_reader(
+    context: Context, reader: Instance, writer: Instance, worth_waiting: Callable[[], bool] = lambda: True
+) -> None:
     """Start a reader on the data it has and have it follow the writer; a running one is pointed at the writer.
+
+    A reader may have to get log before it is consistent; `worth_waiting` tells whether it still can.
 
     Raises EngineError where it has no data or does not start.
     """
@@ -50,7 +56,15 @@ def start_reader(context: Context, reader: Instance, writer: Instance) -> None:
     context.configure(reader, writer.address)
     if running:
         server.reload()
-    server.start(context.settings.start_timeout_s)
+    server.start(context.settings.start_timeout_s, worth_waiting)
+
+
+def ended_as_writer(context: Context, instance: Instance) -> bool:
+    """Whether a stopped instance's data is that of a writer that crashed; one that was shut down cleanly is not."""
+    server = context.installation.server(instance)
+    if server.pid() is not None or not (server.data / "PG_VERSION").exists():
+        return False
+    return server.control_data()["Database cluster state"] == "in production"
 
 
 def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bool = False) -> str:
@@ -78,7 +92,17 @@ def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bo
 
 
 def _as_it_is(context: Context, reader: Instance, writer: Instance) -> None:
-    start_reader(context, reader, writer)
+    start_reader(context, reader, writer, _lives(context, writer))
+
+
+def _lives(context: Context, writer: Instance) -> Callable[[], bool]:
+    """Whether a writer can still send its log: one that is gone or frozen meanwhile would be waited for in vain."""
+
+    def lives() -> bool:
+        pid = context.installation.server(writer).pid()
+        return pid is not None and not suspended(pid)
+
+    return lives
 
 
 def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
@@ -89,7 +113,7 @@ def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
         # What was rewound is consistent once it has the log up to where the writer would have written next, which
         # an idle writer may take a quarter of a minute to write.
         sql.write_something(connection)
-    start_reader(context, reader, writer)
+    start_reader(context, reader, writer, _lives(context, writer))
 
 
 def _require_older_timeline(context: Context, reader: Instance, writer: Instance) -> None:
@@ -103,7 +127,7 @@ def _require_older_timeline(context: Context, reader: Instance, writer: Instance
 
 def _copied(context: Context, reader: Instance, writer: Instance) -> None:
     copy_from_writer(context, reader, writer.address)
-    start_reader(context, reader, writer)
+    start_reader(context, reader, writer, _lives(context, writer))
 
 
 def copy_from_writer(context: Context, reader: Instance, source: Address) -> None:

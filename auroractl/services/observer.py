@@ -23,6 +23,7 @@ from auroractl.services.installation import Installation
 
 log = logging.getLogger(__name__)
 
+_SUSPENDED = "its server process is suspended"
 _USED_BYTES_INTERVAL_S = 1.0
 _USED_BYTES_SHARE = 0.02
 """Of the time may go into adding up sizes, which takes longer the more tables there are."""
@@ -137,9 +138,7 @@ class Observer:
             self._exits.watch(pid)
             if suspended(pid):
                 # Its other processes still answer on kept connections; new ones get no answer.
-                seen = InstanceObservation(
-                    at=datetime.now(UTC), pid=pid, suspended=True, detail="its server process is suspended"
-                )
+                seen = InstanceObservation(at=datetime.now(UTC), pid=pid, suspended=True, detail=_SUSPENDED)
             else:
                 seen = self._ask(instance, probe, pid)
         return self._remember(instance, look, seen)
@@ -226,6 +225,9 @@ class Observer:
                 )
             if seen.pid is not None and not alive(seen.pid):
                 seen = InstanceObservation(at=datetime.now(UTC), detail="its server process ended")
+            elif seen.pid is not None and not seen.suspended and suspended(seen.pid):
+                # A look that began before is still waiting for an answer.
+                seen = replace(seen, accepting=False, suspended=True, detail=_SUSPENDED)
             answer = self._writers.get(instance.cluster)
             progress = answer.standbys.get(instance.identifier) if answer else None
             if progress is not None and seen.in_recovery:

@@ -28,6 +28,8 @@ def carry_out(context: Context, cluster: str, decision: Decision) -> None:
                 process.wait_ready(process.begin_start())
             case Action.FAIL_OVER:
                 failover.fail_over(context, cluster, comment)
+            case Action.END_INSTANCE:
+                context.installation.server(context.instance(decision.name)).kill()
             case Action.RESTART_INSTANCE:
                 instance = context.instance(decision.name)
                 context.installation.server(instance).kill()
@@ -60,8 +62,14 @@ def _start_node(context: Context, cluster: str, identifier: str) -> None:
 
 
 def _start_reader(context: Context, reader: Instance) -> None:
-    """On the data it has; where that is gone or does not start, a new copy of the writer."""
+    """On the data it has; where that is gone or does not start, a new copy of the writer.
+
+    One that ended as the writer has a history of its own and is rewound first.
+    """
     writer = context.writer(reader.cluster)
+    if following.ended_as_writer(context, reader):
+        following.rejoin(context, reader, writer, diverged=True)
+        return
     try:
         following.start_reader(context, reader, writer)
     except AuroraError as error:

@@ -19,7 +19,17 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
+from auroractl.core.model import (
+    Address,
+    Cluster,
+    CustomEndpointType,
+    Endpoint,
+    EndpointType,
+    Event,
+    Instance,
+    Phase,
+    Wanted,
+)
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.core.quorum import Membership
 from auroractl.core.storage import FaultKind, NodeKind
@@ -72,6 +82,7 @@ class Base(DeclarativeBase):
                 Wanted,
                 Phase,
                 EndpointType,
+                CustomEndpointType,
                 OperationKind,
                 OperationStatus,
                 StepStatus,
@@ -214,6 +225,9 @@ class EndpointRow(Base):
     type: Mapped[EndpointType]
     host: Mapped[str]
     port: Mapped[int]
+    custom_type: Mapped[CustomEndpointType | None]
+    static_members: Mapped[list[str]] = mapped_column(server_default="[]")
+    excluded_members: Mapped[list[str]] = mapped_column(server_default="[]")
 
     @classmethod
     def from_core(cls, endpoint: Endpoint) -> EndpointRow:
@@ -224,11 +238,22 @@ class EndpointRow(Base):
             type=endpoint.type,
             host=endpoint.address.host,
             port=endpoint.address.port,
+            custom_type=endpoint.custom_type,
+            static_members=list(endpoint.static_members),
+            excluded_members=list(endpoint.excluded_members),
         )
 
     def to_core(self) -> Endpoint:
         """The endpoint that the row says."""
-        return Endpoint(self.identifier, self.cluster, self.type, Address(self.host, self.port))
+        return Endpoint(
+            self.identifier,
+            self.cluster,
+            self.type,
+            Address(self.host, self.port),
+            self.custom_type,
+            tuple(self.static_members),
+            tuple(self.excluded_members),
+        )
 
 
 class OperationRow(Base):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from auroractl.core.errors import (
@@ -57,6 +57,31 @@ class Repository(VolumeRepository):
         query = select(EndpointRow).where(EndpointRow.cluster == cluster).order_by(EndpointRow.id)
         with self._read() as session:
             return [row.to_core() for row in session.scalars(query)]
+
+    def add_endpoint(self, endpoint: Endpoint) -> None:
+        """Record one more endpoint. Raises ClusterNotFound, StateError for an address that is taken."""
+        with self._write() as session:
+            _cluster(session, endpoint.cluster)
+            _require_free_addresses(session, [endpoint.address])
+            session.add(EndpointRow.from_core(endpoint))
+
+    def change_endpoint(self, endpoint: Endpoint) -> None:
+        """Record what an endpoint goes to from now on; nothing where it is gone."""
+        with self._write() as session:
+            row = session.scalar(_endpoint(endpoint.cluster, endpoint.identifier))
+            if row is not None:
+                row.custom_type = endpoint.custom_type
+                row.static_members, row.excluded_members = (
+                    list(endpoint.static_members),
+                    list(endpoint.excluded_members),
+                )
+
+    def delete_endpoint(self, endpoint: Endpoint) -> None:
+        """Forget an endpoint."""
+        with self._write() as session:
+            row = session.scalar(_endpoint(endpoint.cluster, endpoint.identifier))
+            if row is not None:
+                session.delete(row)
 
     def create_cluster(
         self, cluster: Cluster, instances: Sequence[Instance], endpoints: Sequence[Endpoint], operation: OperationRecord
@@ -243,6 +268,10 @@ def _cluster(session: Session, identifier: str) -> ClusterRow:
     if row is None:
         raise ClusterNotFound(identifier, list(session.scalars(select(ClusterRow.identifier).order_by("identifier"))))
     return row
+
+
+def _endpoint(cluster: str, identifier: str) -> Select[EndpointRow]:
+    return select(EndpointRow).where(EndpointRow.cluster == cluster, EndpointRow.identifier == identifier)
 
 
 def _names(session: Session, cluster: str | None) -> list[str]:

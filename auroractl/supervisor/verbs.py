@@ -9,9 +9,11 @@ from typing import Any
 
 from auroractl import __version__
 from auroractl.core import views
+from auroractl.core.model import CustomEndpointType, Endpoint
 from auroractl.core.status import cluster_status
 from auroractl.services import (
     create_cluster,
+    custom_endpoints,
     delete_cluster,
     describe,
     failover,
@@ -77,6 +79,43 @@ def _describe_instances(context: Context, body: Body, _progress: Progress, _answ
 
 def _describe_endpoints(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return {"DBClusterEndpoints": describe.describe_endpoints(context, body["DBClusterIdentifier"])}
+
+
+def _create_endpoint(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    endpoint = custom_endpoints.create_endpoint(
+        context,
+        _name(context, body),
+        body["DBClusterEndpointIdentifier"],
+        CustomEndpointType(body["EndpointType"]),
+        body["StaticMembers"] or [],
+        body["ExcludedMembers"] or [],
+    )
+    return _endpoint_document(context, endpoint)
+
+
+def _modify_endpoint(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    endpoint = custom_endpoints.modify_endpoint(
+        context,
+        body["DBClusterEndpointIdentifier"],
+        CustomEndpointType(body["EndpointType"]) if body["EndpointType"] else None,
+        body["StaticMembers"],
+        body["ExcludedMembers"],
+    )
+    return _endpoint_document(context, endpoint)
+
+
+def _delete_endpoint(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    endpoint = custom_endpoints.find_endpoint(context, body["DBClusterEndpointIdentifier"])
+    document = _endpoint_document(context, endpoint)
+    custom_endpoints.delete_endpoint(context, endpoint.identifier)
+    return {"DBClusterEndpoints": [{**document["DBClusterEndpoints"][0], "Status": "deleting"}]}
+
+
+def _endpoint_document(context: Context, endpoint: Endpoint) -> Any:
+    views_ = describe.describe_endpoints(context, endpoint.cluster)
+    return {
+        "DBClusterEndpoints": [each for each in views_ if each["DBClusterEndpointIdentifier"] == endpoint.identifier]
+    }
 
 
 def _describe_status(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -273,6 +312,9 @@ VERBS: dict[str, Verb] = {
     "storage-autogrow": _storage_autogrow,
     "scrub-volume": _scrub_volume,
     "replace-storage-node": _replace_storage_node,
+    "create-endpoint": _create_endpoint,
+    "modify-endpoint": _modify_endpoint,
+    "delete-endpoint": _delete_endpoint,
     "inject-fault": _inject_fault,
     "pause-automation": _pause_automation,
     "describe-events": _describe_events,

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
-from auroractl.core.health import Action, Decision, History, Limits, Subject, decide
+from auroractl.core.health import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.core.model import Cluster, Phase, Wanted
 from auroractl.process.programs import reap
 from auroractl.services import repair, volume_watch
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 _REPAIRS_AT_ONCE = 4
 _STANDSTILL_S = 2.0
-_BESIDE_OPERATIONS = frozenset({Subject.ENDPOINT_PROCESS, Subject.STORAGE_NODE})
-"""Started again whatever operation holds the cluster."""
 
 
 class WatchLoop:
@@ -117,15 +115,20 @@ class WatchLoop:
         name = cluster.identifier
         snapshot = self._context.snapshot(cluster)
         now_s = time.monotonic()
-        self._history[name].note(snapshot, now_s)
+        history = self._history[name]
+        for instance in snapshot.instances:
+            if (name, instance.identifier) in self._context.broken_on_purpose:
+                self._context.broken_on_purpose.discard((name, instance.identifier))
+                history.restarts.pop(instance.identifier, None)
+        history.note(snapshot, now_s)
+        if self._context.repairs_paused:
+            return
         volume_watch.attend(self._context, snapshot)
         try:
             self._context.publish_routes(name)
         except AuroraError as error:
             log.warning("%s: the endpoint process refused its routes: %s", name, error)
-        if self._context.repairs_paused:
-            return
-        for decision in decide(snapshot, limits=self._limits, history=self._history[name], now_s=now_s):
+        for decision in decide(snapshot, limits=self._limits, history=history, now_s=now_s):
             self._begin(name, decision)
 
     def _begin(self, cluster: str, decision: Decision) -> None:
@@ -139,7 +142,7 @@ class WatchLoop:
     def _repair(self, cluster: str, decision: Decision) -> None:
         try:
             # A failover is an operation and holds the cluster itself.
-            if decision.rule.subject in _BESIDE_OPERATIONS or decision.rule.action is Action.FAIL_OVER:
+            if decision.rule.subject in BESIDE_OPERATIONS or decision.rule.action is Action.FAIL_OVER:
                 self._carry_out(cluster, decision)
             else:
                 with self._context.locks.repair(cluster) as free:

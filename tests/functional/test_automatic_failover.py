@@ -184,6 +184,22 @@ def test_a_writer_that_dies_during_scale_readers_is_replaced(auroractl: Auroract
     assert auroractl.writer("demo")["DBInstanceIdentifier"] != writer["DBInstanceIdentifier"]
 
 
+def test_a_new_writer_that_freezes_while_the_old_one_comes_back(auroractl: Auroractl) -> None:
+    """The operation that brings the old writer back must not wait for the frozen one until its time is up."""
+    auroractl("create-cluster", "demo", "--readers", "1")
+    writer = auroractl.writer("demo")
+    with Ledger(auroractl.uri("demo"), clients=4) as ledger:
+        wait_for_progress(ledger, 5)
+        os.kill(writer["ProcessId"], signal.SIGKILL)
+        wait_for_another_writer(auroractl, writer)
+        auroractl("inject-fault", "hang-instance", "writer")
+        began_s = time.monotonic()
+        wait_until("an instance to be seen frozen", lambda: auroractl.cluster("demo")["Health"] != "ok", 5)
+        auroractl.wait_healthy("demo")
+        assert time.monotonic() - began_s < 30
+    assert ledger.missing() == set()
+
+
 def test_every_instance_killed_at_once_comes_back_in_place(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "1")
     with auroractl.connect("demo") as connection:

@@ -74,13 +74,15 @@ def test_every_finding_has_one_rule_with_a_sentence_or_is_left_alone_on_purpose(
     assert len(rules) == len(RULES)
     for rule in RULES:
         assert rule.comment.endswith(".")
-        assert (rule.action is Action.GIVE_UP) is (rule.exhausted and rule.subject is not Subject.STORAGE_NODE)
+        never_left_alone = rule.subject in {Subject.STORAGE_NODE, Subject.HELD_INSTANCE}
+        assert (rule.action is Action.GIVE_UP) is (rule.exhausted and not never_left_alone)
     instances = {
         Subject.WRITER: set(Observed) - {Observed.WELL, Observed.DETACHED},
         Subject.LONE_WRITER: set(Observed) - {Observed.WELL, Observed.DETACHED},
         Subject.READER: set(Observed) - {Observed.WELL},
         Subject.ENDPOINT_PROCESS: {Observed.GONE},
         Subject.STORAGE_NODE: {Observed.GONE},
+        Subject.HELD_INSTANCE: {Observed.SUSPENDED},
     }
     for subject, observations in instances.items():
         for observed, exhausted in itertools.product(observations, (False, True)):
@@ -145,6 +147,17 @@ def test_an_operation_owns_the_instances_and_only_the_endpoint_process_is_looked
         endpoint_process=EndpointProcessObservation(at=NOW),
     )
     assert decided(base) == {"endpoint-process": Action.START_ENDPOINT_PROCESS}
+
+
+@pytest.mark.parametrize("kind", list(OperationKind))
+def test_a_frozen_instance_does_not_hold_up_an_operation(kind: OperationKind) -> None:
+    base = replace(
+        snapshot(suspended(1), suspended(2), silent(3)),
+        volume=volume(),
+        operation=RunningOperation("x", kind.value, NOW),
+    )
+    assert decided(base) == {"i1": Action.END_INSTANCE, "i2": Action.END_INSTANCE}
+    assert decided(base, long=False) == {}
 
 
 @pytest.mark.parametrize("phase", [Phase.CREATING, Phase.DELETING, Phase.STOPPING])
