@@ -13,7 +13,7 @@ from bench.verdict import Figure
 
 CLIENTS = 8
 LOAD_S = 1.0
-ROUNDS = {Kind.WRITER_CRASH: 30, Kind.WRITER_HANG: 10, Kind.PLANNED: 20, Kind.AZ_OUTAGE: 10}
+ROUNDS = {Kind.WRITER_CRASH: 30, Kind.WRITER_HANG: 8, Kind.PLANNED: 20, Kind.AZ_OUTAGE: 8}
 LIMITS_S = {
     Kind.WRITER_CRASH: (0.6, 1.5),
     Kind.WRITER_HANG: (2.5, None),

@@ -13,6 +13,8 @@ import pytest
 from auroractl.core import routing, status, topology
 from auroractl.core.addresses import AddressPlan, block_candidates
 from auroractl.core.model import (
+    CustomEndpointType,
+    Endpoint,
     EndpointProcessObservation,
     EndpointType,
     Instance,
@@ -152,3 +154,31 @@ def test_the_way_back_ends_with_the_point_of_no_return() -> None:
     for started in range(len(names) + 1):
         expected = Recovery.FINISH if started >= 3 else Recovery.UNDO
         assert recovery(names[:started], "c") is expected
+
+
+@pytest.mark.parametrize("states", list(itertools.product("wg", repeat=3)))
+@pytest.mark.parametrize("custom_type", list(CustomEndpointType))
+@pytest.mark.parametrize(("static", "excluded"), [((), ()), (("i1", "i2"), ()), ((), ("i2",))])
+def test_custom_endpoints_go_to_their_members_that_answer_and_to_nobody_else(
+    states: tuple[str, ...], custom_type: CustomEndpointType, static: tuple[str, ...], excluded: tuple[str, ...]
+) -> None:
+    base = snapshot(*({"w": well(n), "g": gone()}[state] for n, state in enumerate(states, 1)))
+    address = next(AddressPlan("127.20.30", 5432).custom_endpoints(()))
+    custom = Endpoint("reports", "demo", EndpointType.CUSTOM, address, custom_type, static, excluded)
+    table = routing.routing_table(
+        replace(base, endpoints=(*base.endpoints, custom)), connections_max=10, hold_timeout_s=1.0
+    )
+    eligible = {"i1", "i2", "i3"} if custom_type is CustomEndpointType.ANY else {"i2", "i3"}
+    wanted = eligible & set(static) if static else eligible - set(excluded)
+    answering = {f"i{n}" for n, state in enumerate(states, 1) if state == "w"}
+    assert set(table.routes[2].members) == wanted & answering
+    assert not table.routes[2].writes
+
+
+def test_five_custom_endpoints_have_addresses_of_their_own() -> None:
+    for plan in (AddressPlan("127.20.30", 5432), AddressPlan("", 20_000)):
+        found = list(plan.custom_endpoints(()))
+        assert len(set(found)) == 5
+        assert not set(found) & {plan.endpoint(EndpointType.WRITER), plan.endpoint(EndpointType.READER)}
+        assert not set(found) & set(itertools.islice(plan.instances(()), 16))
+        assert next(plan.custom_endpoints(found[:2])) == found[2]
