@@ -1,0 +1,136 @@
+"""Random faults every few seconds under load: nothing acknowledged is lost, and the cluster is well in the end.
+
+`AURORACTL_SOAK_S` and `AURORACTL_SOAK_SEED` make it longer or another one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+import psycopg
+import pytest
+
+from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.ledger import Ledger
+from tests.functional.test_volume import wait_for_progress
+
+SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "75"))
+SEED = os.environ.get("AURORACTL_SOAK_SEED", "20261123")
+BUSY = {0, 1, 5, 6, 7}
+"""Exit codes that a command may have on a cluster that is being broken; 3 and 70 would be ours."""
+
+
+class DirectWriters:
+    """Clients that write to every instance past the endpoints: a second writer would acknowledge what is lost later."""
+
+    def __init__(self, auroractl: Auroractl) -> None:
+        self.acknowledged: set[tuple[int, int]] = set()
+        self._uris = [auroractl.uri("demo", "--instance", f"demo-instance-{number}") for number in (1, 2, 3)]
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(len(self._uris))]
+
+    def __enter__(self) -> DirectWriters:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _write(self, which: int) -> None:
+        client, number = 100 + which, 0
+        while not self._stopping.is_set():
+            try:
+                with psycopg.connect(
+                    self._uris[which], autocommit=True, connect_timeout=2, tcp_user_timeout=3000, keepalives_idle=2
+                ) as connection:
+                    while not self._stopping.wait(0.02):
+                        number += 1
+                        connection.execute("insert into ledger values (%s, %s)", (client, number))
+                        self.acknowledged.add((client, number))
+            except psycopg.Error:
+                self._stopping.wait(0.1)
+
+
+class Faults:
+    """What happens to the cluster, in an order that the seed gives."""
+
+    def __init__(self, auroractl: Auroractl, source: random.Random) -> None:
+        self._auroractl, self._random = auroractl, source
+        self.done: list[str] = []
+        self._kinds: list[Callable[[], None]] = [
+            self.crash, self.hang_writer, self.zone, self.nodes, self.supervisor, self.endpoint_process, self.planned,
+            self.scale,
+        ]  # fmt: skip
+
+    def next(self) -> None:
+        kind = self._random.choice(self._kinds)
+        self.done.append(kind.__name__)
+        kind()
+
+    def _run(self, *arguments: str) -> None:
+        done = self._auroractl.run(*arguments, timeout_s=120)
+        assert done.returncode in BUSY or "The supervisor ended" in done.stderr, (arguments, done, self.done)
+
+    def crash(self) -> None:
+        name = self._random.choice(self._auroractl.instances("demo"))["DBInstanceIdentifier"]
+        self._run("inject-fault", "crash-instance", name)
+
+    def hang_writer(self) -> None:
+        self._run("inject-fault", "hang-instance", "writer")
+
+    def zone(self) -> None:
+        self._run("inject-fault", "az-outage", f"us-east-1{self._random.choice('abc')}", "--duration", "3s")
+
+    def nodes(self) -> None:
+        for number in self._random.sample(range(1, 7), self._random.randint(1, 3)):
+            self._run("inject-fault", "crash-storage-node", str(number), "--duration", "2s")
+
+    def supervisor(self) -> None:
+        os.kill(self._auroractl.supervisor_pid(), signal.SIGKILL)
+
+    def endpoint_process(self) -> None:
+        pid = self._auroractl.cluster("demo")["EndpointProcessId"]
+        if pid is not None:
+            psutil.Process(pid).kill()
+
+    def planned(self) -> None:
+        self._run("failover", "demo")
+
+    def scale(self) -> None:
+        readers = len(self._auroractl.readers("demo"))
+        self._run("scale-readers", "demo", *(("--add", "1") if readers < 3 else ("--remove", "1")))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SOAK_S + 240)
+def test_random_faults_lose_nothing(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo")
+    faults = Faults(auroractl, random.Random(SEED))
+    with Ledger(auroractl.uri("demo"), clients=4) as ledger, DirectWriters(auroractl) as direct:
+        wait_for_progress(ledger, 10)
+        end_s = time.monotonic() + SOAK_S
+        while time.monotonic() < end_s:
+            faults.next()
+            time.sleep(random.Random(len(faults.done)).uniform(0.5, 4.0))
+        wait_until(
+            f"the cluster to be well after {faults.done}", lambda: auroractl.cluster("demo")["Health"] == "ok", 120, 0.2
+        )
+        wait_for_progress(ledger, 30)
+    ledger.acknowledged |= direct.acknowledged
+    assert ledger.missing() == set(), faults.done
+    assert len(faults.done) >= SOAK_S / 8
+    instances = auroractl.instances("demo")
+    postmasters = [line for line in auroractl.processes() if "bin/postgres -D" in line]
+    assert len(postmasters) == len(instances), postmasters
+    assert sum("pg_receivewal" in line for line in auroractl.processes()) == 6
+    assert psutil.Process(auroractl.supervisor_pid()).memory_info().rss < 250 * 1024**2
+    assert auroractl.rows("select count(*) from operation where status = 'running'") == [(0,)]
