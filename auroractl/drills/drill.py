@@ -24,6 +24,10 @@ _SETTLE_S = 0.5
 BUCKET_S = 0.05
 
 
+Aim = tuple[str, Callable[[], object], Callable[[], bool]]
+"""On whom a fault is, what brings it about, and what tells that it was noticed and ends one that lasts."""
+
+
 class Kind(StrEnum):
     """What is rehearsed."""
 
@@ -113,9 +117,10 @@ class Drill:
         load.start()
         try:
             time.sleep(duration_s)
+            target, act, over = self._aim(kind)
             began_at, began_s = datetime.now(UTC), time.monotonic()
-            target, undo = self._inject(kind)
-            self._wait(lambda: undo() and self._well(), "to be well again")
+            act()
+            self._wait(lambda: over() and self._well(), "to be well again")
             healthy_s = time.monotonic()
             before = load.commits()
             self._wait(lambda: load.commits() >= before + clients, "to acknowledge commits")
@@ -136,39 +141,34 @@ class Drill:
                 )
             time.sleep(_POLL_S)
 
-    def _inject(self, kind: Kind) -> tuple[str, Callable[[], bool]]:
-        """Do it; returns on whom, and what ends a fault that lasts (called until it says that it has)."""
+    def _aim(self, kind: Kind) -> Aim:
+        """What a drill does to the cluster as it is now."""
         instances = self._status()["DBInstances"]
         writer = next(each for each in instances if each["IsClusterWriter"])
-        name = str(writer["DBInstanceIdentifier"])
-        readers = [each for each in instances if not each["IsClusterWriter"]]
+        name, zone = str(writer["DBInstanceIdentifier"]), str(writer["AvailabilityZone"])
         match kind:
             case Kind.WRITER_CRASH:
-                self._fault("crash-instance", name)
-                return name, lambda: self._moved(name)
+                aim: Aim = name, lambda: self._fault("crash-instance", name), lambda: self._moved(name)
             case Kind.WRITER_HANG:
-                self._fault("hang-instance", name)
-                return name, lambda: self._moved(name)
+                aim = name, lambda: self._fault("hang-instance", name), lambda: self._moved(name)
             case Kind.PLANNED:
-                self._ask(
-                    "failover", DBClusterIdentifier=self._cluster, TargetDBInstanceIdentifier=None, AllowDataLoss=False
-                )
+                aim = name, self._fail_over, lambda: self._moved(name)
             case Kind.AZ_OUTAGE:
-                zone = str(writer["AvailabilityZone"])
-                self._fault("az-outage", zone)
-                return zone, lambda: self._restore(zone, name)
+                aim = zone, lambda: self._fault("az-outage", zone), lambda: self._restore(zone, name)
             case Kind.READER_CRASH:
-                name = str(readers[0]["DBInstanceIdentifier"])
-                self._fault("crash-instance", name)
+                reader = next(str(each["DBInstanceIdentifier"]) for each in instances if not each["IsClusterWriter"])
+                aim = reader, lambda: self._fault("crash-instance", reader), lambda: True
             case Kind.STORAGE_NODE:
                 volume = self._ask("describe-volumes", DBClusterIdentifier=self._cluster)["StorageVolumes"][0]
-                name = str(volume["StorageNodes"][0]["StorageNodeIdentifier"])
-                self._fault("crash-storage-node", name)
+                node = str(volume["StorageNodes"][0]["StorageNodeIdentifier"])
+                aim = node, lambda: self._fault("crash-storage-node", node), lambda: True
             case Kind.SUPERVISOR_CRASH:
                 pid = int(self._ask("supervisor-status")["ProcessId"])
-                os.kill(pid, signal.SIGKILL)
-                return f"process {pid}", lambda: True
-        return name, lambda: True
+                aim = f"process {pid}", lambda: os.kill(pid, signal.SIGKILL), lambda: True
+        return aim
+
+    def _fail_over(self) -> None:
+        self._ask("failover", DBClusterIdentifier=self._cluster, TargetDBInstanceIdentifier=None, AllowDataLoss=False)
 
     def _fault(self, kind: str, target: str) -> None:
         self._ask("inject-fault", DBClusterIdentifier=self._cluster, Kind=kind, Target=target, DurationSeconds=None)
