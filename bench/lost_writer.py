@@ -7,7 +7,8 @@ import statistics
 from auroractl.backends.local import LocalBackend
 from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
-from auroractl.drills.drill import Drill, Kind, Round
+from auroractl.drills.drill import Drill, Round
+from auroractl.drills.kinds import Kind
 from bench.setting import Setting
 from bench.verdict import Figure
 

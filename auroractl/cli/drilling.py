@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,18 +11,7 @@ from auroractl.cli.render import lazy, text
 from auroractl.cli.session import leave, session, write
 from auroractl.core.durations import parse_duration_ms
 from auroractl.core.errors import ExitCode
-
-
-class DrillKind(StrEnum):
-    """What is rehearsed."""
-
-    WRITER_CRASH = "writer-crash"
-    WRITER_HANG = "writer-hang"
-    PLANNED = "planned"
-    AZ_OUTAGE = "az-outage"
-    READER_CRASH = "reader-crash"
-    STORAGE_NODE = "storage-node"
-    SUPERVISOR_CRASH = "supervisor-crash"
+from auroractl.drills.kinds import Kind
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def drill(
     context: typer.Context,
-    kind: Annotated[DrillKind, typer.Argument(help="What happens to the cluster.")],
+    kind: Annotated[Kind, typer.Argument(help="What happens to the cluster.")],
     name: ClusterArgument = None,
     clients: Annotated[int, typer.Option(min=1, max=64, help="Writing clients; half as many read.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,
@@ -50,7 +38,7 @@ def drill(
     Clients write numbered rows through the writer endpoint into a table of their own and remember each acknowledged
     one; afterwards every one of them must be there, and the table is dropped.
     """
-    from auroractl.drills.drill import Drill, Kind  # noqa: PLC0415  (psycopg, which only this command needs)
+    from auroractl.drills.drill import Drill  # noqa: PLC0415  (psycopg, which only this command needs)
     from auroractl.drills.report import drill_view  # noqa: PLC0415
 
     this = session(context)
@@ -59,10 +47,8 @@ def drill(
     body = {"DBClusterIdentifier": this.cluster(name, cluster)}
     chosen = this.ask("describe-status", body)["DBCluster"]["DBClusterIdentifier"]
     with this.progress() as progress:
-        found = Drill(this.backend, chosen, progress).run(
-            Kind(kind.value), clients=clients, rounds=rounds, duration_s=duration_s
-        )
-    document = {"Drill": drill_view(chosen, Kind(kind.value), found, limit_ms)}
+        found = Drill(this.backend, chosen, progress).run(kind, clients=clients, rounds=rounds, duration_s=duration_s)
+    document = {"Drill": drill_view(chosen, kind, found, limit_ms)}
     this.show(document, lazy("drill"), text.drill)
     if plot:
         from auroractl.cli.render.plots import commits  # noqa: PLC0415

@@ -121,7 +121,7 @@ def volume_problems(volume: VolumeSnapshot) -> list[str]:
     for node in volume.nodes:
         seen, state = volume.seen(node), volume.state(node)
         if state is not NodeState.AVAILABLE:
-            reason = seen.repairing or seen.detail
+            reason = volume.reason(node)
             if not reason and seen.missing_segments:
                 reason = f"{seen.missing_segments} segments are missing or damaged"
             found.append(f"The storage node {node.identifier} is {state}{': ' + reason if reason else '.'}")

@@ -168,7 +168,19 @@ class VolumeSnapshot:
 
     def held_down(self, node: StorageNode) -> bool:
         """Whether an injected fault keeps the node from running."""
-        return any(fault.target in {node.identifier, node.availability_zone} for fault in self.faults)
+        return self._fault(node) is not None
+
+    def _fault(self, node: StorageNode) -> Fault | None:
+        targets = {node.identifier, node.availability_zone}
+        return next((fault for fault in self.faults if fault.target in targets), None)
+
+    def reason(self, node: StorageNode) -> str:
+        """Why a node is not available: the injected fault that holds it, else what is being repaired or was seen."""
+        seen, fault = self.seen(node), self._fault(node)
+        if fault is not None:
+            until = f" until {fault.until:%H:%M:%S} UTC" if fault.until else ""
+            return f"injected {fault.kind} on {fault.target}{until}"
+        return seen.repairing or seen.detail
 
     @property
     def write_quorum_held(self) -> bool:

@@ -187,7 +187,7 @@ def _node_view(volume: VolumeSnapshot, node: StorageNode, path: str) -> View:
         "Kind": node.kind.value,
         "Membership": node.membership.value,
         "Status": volume.state(node).value,
-        "StatusReason": seen.repairing or seen.detail,
+        "StatusReason": volume.reason(node),
         "ProcessId": seen.pid,
         "Path": path,
         "ReceivedLsn": None if seen.received_lsn is None else format_lsn(seen.received_lsn),

@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from auroractl.backends import Backend, Progress
 from auroractl.core.errors import AuroraError, InvalidClusterState, SupervisorUnavailable, TimedOut
+from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Row, Target, Workload
 
 _HEALTHY_TIMEOUT_S = 120.0
@@ -26,18 +26,6 @@ BUCKET_S = 0.05
 
 Aim = tuple[str, Callable[[], object], Callable[[], bool]]
 """On whom a fault is, what brings it about, and what tells that it was noticed and ends one that lasts."""
-
-
-class Kind(StrEnum):
-    """What is rehearsed."""
-
-    WRITER_CRASH = "writer-crash"
-    WRITER_HANG = "writer-hang"
-    PLANNED = "planned"
-    AZ_OUTAGE = "az-outage"
-    READER_CRASH = "reader-crash"
-    STORAGE_NODE = "storage-node"
-    SUPERVISOR_CRASH = "supervisor-crash"
 
 
 @dataclass(frozen=True, slots=True)

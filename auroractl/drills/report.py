@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from auroractl.drills.drill import BUCKET_S, Kind, Round
+from auroractl.drills.drill import BUCKET_S, Round
+from auroractl.drills.kinds import Kind
 
 _MEASURES = {
     "DetectionMilliseconds": "detection_ms",

@@ -8,7 +8,8 @@ import pytest
 
 from auroractl.cli.render import plots
 from auroractl.core.errors import AuroraError
-from auroractl.drills.drill import Kind, Round, longest_gap
+from auroractl.drills.drill import Round, longest_gap
+from auroractl.drills.kinds import Kind
 from auroractl.drills.report import drill_view
 
 ROUND = Round(

@@ -115,6 +115,13 @@ def test_every_combination_of_states_of_a_writer_and_two_readers(states: tuple[s
     assert decided(base, long=False) == at_once, "what is only silent or suspended is looked at again first"
 
 
+def test_a_node_that_a_fault_holds_down_says_which() -> None:
+    zone = cluster().availability_zones[0]
+    base = volume(lost=1, faults=(Fault("demo", FaultKind.AZ_OUTAGE, zone, NOW, NOW),))
+    assert base.reason(base.nodes[0]) == f"injected az-outage on {zone} until 04:00:00 UTC"
+    assert base.reason(base.nodes[1]) == ""
+
+
 def test_no_volume_no_promotion() -> None:
     """Without storage nodes a promotion could lack what was acknowledged."""
     assert decided(snapshot(gone(), well(2))) == {"i1": Action.START_INSTANCE}
