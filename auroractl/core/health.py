@@ -94,11 +94,11 @@ RULES: tuple[Rule, ...] = (
     Rule(Subject.LONE_WRITER, Observed.SUSPENDED, False, "The writer's process is suspended and no reader can take its place; it is ended and restarted in place.", Action.RESTART_INSTANCE),
     Rule(Subject.LONE_WRITER, Observed.SUSPENDED, True, "The writer's process is suspended again; it is left alone until a start of the cluster.", Action.GIVE_UP),
     Rule(Subject.READER, Observed.GONE, False, "The reader ended; it is restarted.", Action.START_INSTANCE),
-    Rule(Subject.READER, Observed.GONE, True, "The reader cannot be kept running; it is left alone until it is rebooted or the cluster is started again.", Action.GIVE_UP),
+    Rule(Subject.READER, Observed.GONE, True, "The reader cannot be kept running; it is left alone until it is rebooted, the writer is another or the cluster is started again.", Action.GIVE_UP),
     Rule(Subject.READER, Observed.SUSPENDED, False, "The reader's process is suspended; it is ended and restarted.", Action.RESTART_INSTANCE),
     Rule(Subject.READER, Observed.SUSPENDED, True, "The reader's process is suspended again; it is left alone until it is rebooted.", Action.GIVE_UP),
     Rule(Subject.READER, Observed.DETACHED, False, "Read replica has been disconnected from the writer instance; it is made to follow again.", Action.REJOIN_READER),
-    Rule(Subject.READER, Observed.DETACHED, True, "The reader cannot be made to follow the writer; it is left alone until it is rebooted.", Action.GIVE_UP),
+    Rule(Subject.READER, Observed.DETACHED, True, "The reader cannot be made to follow the writer; it is left alone until it is rebooted or the writer is another.", Action.GIVE_UP),
     Rule(Subject.STORAGE_NODE, Observed.GONE, False, "The storage node ended; it is started again.", Action.START_STORAGE_NODE),
     Rule(Subject.STORAGE_NODE, Observed.GONE, True, "The storage node keeps ending; it is tried again and again.", Action.START_STORAGE_NODE),
     Rule(Subject.HELD_INSTANCE, Observed.SUSPENDED, False, "The process of an instance is suspended; it is ended, so that the operation that waits for it goes on or fails.", Action.END_INSTANCE),
@@ -170,6 +170,8 @@ class History:
     restarts: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     since: dict[tuple[str, Observed], float] = field(default_factory=dict)
     """Since when an instance has been suspended, silent or detached."""
+    writer_pid: int | None = None
+    """The server that was the writer when one was last seen."""
 
     def note(self, snapshot: ClusterSnapshot, now_s: float) -> None:
         """Take over what is seen now."""
@@ -189,6 +191,14 @@ class History:
                     self.since.setdefault((instance.identifier, observed), now_s)
                 else:
                     self.since.pop((instance.identifier, observed), None)
+
+    def writer_is_new(self, snapshot: ClusterSnapshot) -> bool:
+        """Whether another server than before is the writer: readers that could not follow that one may follow this."""
+        seen = next((snapshot.seen(each.identifier) for each in snapshot.instances if each.is_writer), None)
+        if seen is None or not seen.accepting or seen.pid == self.writer_pid:
+            return False
+        known, self.writer_pid = self.writer_pid is not None, seen.pid
+        return known
 
     def forget_durations(self) -> None:
         """After the supervisor itself stood still: what it last saw says nothing about the time between."""

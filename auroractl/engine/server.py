@@ -59,6 +59,19 @@ class Server:
         pid = int(lines[0])
         return pid if runs_in(pid, self.data) else None
 
+    @property
+    def incomplete(self) -> Path:
+        """A file that is there while the data directory is being copied or rewound; it outlives a crash of that."""
+        return self.data.with_name("data.incomplete")
+
+    def has_data(self) -> bool:
+        """Whether the data directory holds a database that could be started.
+
+        One whose copy or rewind was cut off holds none: it might start, on pages of two histories
+        (https://www.postgresql.org/docs/18/app-pgrewind.html, "Warning").
+        """
+        return (self.data / "PG_VERSION").exists() and not self.incomplete.exists()
+
     def begin_start(self) -> int:
         """Start the server and return its process id without waiting until it is ready.
 
@@ -68,10 +81,7 @@ class Server:
         running = self.pid()
         if running is not None:
             return running
-        if (self.data / "postmaster.pid").exists():
-            # It did not stop cleanly; a process that is left, such as a frozen one, would keep a new server from
-            # starting.
-            kill_all(processes_below(self.data))
+        self._clear_stale_lock()
         pid = spawn(
             [self.binaries.program("postgres"), "-D", str(self.data)], cwd=self.data, log=self.log, account=self.account
         )
@@ -80,6 +90,16 @@ class Server:
                 return pid
             time.sleep(_LOCKED_POLL_S)
         return self.pid() or pid
+
+    def _clear_stale_lock(self) -> None:
+        """After an unclean end: nothing that is left may keep a new server from starting.
+
+        Neither a process such as a frozen one, nor the lock file of a zombie: PostgreSQL takes a process that nobody
+        has collected for a running one. Raises EngineError where a process survives.
+        """
+        if (self.data / "postmaster.pid").exists():
+            self.kill()
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def start(self, timeout_s: float, worth_waiting: Callable[[], bool] = lambda: True) -> int:
         """Start the server, wait until it accepts connections (a standby: until it is consistent), return its id.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from auroractl.core.model import Address
 from auroractl.engine.secrets import ADMIN, REPLICATION, InternalSecrets
 from auroractl.engine.server import Server
-from auroractl.process.files import remove_tree
+from auroractl.process.files import remove_tree, write_durably
+from auroractl.process.liveness import kill_all, processes_below
 from auroractl.process.programs import run
 
 _COPY_TIMEOUT_S = 6 * 3600.0
@@ -13,21 +17,23 @@ _COPY_TIMEOUT_S = 6 * 3600.0
 
 def copy_from(source: Address, server: Server, secrets: InternalSecrets) -> None:
     """Replace a stopped server's data directory by a copy of a running one (pg_basebackup), log included."""
-    remove_tree(server.data)
-    run(
-        [
-            server.binaries.program("pg_basebackup"),
-            f"--pgdata={server.data}",
-            f"--dbname={_conninfo(source, REPLICATION, server.name)}",
-            "--checkpoint=fast",
-            "--wal-method=stream",
-            "--no-password",
-            "--no-sync",
-        ],
-        account=server.account,
-        extra_environment={"PGPASSWORD": secrets.replication},
-        timeout_s=_COPY_TIMEOUT_S,
-    )
+    with _incomplete_until_done(server):
+        remove_tree(server.data)
+        run(
+            [
+                server.binaries.program("pg_basebackup"),
+                f"--pgdata={server.data}",
+                f"--dbname={_conninfo(source, REPLICATION, server.name)}",
+                "--checkpoint=fast",
+                "--wal-method=stream",
+                "--no-password",
+                "--no-sync",
+            ],
+            cwd=server.data.parent,
+            account=server.account,
+            extra_environment={"PGPASSWORD": secrets.replication},
+            timeout_s=_COPY_TIMEOUT_S,
+        )
 
 
 def rewind_to(source: Address, server: Server, secrets: InternalSecrets) -> None:
@@ -35,17 +41,31 @@ def rewind_to(source: Address, server: Server, secrets: InternalSecrets) -> None
 
     Raises MachineError where that cannot be done; the data directory then needs a new copy.
     """
-    run(
-        [
-            server.binaries.program("pg_rewind"),
-            f"--target-pgdata={server.data}",
-            f"--source-server={_conninfo(source, ADMIN, server.name)}",
-            "--no-sync",
-        ],
-        account=server.account,
-        extra_environment={"PGPASSWORD": secrets.admin},
-        timeout_s=_COPY_TIMEOUT_S,
-    )
+    with _incomplete_until_done(server):
+        run(
+            [
+                server.binaries.program("pg_rewind"),
+                f"--target-pgdata={server.data}",
+                f"--source-server={_conninfo(source, ADMIN, server.name)}",
+                "--no-sync",
+            ],
+            cwd=server.data.parent,
+            account=server.account,
+            extra_environment={"PGPASSWORD": secrets.admin},
+            timeout_s=_COPY_TIMEOUT_S,
+        )
+
+
+@contextmanager
+def _incomplete_until_done(server: Server) -> Iterator[None]:
+    """Mark a data directory that is being written to; the mark stays where that does not come to its end.
+
+    A copy that an ended supervisor left running would go on writing into it, and is ended first.
+    """
+    kill_all(processes_below(server.data.parent))
+    write_durably(server.incomplete, "This data directory is being copied or rewound.\n")
+    yield
+    server.incomplete.unlink()
 
 
 def _conninfo(address: Address, user: str, name: str) -> str:

@@ -14,6 +14,8 @@ from threading import Lock, Thread
 import psutil
 
 _POLL_INTERVAL_S = 0.05
+_TTY_FIELD = 4
+"""tty_nr, counted from behind the name in parentheses (proc_pid_stat(5))."""
 
 
 def alive(pid: int) -> bool:
@@ -49,15 +51,27 @@ def _same(cwd: str, folder: Path) -> bool:
 
 
 def processes_below(folder: Path) -> list[int]:
-    """Every live process whose working folder is `folder` or lies below it, also where it was deleted."""
+    """Every live process whose working folder is `folder` or lies below it, also where it was deleted.
+
+    All of ours run without a terminal; one that has a terminal is a person's shell who looks around there.
+    """
     root = folder.resolve()
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             cwd = Path(process.cwd().removesuffix(" (deleted)"))
-            if (cwd == root or root in cwd.parents) and process.status() != psutil.STATUS_ZOMBIE:
+            below = cwd == root or root in cwd.parents
+            if below and process.status() != psutil.STATUS_ZOMBIE and not _has_terminal(process):
                 found.append(process.pid)
     return [pid for pid in found if pid != os.getpid()]
+
+
+def _has_terminal(process: psutil.Process) -> bool:
+    stat = Path(f"/proc/{process.pid}/stat")
+    if not stat.exists():
+        return process.terminal() is not None
+    # psutil looks the number up in a list of terminals that it makes once and that knows no later one.
+    return stat.read_text().rpartition(")")[2].split()[_TTY_FIELD] != "0"
 
 
 def children(pid: int) -> list[int]:

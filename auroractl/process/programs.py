@@ -65,6 +65,7 @@ def run(
             input=stdin.encode(),
             capture_output=True,
             cwd=cwd or "/",
+            start_new_session=True,
             env=environment(extra_environment),
             timeout=timeout_s,
             check=False,

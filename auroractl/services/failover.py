@@ -195,7 +195,7 @@ def _choose(context: Context, snapshot: ClusterSnapshot, wanted: str | None) -> 
 def has_lost_its_data(context: Context, writer: Instance) -> bool:
     """Whether a stopped writer's data directory is gone."""
     server = context.installation.server(writer)
-    return server.pid() is None and not (server.data / "PG_VERSION").exists()
+    return server.pid() is None and not server.has_data()
 
 
 def recover_writer(context: Context, writer: Instance) -> None:
@@ -414,7 +414,7 @@ class _Failover:
         target = self._instance(self.target)
         for reader in self._others():
             server = self._context.installation.server(reader)
-            if (server.data / "PG_VERSION").exists():
+            if server.has_data():
                 ahead = self._is_ahead(reader)
                 self._context.configure(reader, target.address)
                 server.reload()

@@ -26,7 +26,7 @@ def start_writer(context: Context, writer: Instance) -> None:
     """
     server = context.installation.server(writer)
     if server.pid() is None:
-        if not (server.data / "PG_VERSION").exists():
+        if not server.has_data():
             raise EngineError(
                 f"The data directory of the writer {writer.identifier} is gone: {server.data}",
                 f"Promote a reader: auroractl failover {writer.cluster}",
@@ -50,8 +50,8 @@ def start_reader(
     Raises EngineError where it has no data or does not start.
     """
     server = context.installation.server(reader)
-    if not (server.data / "PG_VERSION").exists():
-        raise EngineError(f"The data directory of {reader.identifier} is gone: {server.data}", "")
+    if not server.has_data():
+        raise EngineError(f"The data directory of {reader.identifier} is gone or incomplete: {server.data}", "")
     running = server.pid() is not None
     context.configure(reader, writer.address)
     if running:
@@ -62,7 +62,7 @@ def start_reader(
 def ended_as_writer(context: Context, instance: Instance) -> bool:
     """Whether a stopped instance's data is that of a writer that crashed; one that was shut down cleanly is not."""
     server = context.installation.server(instance)
-    if server.pid() is not None or not (server.data / "PG_VERSION").exists():
+    if server.pid() is not None or not server.has_data():
         return False
     return server.control_data()["Database cluster state"] == "in production"
 
@@ -107,6 +107,8 @@ def _lives(context: Context, writer: Instance) -> Callable[[], bool]:
 
 def _rewound(context: Context, reader: Instance, writer: Instance) -> None:
     server = context.installation.server(reader)
+    if not server.has_data():
+        raise EngineError(f"The data directory of {reader.identifier} is gone or incomplete: {server.data}", "")
     _require_older_timeline(context, reader, writer)
     standby.rewind_to(writer.address, server, context.installation.secrets)
     with sql.session(writer.address, context.installation.secrets.admin) as connection:

@@ -184,7 +184,7 @@ def apply_quorum(context: Context, cluster: str) -> None:
     writer = context.writer(cluster)
     for instance in context.repository.instances(cluster):
         server = context.installation.server(instance)
-        if (server.data / "PG_VERSION").exists():
+        if server.has_data():
             context.configure(instance, None if instance.is_writer else writer.address)
             server.reload()
     snapshot = context.volume_snapshot(cluster)

@@ -120,6 +120,9 @@ class WatchLoop:
             if (name, instance.identifier) in self._context.broken_on_purpose:
                 self._context.broken_on_purpose.discard((name, instance.identifier))
                 history.restarts.pop(instance.identifier, None)
+        if history.writer_is_new(snapshot):
+            for reader in snapshot.readers:
+                self._context.failed.pop(f"{name}/{reader.identifier}", None)
         history.note(snapshot, now_s)
         if self._context.repairs_paused:
             return

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,3 +251,15 @@ def demo(warm_home: Home) -> Iterator[Auroractl]:
     finally:
         command.end()
         shutil.rmtree(command.home.root)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the supervisor did and how the clusters were."""
+    report = yield
+    used = getattr(item, "funcargs", {})
+    command = used.get("auroractl") or used.get("demo")
+    if report.when == "call" and report.failed and isinstance(command, Auroractl):
+        report.sections.append(("supervisor.log", command.supervisor_log()))
+        report.sections.append(("status", command.run("status").stdout))
+    return report

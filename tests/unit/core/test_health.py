@@ -215,6 +215,15 @@ def test_a_state_counts_once_it_has_lasted_and_not_over_a_standstill(state: str)
     assert decide(base, limits=LIMITS, history=history, now_s=22.0 + after_s) == []
 
 
+def test_another_writer_is_a_new_chance_for_readers_that_were_given_up() -> None:
+    history, first = History(), snapshot(well(1), gone())
+    assert not history.writer_is_new(first)
+    assert not history.writer_is_new(first)
+    assert not history.writer_is_new(snapshot(gone(), gone()))
+    assert not history.writer_is_new(first)
+    assert history.writer_is_new(snapshot(replace(well(1), pid=7), gone()))
+
+
 def test_a_reader_that_came_off_is_made_to_follow_after_a_while() -> None:
     base = snapshot(well(1), replace(well(2), following=False))
     assert decided(base) == {"i2": Action.REJOIN_READER}
