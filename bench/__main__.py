@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import create, endpoint, failover, lost_writer, startup, volume
+from bench import create, endpoint, failover, lost_writer, patroni, startup, volume
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "endpoint": endpoint.run,
     "failover": failover.run,
     "lost-writer": lost_writer.run,
+    "patroni": patroni.run,
     "volume": volume.run,
     "refill": volume.run_refill,
     "recovery": volume.run_recovery,

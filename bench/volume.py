@@ -79,7 +79,7 @@ def _with_losses(setting: Setting) -> list[Figure]:
                 connection.execute("checkpoint")
             latencies[what].append(_writes(setting, 1).latency_ms)
             if losses[what]:
-                setting.run("inject-fault", "restore-storage-node", losses[what][1], "--cluster", "bench")
+                setting.run("inject-fault", "restore", losses[what][1], "--cluster", "bench")
                 _wait_complete(setting)
     healthy_ms = statistics.median(latencies["healthy"])
     return [

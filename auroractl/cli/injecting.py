@@ -11,10 +11,10 @@ from auroractl.cli.options import ClusterOption, OutputOption
 from auroractl.cli.render import sentences, text
 from auroractl.cli.session import session
 from auroractl.cli.volumes import NodeArgument
-from auroractl.core.durations import parse_duration_s
+from auroractl.core.durations import parse_duration_ms, parse_duration_s
 
 app = typer.Typer(
-    help="Break something on purpose: storage nodes, finished log, a whole Availability Zone.",
+    help="Break something on purpose: instances, endpoints, storage nodes, finished log, a whole Availability Zone.",
     epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s",
     no_args_is_help=True,
 )
@@ -35,6 +35,11 @@ DurationOption = Annotated[
 FaultyInstance = Annotated[
     str, typer.Argument(metavar="INSTANCE", help="The instance's identifier, or `writer` for the one that writes.")
 ]
+ReaderArgument = Annotated[str, typer.Argument(metavar="READER", help="The reader's identifier.")]
+FaultyEndpoint = Annotated[
+    str, typer.Argument(metavar="ENDPOINT", help="The endpoint's identifier, or `writer` or `reader`.")
+]
+DelayOption = Annotated[str, typer.Option(metavar="DURATION", help="By how much, such as 250ms or 30s.")]
 ZoneArgument = Annotated[str, typer.Argument(metavar="AZ", help="The Availability Zone.")]
 
 
@@ -123,6 +128,56 @@ def hang_instance(
     _inject(context, "hang-instance", cluster, instance)
 
 
+@app.command("replica-lag", epilog="Example: auroractl inject-fault replica-lag demo-instance-2 --delay 30s")
+def replica_lag(
+    context: typer.Context,
+    reader: ReaderArgument,
+    delay: DelayOption,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Have a reader apply every change late, for a duration or until it is restored."""
+    _inject(context, "replica-lag", cluster, reader, duration, DelayMilliseconds=round(parse_duration_ms(delay)))
+
+
+@app.command("partition-instance", epilog="Example: auroractl inject-fault partition-instance demo-instance-2")
+def partition_instance(
+    context: typer.Context,
+    reader: ReaderArgument,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Cut a reader off from the writer, for a duration or until it is restored; clients still reach it."""
+    _inject(context, "partition-instance", cluster, reader, duration)
+
+
+@app.command("slow-endpoint", epilog="Example: auroractl inject-fault slow-endpoint reader --delay 50ms --duration 1m")
+def slow_endpoint(
+    context: typer.Context,
+    endpoint: FaultyEndpoint,
+    delay: DelayOption,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Delay every request through an endpoint, on open connections too."""
+    _inject(context, "slow-endpoint", cluster, endpoint, duration, DelayMilliseconds=round(parse_duration_ms(delay)))
+
+
+@app.command("refuse-endpoint", epilog="Example: auroractl inject-fault refuse-endpoint writer --duration 20s")
+def refuse_endpoint(
+    context: typer.Context,
+    endpoint: FaultyEndpoint,
+    duration: DurationOption = None,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Refuse new connections to an endpoint; open ones go on."""
+    _inject(context, "refuse-endpoint", cluster, endpoint, duration)
+
+
 @app.command("az-outage", epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s")
 def az_outage(
     context: typer.Context,
@@ -146,12 +201,17 @@ def az_restore(
     _inject(context, "restore", cluster, zone)
 
 
-@app.command("restore-storage-node", epilog="Example: auroractl inject-fault restore-storage-node demo-storage-3")
-def restore_storage_node(
+@app.command("restore", epilog="Example: auroractl inject-fault restore demo-storage-3")
+def restore(
     context: typer.Context,
-    node: NodeArgument,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="What the fault is on: a storage node, an instance, an endpoint or an AZ."
+        ),
+    ],
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Bring a storage node back before its time."""
-    _inject(context, "restore", cluster, node)
+    """End an injected fault before its time."""
+    _inject(context, "restore", cluster, target)

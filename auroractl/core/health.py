@@ -184,6 +184,7 @@ class History:
                 and not instance.is_writer
                 and seen.accepting
                 and not seen.following
+                and not snapshot.cut_off(instance.identifier)
                 and snapshot.operation is None,
             }
             for observed, holds in lasting.items():
@@ -253,7 +254,7 @@ def nodes_are_free(operation: RunningOperation | None) -> bool:
 
 
 def promotable(snapshot: ClusterSnapshot) -> list[Instance]:
-    """The readers that could be promoted now: they answer, and neither their disk nor their zone is in the way."""
+    """The readers that could be promoted now: they answer, and no full disk, outage or partition is in the way."""
     return [reader for reader in snapshot.readers if _could_write(snapshot, reader, snapshot.seen(reader.identifier))]
 
 
@@ -263,6 +264,7 @@ def _could_write(snapshot: ClusterSnapshot, reader: Instance, seen: InstanceObse
         and seen.accepting
         and not seen.disk_full
         and not snapshot.in_outage(reader.availability_zone)
+        and not snapshot.cut_off(reader.identifier)
     )
 
 

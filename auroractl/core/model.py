@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.storage import VolumeSnapshot
 
 
@@ -218,9 +219,19 @@ class ClusterSnapshot:
         """Whether the writer answers."""
         return self.writer is not None and self.seen(self.writer.identifier).accepting
 
+    def fault_on(self, target: str) -> Fault | None:
+        """The injected fault that is in force on an Availability Zone, a reader, an endpoint or a storage node."""
+        faults = self.volume.faults if self.volume is not None else ()
+        return next((fault for fault in faults if fault.target == target), None)
+
     def in_outage(self, availability_zone: str) -> bool:
         """Whether an outage of an Availability Zone was injected and is in force."""
-        return self.volume is not None and any(fault.target == availability_zone for fault in self.volume.faults)
+        return self.fault_on(availability_zone) is not None
+
+    def cut_off(self, reader: str) -> bool:
+        """Whether an injected partition keeps the writer's log from a reader."""
+        fault = self.fault_on(reader)
+        return fault is not None and fault.kind is FaultKind.PARTITION_INSTANCE
 
     def seen(self, instance: str) -> InstanceObservation:
         """The observation of an instance; an empty one where it has not been looked at yet."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auroractl.core.faults import FaultKind
 from auroractl.core.model import Address, ClusterSnapshot, Endpoint, EndpointType, Phase, Wanted
 
 
@@ -21,6 +22,10 @@ class Route:
     members: tuple[str, ...]
     writes: bool = False
     """Whether it is the writer's; only there a refusal to write is explained."""
+    listens: bool = True
+    """False where new connections are to be refused by nobody being there."""
+    delay_ms: int = 0
+    """By how much later what a client sends is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class RoutingTable:
                     "port": route.address.port,
                     "members": list(route.members),
                     "writes": route.writes,
+                    "listens": route.listens,
+                    "delay_ms": route.delay_ms,
                 }
                 for route in self.routes
             ],
@@ -73,6 +80,8 @@ class RoutingTable:
                     Address(route["host"], route["port"]),
                     tuple(route["members"]),
                     route.get("writes", False),
+                    route.get("listens", True),
+                    route.get("delay_ms", 0),
                 )
                 for route in document["routes"]
             ),
@@ -131,16 +140,19 @@ def routing_table(
             case EndpointType.CUSTOM:
                 return tuple(each.identifier for each in serving if endpoint.may_go_to(each))
 
+    def route(endpoint: Endpoint) -> Route:
+        fault = snapshot.fault_on(endpoint.identifier)
+        return Route(
+            endpoint.identifier,
+            endpoint.address,
+            members(endpoint),
+            writes=endpoint.type is EndpointType.WRITER,
+            listens=fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT,
+            delay_ms=(fault and fault.delay_ms) or 0,
+        )
+
     return RoutingTable(
-        routes=tuple(
-            Route(
-                endpoint.identifier,
-                endpoint.address,
-                members(endpoint),
-                writes=endpoint.type is EndpointType.WRITER,
-            )
-            for endpoint in snapshot.endpoints
-        ),
+        routes=tuple(route(endpoint) for endpoint in snapshot.endpoints),
         instances={
             instance.identifier: instance.address
             for instance in snapshot.instances

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from auroractl.core.health import ENDPOINT_PROCESS
-from auroractl.core.model import ClusterSnapshot, Instance, Phase, Wanted
+from auroractl.core.model import ClusterSnapshot, EndpointType, Instance, Phase, Wanted
 from auroractl.core.sizes import format_size
 from auroractl.core.storage import NodeState, VolumeSnapshot
 
@@ -71,18 +71,13 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
     if cluster.phase is not Phase.NONE:
         found.append(f"The cluster is {cluster.phase}.")
     for instance in sorted(snapshot.instances, key=lambda instance: not instance.is_writer):
-        status = instance_status(snapshot, instance)
-        role = "writer" if instance.is_writer else "reader"
-        seen = snapshot.seen(instance.identifier)
-        if status != AVAILABLE:
-            reason = snapshot.failed.get(instance.identifier) or seen.detail
-            if snapshot.in_outage(instance.availability_zone):
-                reason = f"its Availability Zone {instance.availability_zone} is out"
-            found.append(f"The {role} {instance.identifier} is {status}{': ' + reason if reason else '.'}")
-        elif seen.disk_full:
-            found.append(f"The disk of the {role} {instance.identifier} is full: it ends when it cannot write its log.")
-        elif not instance.is_writer and not seen.following:
-            found.append(f"The reader {instance.identifier} is not receiving changes from the writer.")
+        problem = _instance_problem(snapshot, instance)
+        if problem:
+            found.append(problem)
+    for endpoint in snapshot.endpoints:
+        if (fault := snapshot.fault_on(endpoint.identifier)) is not None:
+            what = f"answers {fault.delay_ms} ms late" if fault.delay_ms else "refuses connections"
+            found.append(f"The endpoint {endpoint.identifier} {what}: {fault}.")
     if snapshot.endpoint_process.pid is None:
         reason = snapshot.failed.get(ENDPOINT_PROCESS, "")
         found.append(f"The endpoint process is not running{': ' + reason if reason else '.'}")
@@ -91,6 +86,25 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
     if snapshot.volume is not None and snapshot.writing:
         found = volume_problems(snapshot.volume) + found
     return found
+
+
+def _instance_problem(snapshot: ClusterSnapshot, instance: Instance) -> str:
+    status = instance_status(snapshot, instance)
+    role = "writer" if instance.is_writer else "reader"
+    seen = snapshot.seen(instance.identifier)
+    if status != AVAILABLE:
+        reason = snapshot.failed.get(instance.identifier) or seen.detail
+        if snapshot.in_outage(instance.availability_zone):
+            reason = f"its Availability Zone {instance.availability_zone} is out"
+        return f"The {role} {instance.identifier} is {status}{': ' + reason if reason else '.'}"
+    if seen.disk_full:
+        return f"The disk of the {role} {instance.identifier} is full: it ends when it cannot write its log."
+    if instance.is_writer:
+        return ""
+    if (fault := snapshot.fault_on(instance.identifier)) is not None:
+        what = f"applies changes {fault.delay_ms} ms late" if fault.delay_ms else "is cut off from the writer"
+        return f"The reader {instance.identifier} {what}: {fault}."
+    return "" if seen.following else f"The reader {instance.identifier} is not receiving changes from the writer."
 
 
 def volume_status(snapshot: ClusterSnapshot) -> str:
@@ -134,5 +148,7 @@ def health(snapshot: ClusterSnapshot) -> Health:
         return Health.OK if snapshot.cluster.wanted is Wanted.RUNNING else Health.DOWN
     volume = snapshot.volume
     writable = volume is None or (volume.write_quorum_held and volume.full_since is None)
-    serving = snapshot.writing and snapshot.endpoint_process.responding and writable
+    refusing = snapshot.fault_on(snapshot.endpoint(EndpointType.WRITER).identifier)
+    reachable = snapshot.endpoint_process.responding and (refusing is None or refusing.delay_ms is not None)
+    serving = snapshot.writing and reachable and writable
     return Health.DEGRADED if serving else Health.DOWN

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from auroractl.core.faults import Fault
 from auroractl.core.quorum import COPIES, Membership, Quorum, read_quorum, write_quorum
 
 _NAME_STEM_LENGTH_MAX = 45
@@ -30,14 +31,6 @@ class NodeState(StrEnum):
     """It has no process, or its folder cannot be used."""
     UNREACHABLE = "unreachable"
     """Its process lives and acknowledges nothing."""
-
-
-class FaultKind(StrEnum):
-    """Faults that a person can inject and that last until they are restored."""
-
-    CRASH_STORAGE_NODE = "crash-storage-node"
-    HANG_STORAGE_NODE = "hang-storage-node"
-    AZ_OUTAGE = "az-outage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +69,6 @@ class Growth:
     groups_before: int
     groups_after: int
     used_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An injected fault that is in force. `target` is a storage node or an Availability Zone."""
-
-    cluster: str
-    kind: FaultKind
-    target: str
-    since: datetime
-    until: datetime | None
-    """None: until it is restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +159,7 @@ class VolumeSnapshot:
         """Why a node is not available: the injected fault that holds it, else what is being repaired or was seen."""
         seen, fault = self.seen(node), self._fault(node)
         if fault is not None:
-            until = f" until {fault.until:%H:%M:%S} UTC" if fault.until else ""
-            return f"injected {fault.kind} on {fault.target}{until}"
+            return str(fault)
         return seen.repairing or seen.detail
 
     @property

@@ -163,6 +163,7 @@ def volume_view(snapshot: ClusterSnapshot, paths: Mapping[str, str]) -> View | N
                 "Target": fault.target,
                 "Since": timestamp(fault.since),
                 "Until": timestamp(fault.until) if fault.until else None,
+                "DelayMilliseconds": fault.delay_ms,
             }
             for fault in volume.faults
         ],

@@ -143,6 +143,26 @@ class ClientSide(_Side):
         self._startup_timer = loop.call_later(self._router.startup_timeout_s, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
+        delay_s = self._router.delay_s.get(self.endpoint)
+        if delay_s is None:
+            self._take(data)
+        else:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(delay_s, self._take_late, data)
+
+    def _take_late(self, data: bytes) -> None:
+        """Nothing more was read meanwhile, so that the order stays; go on reading unless somebody else paused it."""
+        if self.lost:
+            return
+        self._take(data)
+        if self.other is None:
+            waits = self._search is not None
+        else:
+            waits = self.other.transport.get_write_buffer_size() > BUFFER_BYTES_MAX
+        if not waits:
+            self.transport.resume_reading()
+
+    def _take(self, data: bytes) -> None:
         if self.forward is not None:
             self.forward(data)
             return

@@ -27,6 +27,8 @@ class Router:
     def __init__(self, startup_timeout_s: float) -> None:
         self.startup_timeout_s = startup_timeout_s
         self.table = _EMPTY
+        self.delay_s: dict[str, float] = {}
+        """By how much later what clients send is passed on, for the endpoints that are slowed."""
         self.clients: dict[str, set[ClientSide]] = defaultdict(set)
         """Admitted clients by endpoint, connected and waiting ones."""
         self.accepted: Counter[tuple[str, str]] = Counter()
@@ -38,6 +40,7 @@ class Router:
     def replace(self, table: RoutingTable) -> int:
         """Bring a table into force: cut what it no longer lists, wake who waits, reword. Returns how many were cut."""
         self.table = table
+        self.delay_s = {route.endpoint: route.delay_ms / 1000 for route in table.routes if route.delay_ms}
         self._changed.set()
         self._changed = asyncio.Event()
         doomed = [

@@ -57,7 +57,7 @@ class EndpointServer:
     async def apply(self, table: RoutingTable) -> None:
         """Bring a table into force: listeners are bound and closed, connections cut. Raises OSError from binding."""
         async with self._applying:
-            wanted = {(route.endpoint, route.address) for route in table.routes}
+            wanted = {(route.endpoint, route.address) for route in table.routes if route.listens}
             for key in self._listeners.keys() - wanted:
                 self._listeners.pop(key).close()
             cut = self._router.replace(table)
@@ -65,7 +65,10 @@ class EndpointServer:
                 self._listeners[endpoint, address] = await self._listen(endpoint, address)
             members = {route.endpoint: list(route.members) for route in table.routes}
             refusal = f"; writes are refused: {table.refusal}" if table.refusal else ""
-            log.info("routes %s; %d connections cut%s", members, cut, refusal)
+            refusing = [route.endpoint for route in table.routes if not route.listens]
+            slow_ms = {route.endpoint: route.delay_ms for route in table.routes if route.delay_ms}
+            faults = f"; injected: refused {refusing}, late by ms {slow_ms}" if refusing or slow_ms else ""
+            log.info("routes %s; %d connections cut%s%s", members, cut, refusal, faults)
 
     async def _listen(self, endpoint: str, address: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()

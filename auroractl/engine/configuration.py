@@ -50,6 +50,15 @@ class VolumeSettings:
     """Writes are refused until there is room again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Impairment:
+    """What an injected fault does to a reader."""
+
+    apply_delay_ms: int = 0
+    cut_off: bool = False
+    """The writer's log does not reach it."""
+
+
 def quote(value: str) -> str:
     """A value as postgresql.conf and connection strings in it want it.
 
@@ -93,6 +102,7 @@ def server_configuration(
     follow: Address | None,
     pgpass: Path,
     recovery: Path,
+    impairment: Impairment = Impairment(),
 ) -> dict[str, str | int]:
     """All parameters of a server.
 
@@ -123,7 +133,8 @@ def server_configuration(
         "hot_standby_feedback": "on",
         "restore_command": restore_command(recovery),
         "wal_retrieve_retry_interval": "200ms",
-        "primary_conninfo": _primary_conninfo(instance, follow, pgpass) if follow else "",
+        "primary_conninfo": _primary_conninfo(instance, follow, pgpass) if follow and not impairment.cut_off else "",
+        "recovery_min_apply_delay": f"{impairment.apply_delay_ms}ms",
         "recovery_target_timeline": "latest",
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_timezone": "UTC",

@@ -10,12 +10,13 @@ from threading import Lock
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, InvalidClusterState, UsageError
+from auroractl.core.faults import FaultKind
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.sizes import format_size
 from auroractl.core.storage import VolumeSnapshot
-from auroractl.engine.configuration import VolumeSettings
+from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.services.installation import Installation
@@ -63,6 +64,7 @@ class Context:
         """Set while everything is being ended on purpose."""
         self._on_change = on_change
         self._routing_lock = Lock()
+        self._configure_lock = Lock()
         self._volumes: dict[str, VolumeMemory] = {}
         self._overrides: dict[str, RoutingOverride] = {}
         self._published: dict[str, tuple[int | None, RoutingTable]] = {}
@@ -141,10 +143,18 @@ class Context:
 
     def configure(self, instance: Instance, follow: Address | None) -> None:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
-        nodes = self.repository.storage_nodes(instance.cluster)
-        quorum = write_quorum((node.identifier, node.membership) for node in nodes)
-        full = self.volume_memory(instance.cluster).full_since is not None
-        self.installation.configure(instance, follow, VolumeSettings(quorum, full))
+        # Whoever writes last must have read last.
+        with self._configure_lock:
+            nodes = self.repository.storage_nodes(instance.cluster)
+            quorum = write_quorum((node.identifier, node.membership) for node in nodes)
+            full = self.volume_memory(instance.cluster).full_since is not None
+            self.installation.configure(instance, follow, VolumeSettings(quorum, full), self._impairment(instance))
+
+    def _impairment(self, instance: Instance) -> Impairment:
+        for fault in self.repository.faults(instance.cluster):
+            if fault.target == instance.identifier:
+                return Impairment(fault.delay_ms or 0, fault.kind is FaultKind.PARTITION_INSTANCE)
+        return Impairment()
 
     def snapshot(self, cluster: Cluster) -> ClusterSnapshot:
         """Rows and observations of a cluster now."""

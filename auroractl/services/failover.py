@@ -179,6 +179,11 @@ def _choose(context: Context, snapshot: ClusterSnapshot, wanted: str | None) -> 
                 f"DBInstance {target.identifier} does not answer: {snapshot.seen(target.identifier).detail}",
                 f"See auroractl status {name}",
             )
+        if snapshot.cut_off(target.identifier):
+            raise InvalidInstanceState(
+                f"DBInstance {target.identifier} is cut off: {snapshot.fault_on(target.identifier)}.",
+                f"End the fault first: auroractl inject-fault restore {target.identifier}",
+            )
         return target
     ready = promotable(snapshot)
     if not ready:

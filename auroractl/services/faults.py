@@ -9,8 +9,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from auroractl.core.errors import InstanceNotFound, InvalidParameterValue, NotFound
+from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.model import Cluster, Instance
-from auroractl.core.storage import Fault, FaultKind, StorageNode
+from auroractl.core.storage import StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Segment
 from auroractl.services import events
 from auroractl.services.context import Context
@@ -29,6 +30,11 @@ class Damage(StrEnum):
     DELETE = "delete"
 
 
+_ON_NODES = frozenset({FaultKind.CRASH_STORAGE_NODE, FaultKind.HANG_STORAGE_NODE})
+_ON_ENDPOINTS = frozenset({FaultKind.SLOW_ENDPOINT, FaultKind.REFUSE_ENDPOINT})
+_ON_READERS = frozenset({FaultKind.REPLICA_LAG, FaultKind.PARTITION_INSTANCE})
+
+
 @dataclass(frozen=True, slots=True)
 class Injected:
     """What was done."""
@@ -43,18 +49,18 @@ def crash_storage_node(context: Context, cluster: str, node: str, duration_s: fl
     found = find_node(context, cluster, node)
     fault = None
     if duration_s is not None:
-        fault = _begin(context, cluster, FaultKind.CRASH_STORAGE_NODE, found.identifier, duration_s)
+        fault = begin(context, cluster, FaultKind.CRASH_STORAGE_NODE, found.identifier, duration_s)
     with context.volume_memory(cluster).nodes_lock:
         context.installation.receiver(found).kill()
-    return _done(context, cluster, found.identifier, "Storage node killed", fault)
+    return done(context, cluster, found.identifier, "Storage node killed", fault)
 
 
 def hang_storage_node(context: Context, cluster: str, node: str, duration_s: float | None) -> Injected:
     """SIGSTOP a storage node, for a duration or until it is restored."""
     found = find_node(context, cluster, node)
-    fault = _begin(context, cluster, FaultKind.HANG_STORAGE_NODE, found.identifier, duration_s)
+    fault = begin(context, cluster, FaultKind.HANG_STORAGE_NODE, found.identifier, duration_s)
     context.installation.receiver(found).suspend()
-    return _done(context, cluster, found.identifier, "Storage node frozen", fault)
+    return done(context, cluster, found.identifier, "Storage node frozen", fault)
 
 
 def wipe_storage_node(context: Context, cluster: str, node: str) -> Injected:
@@ -65,7 +71,7 @@ def wipe_storage_node(context: Context, cluster: str, node: str) -> Injected:
         context.installation.log_folder(found).wipe()
         context.volume_memory(cluster).flushed_lsn.pop(found.identifier, None)
     context.wake()
-    return _done(context, cluster, found.identifier, "Storage node wiped", None)
+    return done(context, cluster, found.identifier, "Storage node wiped", None)
 
 
 def corrupt_segment(
@@ -85,7 +91,7 @@ def corrupt_segment(
     for segment in chosen:
         _damage(folder, segment, how, rng)
     names = ", ".join(sorted({segment.name for segment in chosen}))
-    return _done(context, cluster, found.identifier, f"Damaged ({how}): {names}", None)
+    return done(context, cluster, found.identifier, f"Damaged ({how}): {names}", None)
 
 
 def _damage(folder: LogFolder, segment: Segment, how: Damage, rng: random.Random) -> None:
@@ -111,7 +117,7 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
     row = context.cluster(cluster)
     _require_zone(row, zone)
     require_volume(context, cluster)
-    fault = _begin(context, cluster, FaultKind.AZ_OUTAGE, zone, duration_s)
+    fault = begin(context, cluster, FaultKind.AZ_OUTAGE, zone, duration_s)
     with context.volume_memory(cluster).nodes_lock:
         for node in context.repository.storage_nodes(cluster):
             if node.availability_zone == zone:
@@ -120,7 +126,7 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
         if instance.availability_zone == zone:
             context.broken_on_purpose.add((cluster, instance.identifier))
             context.installation.server(instance).kill()
-    return _done(context, cluster, zone, "Availability Zone cut off", fault)
+    return done(context, cluster, zone, "Availability Zone cut off", fault)
 
 
 def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
@@ -128,7 +134,7 @@ def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
     found = find_instance(context, cluster, instance)
     context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).kill()
-    return _done(context, cluster, found.identifier, "Instance killed", None)
+    return done(context, cluster, found.identifier, "Instance killed", None)
 
 
 def hang_instance(context: Context, cluster: str, instance: str) -> Injected:
@@ -136,7 +142,7 @@ def hang_instance(context: Context, cluster: str, instance: str) -> Injected:
     found = find_instance(context, cluster, instance)
     context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).suspend()
-    return _done(context, cluster, found.identifier, "Instance frozen", None)
+    return done(context, cluster, found.identifier, "Instance frozen", None)
 
 
 def find_instance(context: Context, cluster: str, identifier: str) -> Instance:
@@ -154,9 +160,10 @@ def restore(context: Context, cluster: str, target: str) -> Injected:
     """End an injected fault; what it held down starts again. Raises NotFound where there is none on the target."""
     wanted = target.lower()
     for fault in context.repository.faults(cluster):
-        if wanted in {fault.target, fault.target.rpartition("-")[2]}:
+        number = fault.target.rpartition("-")[2] if fault.kind in _ON_NODES else fault.target
+        if wanted in {fault.target, number}:
             _end(context, fault)
-            return _done(context, cluster, fault.target, "Restored", None)
+            return done(context, cluster, fault.target, "Restored", None)
     raise NotFound(
         f"No fault is in force on {target} of DBCluster {cluster}.",
         f"In force: {', '.join(fault.target for fault in context.repository.faults(cluster)) or 'none'}",
@@ -171,29 +178,46 @@ def end_expired(context: Context, cluster: str) -> None:
             events.record(context, cluster, events.FAULT, fault.target, f"{fault.kind} ended: its duration is over")
 
 
-def end_all(context: Context, cluster: str) -> None:
-    """End every fault of a cluster."""
-    for fault in context.repository.faults(cluster):
-        _end(context, fault)
-
-
 def _end(context: Context, fault: Fault) -> None:
     context.repository.delete_fault(fault.cluster, fault.target)
-    if fault.kind is FaultKind.HANG_STORAGE_NODE:
+    if fault.kind in _ON_READERS:
+        apply_to_reader(context, fault.cluster, fault.target)
+    elif fault.kind in _ON_ENDPOINTS:
+        context.publish_routes(fault.cluster)
+    elif fault.kind is FaultKind.HANG_STORAGE_NODE:
         for node in context.repository.storage_nodes(fault.cluster):
             if node.identifier == fault.target:
                 context.installation.receiver(node).resume()
     context.wake()
 
 
-def _begin(context: Context, cluster: str, kind: FaultKind, target: str, duration_s: float | None) -> Fault:
+def apply_to_reader(context: Context, cluster: str, reader: str) -> None:
+    """Bring what is injected into a reader, or no longer is, into force; where it does not run, at its next start."""
+    for instance in context.repository.instances(cluster):
+        server = context.installation.server(instance)
+        if instance.identifier == reader and not instance.is_writer and server.has_data():
+            context.configure(instance, context.writer_address(cluster))
+            server.reload()
+
+
+def begin(
+    context: Context,
+    cluster: str,
+    kind: FaultKind,
+    target: str,
+    duration_s: float | None,
+    delay_ms: int | None = None,
+) -> Fault:
+    """Record a fault that lasts."""
     now = context.now()
-    fault = Fault(cluster, kind, target, now, None if duration_s is None else now + timedelta(seconds=duration_s))
+    until = None if duration_s is None else now + timedelta(seconds=duration_s)
+    fault = Fault(cluster, kind, target, now, until, delay_ms)
     context.repository.add_fault(fault)
     return fault
 
 
-def _done(context: Context, cluster: str, target: str, message: str, fault: Fault | None) -> Injected:
+def done(context: Context, cluster: str, target: str, message: str, fault: Fault | None) -> Injected:
+    """Tell of a fault and have it looked at."""
     lasting = ""
     if fault is not None:
         lasting = f" until {fault.until:%H:%M:%S} UTC" if fault.until else " until it is restored"

@@ -104,7 +104,13 @@ class Installation:
         make_folder(paths.folder, owner=self.account)
         configuration.write_pgpass(paths.pgpass, self.secrets.replication, self.account)
 
-    def configure(self, instance: Instance, follow: Address | None, volume: configuration.VolumeSettings) -> None:
+    def configure(
+        self,
+        instance: Instance,
+        follow: Address | None,
+        volume: configuration.VolumeSettings,
+        impairment: configuration.Impairment,
+    ) -> None:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
         settings = configuration.ServerSettings(
@@ -114,7 +120,7 @@ class Installation:
             wal_keep_size=self.settings.wal_keep_size,
         )
         values = configuration.server_configuration(
-            instance.identifier, instance.address, settings, volume, follow, paths.pgpass, paths.recovery
+            instance.identifier, instance.address, settings, volume, follow, paths.pgpass, paths.recovery, impairment
         )
         if follow is not None:
             # PostgreSQL refuses a standby with room for fewer connections than its log was written with, which the

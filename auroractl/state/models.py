@@ -19,6 +19,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from auroractl.core.faults import FaultKind
 from auroractl.core.model import (
     Address,
     Cluster,
@@ -32,7 +33,7 @@ from auroractl.core.model import (
 )
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.core.quorum import Membership
-from auroractl.core.storage import FaultKind, NodeKind
+from auroractl.core.storage import NodeKind
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -19,6 +19,7 @@ from auroractl.core.errors import (
 from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepStatus
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
+from auroractl.state.volume_models import FaultRow
 from auroractl.state.volumes import VolumeRepository
 
 
@@ -82,6 +83,7 @@ class Repository(VolumeRepository):
             row = session.scalar(_endpoint(endpoint.cluster, endpoint.identifier))
             if row is not None:
                 session.delete(row)
+                session.execute(delete(FaultRow).where(FaultRow.target == endpoint.identifier))
 
     def create_cluster(
         self, cluster: Cluster, instances: Sequence[Instance], endpoints: Sequence[Endpoint], operation: OperationRecord
@@ -161,6 +163,7 @@ class Repository(VolumeRepository):
         """Forget an instance. Nothing if it is gone."""
         with self._write() as session:
             session.execute(delete(InstanceRow).where(InstanceRow.identifier == identifier))
+            session.execute(delete(FaultRow).where(FaultRow.target == identifier))
 
     def set_writer(self, cluster: str, instance: str) -> None:
         """Give the writer role to an instance and take it from the one that has it. Raises InstanceNotFound."""

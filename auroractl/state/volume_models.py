@@ -13,8 +13,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.quorum import Membership
-from auroractl.core.storage import Fault, FaultKind, Growth, NodeKind, StorageNode, StorageVolume
+from auroractl.core.storage import Growth, NodeKind, StorageNode, StorageVolume
 from auroractl.state.models import Base
 
 
@@ -139,7 +140,8 @@ class FaultRow(Base):
     kind: Mapped[FaultKind]
     since: Mapped[datetime]
     until: Mapped[datetime | None]
+    delay_ms: Mapped[int | None]
 
     def to_core(self) -> Fault:
         """The fault that the row says."""
-        return Fault(self.cluster, self.kind, self.target, self.since, self.until)
+        return Fault(self.cluster, self.kind, self.target, self.since, self.until, self.delay_ms)

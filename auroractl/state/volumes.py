@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from auroractl.core.faults import Fault
 from auroractl.core.quorum import Membership
-from auroractl.core.storage import Fault, Growth, StorageNode, StorageVolume
+from auroractl.core.storage import Growth, StorageNode, StorageVolume
 from auroractl.state.models import ClusterRow
 from auroractl.state.sessions import Sessions
 from auroractl.state.volume_models import (
@@ -165,7 +166,12 @@ class VolumeRepository(Sessions):
         with self._write() as session:
             session.merge(
                 FaultRow(
-                    cluster=fault.cluster, target=fault.target, kind=fault.kind, since=fault.since, until=fault.until
+                    cluster=fault.cluster,
+                    target=fault.target,
+                    kind=fault.kind,
+                    since=fault.since,
+                    until=fault.until,
+                    delay_ms=fault.delay_ms,
                 )
             )
 

@@ -20,6 +20,7 @@ from auroractl.services import (
     faults,
     growth,
     history,
+    impairments,
     modify,
     power,
     replace_node,
@@ -261,6 +262,14 @@ def _inject_fault(context: Context, body: Body, _progress: Progress, _answer: An
             done = faults.corrupt_segment(
                 context, name, target, how=faults.Damage(body["How"]), count=body["Count"], seed=body["Seed"]
             )
+        case "replica-lag":
+            done = impairments.lag_reader(context, name, target, body["DelayMilliseconds"], duration_s)
+        case "partition-instance":
+            done = impairments.partition_reader(context, name, target, duration_s)
+        case "slow-endpoint":
+            done = impairments.slow_endpoint(context, name, target, body["DelayMilliseconds"], duration_s)
+        case "refuse-endpoint":
+            done = impairments.refuse_endpoint(context, name, target, duration_s)
         case "az-outage":
             done = faults.az_outage(context, name, target, duration_s)
         case _:

@@ -178,7 +178,7 @@ def test_faults_outlive_the_supervisor(auroractl: Auroractl) -> None:
     view = nodes(auroractl)["demo-storage-4"]
     assert (view["Status"], view["ProcessId"]) == ("down", None)
     running = {name: node["ProcessId"] for name, node in nodes(auroractl).items()}
-    auroractl("inject-fault", "restore-storage-node", "demo-storage-4")
+    auroractl("inject-fault", "restore", "demo-storage-4")
     wait_until("all nodes", lambda: all_available(auroractl), 10)
     for name, pid in running.items():
         assert pid in {None, nodes(auroractl)[name]["ProcessId"]}, "a running node was adopted, not restarted"
@@ -225,7 +225,7 @@ def test_stop_and_start_keep_the_nodes_and_their_log(auroractl: Auroractl) -> No
         (("inject-fault", "az-outage", "mars-1a"), 4),
         (("inject-fault", "crash-storage-node", "1", "--duration", "soon"), 2),
         (("inject-fault", "corrupt-segment", "1", "--how", "rudely"), 2),
-        (("inject-fault", "restore-storage-node", "1"), 4),
+        (("inject-fault", "restore", "1"), 4),
         (("replace-storage-node", "nobody"), 4),
         (("storage-autogrow", "demo", "--max-capacity", "129TiB"), 2),
         (("storage-autogrow", "demo", "--max-capacity", "1MiB"), 2),

@@ -121,7 +121,7 @@ def test_with_two_nodes_left_recovery_is_refused_unless_loss_is_allowed(auroract
     auroractl("failover", "demo", "--allow-data-loss")
     auroractl("resume-automation", "demo")
     for number in (1, 2, 3, 4):
-        auroractl("inject-fault", "restore-storage-node", str(number))
+        auroractl("inject-fault", "restore", str(number))
     auroractl.wait_healthy("demo")
     with auroractl.connect("demo") as connection:
         assert connection.execute("select id from kept").fetchall() == [(1,)]

@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES
 from auroractl.core.health import Action, Decision, History, Limits, decide, promotable
 from auroractl.core.model import ClusterSnapshot, InstanceObservation
-from auroractl.core.storage import Fault, FaultKind, NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
+from auroractl.core.storage import NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
 from auroractl.core.topology import promotion_order
 from tests.unit.core.clusters import NOW, cluster, gone, silent, snapshot, well
 

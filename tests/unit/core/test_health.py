@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES
 from auroractl.core.health import (
     RULES,
@@ -29,7 +30,7 @@ from auroractl.core.model import (
     Wanted,
 )
 from auroractl.core.operations import OperationKind
-from auroractl.core.storage import Fault, FaultKind, NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
+from auroractl.core.storage import NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
 from tests.unit.core.clusters import NOW, cluster, gone, silent, snapshot, well
 
 LIMITS = Limits()

@@ -160,7 +160,7 @@ class TestOlder:
         assert query(tmp_path / "state.db", "SELECT version_num FROM alembic_version") == ["next"]
 
         (copy,) = copies(tmp_path)
-        assert re.fullmatch(r"state-0004-\d{8}T\d{6}Z\.db", copy.name)
+        assert re.fullmatch(rf"state-{schema.HEAD}-\d{{8}}T\d{{6}}Z\.db", copy.name)
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert query(copy, "SELECT version_num FROM alembic_version") == [schema.HEAD]
         assert query(copy, "SELECT identifier FROM instance ORDER BY id") == [i.identifier for i in demo.instances]
@@ -208,7 +208,9 @@ class TestNewer:
         with opened(tmp_path, newer(REBUILD_CLUSTER)):
             pass
         before = (tmp_path / "state.db").read_bytes()
-        with pytest.raises(StateError, match=r"newer auroractl \(its schema is next.* knows 0004\)") as caught:
+        with pytest.raises(
+            StateError, match=rf"newer auroractl \(its schema is next.* knows {schema.HEAD}\)"
+        ) as caught:
             open_database(tmp_path / "state.db", tmp_path / "state-backups")
         assert caught.value.hint.startswith("Upgrade auroractl (no older copy")
         assert (tmp_path / "state.db").read_bytes() == before
