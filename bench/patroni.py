@@ -30,9 +30,12 @@ import psycopg
 from auroractl.backends.local import LocalBackend
 from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
+from auroractl.core.model import Address
 from auroractl.drills.drill import Drill, longest_gap
 from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Target, Workload
+from auroractl.engine.sql import session
+from auroractl.process.files import tail
 from auroractl.process.liveness import kill_all
 from bench.setting import Setting
 from bench.verdict import Figure
@@ -43,6 +46,7 @@ CRASHES, LOSSES = 5, 2
 _READY_TIMEOUT_S = 120.0
 _POLL_S = 0.1
 _SETTLE_S = 0.5
+_STALL_S = 1.0
 _PORT, _RAFT_PORT, _REST_PORT = 5432, 2222, 8008
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "defaults": {"ttl": 30, "loop_wait": 10, "retry_timeout": 10},
@@ -128,6 +132,7 @@ class Patroni:
             "raft": {
                 "data_dir": str(self._folder / f"raft-{address}"),
                 "self_addr": f"{address}:{_RAFT_PORT}",
+                "bind_addr": f"{address}:{_RAFT_PORT}",
                 "partner_addrs": [f"{other}:{_RAFT_PORT}" for other in others],
             },
             "bootstrap": {
@@ -139,6 +144,7 @@ class Patroni:
                 "connect_address": f"{address}:{_PORT}",
                 "data_dir": str(self._folder / f"data-{address}"),
                 "bin_dir": str(self._binaries),
+                "pgpass": str(self._folder / f"pgpass-{address}"),
                 "authentication": {
                     "superuser": {"username": "postgres", "password": self._password},
                     "replication": {"username": "replicator", "password": self._password},
@@ -182,6 +188,9 @@ class Patroni:
         return next((str(each["name"]) for each in members if each["role"] == "leader"), None)
 
     def _well(self) -> bool:
+        ended = [address for address, process in self._processes.items() if process.poll() is not None]
+        if ended:
+            raise RuntimeError(f"Patroni ended on {ended}: {tail(self._folder / f'{ended[0]}.log', 5)}")
         members = self._members()
         states = sorted(each["state"] for each in members.values())
         wanted_roles = {"sync_standby", "replica"} if self._dcs.get("synchronous_mode") else {"replica"}
@@ -230,7 +239,15 @@ def _cluster(setting: Setting, program: str, dcs: Mapping[str, Any]) -> Iterator
         shutil.rmtree(folder)
 
 
-def _round(patroni: Patroni, found: Loss, *, node_lost: bool) -> None:
+def _stall_senders(connection: psycopg.Connection, standbys: list[str]) -> None:
+    """Freeze what sends log to these standbys for a while, as a network does that stalls before it fails."""
+    rows = connection.execute("SELECT pid FROM pg_stat_replication WHERE application_name = ANY(%s)", (standbys,))
+    for (pid,) in rows.fetchall():
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(_STALL_S)
+
+
+def _round(patroni: Patroni, found: Loss, *, node_lost: bool, stalled: bool = False) -> None:
     load = Workload(patroni.hosts("read-write"), patroni.hosts("any"), "ledger", CLIENTS)
     load.start()
     try:
@@ -238,6 +255,9 @@ def _round(patroni: Patroni, found: Loss, *, node_lost: bool) -> None:
         leader = patroni.leader()
         if leader is None:
             raise RuntimeError("Patroni names no leader under load")
+        if stalled:
+            with patroni.hosts("read-write").connect() as connection:
+                _stall_senders(connection, patroni.addresses)
         before, began_s = load.commits(), time.monotonic()
         (patroni.lose_node if node_lost else patroni.crash_server)(leader)
         sent = load.commits() - before
@@ -266,8 +286,38 @@ def _ours(setting: Setting) -> dict[str, Loss]:
             sum(each.commits for each in found),
             sum(each.rows_lost for each in found),
         )
+    losses["stalled"] = _ours_stalled(setting)
     setting.run("delete-cluster", "peer", "--yes")
     return losses
+
+
+def _ours_stalled(setting: Setting) -> Loss:
+    """The readers receive nothing for a while before the writer is killed; the storage nodes do."""
+    backend = LocalBackend(Home(setting.home))
+    body = {"DBClusterIdentifier": "peer", "DBInstanceIdentifier": None}
+
+    def target(role: str) -> Target:
+        there = backend.request("connection", {**body, "Role": role}, Silent())
+        return Target(there["Host"], there["Port"], there["User"], there["Password"], there["Database"])
+
+    instances = setting.json("describe-instances", "peer")["DBInstances"]
+    writer = next(each for each in instances if each["IsClusterWriter"])
+    readers = [each["DBInstanceIdentifier"] for each in instances if not each["IsClusterWriter"]]
+    load = Workload(target("writer"), target("reader"), "ledger", CLIENTS)
+    load.start()
+    try:
+        time.sleep(LOAD_S)
+        address = Address(writer["Endpoint"]["Address"], writer["Endpoint"]["Port"])
+        with session(address, setting.installation().secrets.admin) as connection:
+            _stall_senders(connection, readers)
+        before, began_s = load.commits(), time.monotonic()
+        setting.run("inject-fault", "crash-instance", "writer", "--cluster", "peer")
+        _wait(lambda: load.commits() > before + 10 * CLIENTS, "commits after the fault")
+        time.sleep(_SETTLE_S)
+    finally:
+        load.stop()
+    gap_s, _ = longest_gap(load.seen.commits_s, began_s)
+    return Loss([gap_s], len(load.seen.acknowledged), len(load.seen.acknowledged - load.there()))
 
 
 def run(setting: Setting) -> list[Figure]:
@@ -279,12 +329,23 @@ def run(setting: Setting) -> list[Figure]:
     ours = _ours(setting)
     figures = []
     for variant, dcs in VARIANTS.items():
-        crash, loss = Loss(), Loss()
+        crash, loss, stalled = Loss(), Loss(), Loss()
         with _cluster(setting, program, dcs) as patroni:
             for _ in range(CRASHES):
                 _round(patroni, crash, node_lost=False)
             for _ in range(LOSSES):
                 _round(patroni, loss, node_lost=True)
+            _round(patroni, stalled, node_lost=True, stalled=True)
+        figures.append(
+            Figure(
+                f"acknowledged rows lost with the writer, its readers' log stalled for {_STALL_S:g} s before",
+                ours["stalled"].rows_lost,
+                "rows",
+                baseline=f"Patroni, {variant}",
+                baseline_value=stalled.rows_lost,
+                note=f"of {ours['stalled'].commits} / {stalled.commits}",
+            )
+        )
         for what, words, theirs in (("crash", "writer SIGKILL", crash), ("loss", "writer's machine lost", loss)):
             mine = ours[what]
             figures.append(

@@ -168,10 +168,14 @@ class Auroractl:
         with closing(sqlite3.connect(f"file:{self.home.state}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
+    def pids(self) -> list[int]:
+        """The ids of every process that works in this home."""
+        return processes_below(self.home.root)
+
     def processes(self) -> list[str]:
         """Every process that works in this home."""
         found = []
-        for pid in processes_below(self.home.root):
+        for pid in self.pids():
             try:
                 found.append(f"{pid} {' '.join(psutil.Process(pid).cmdline())[:120]}")
             except psutil.NoSuchProcess:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import random
 import signal
+import statistics
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import psutil
@@ -20,10 +24,39 @@ from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 
-SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "75"))
+log = logging.getLogger(__name__)
+SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "120"))
 SEED = os.environ.get("AURORACTL_SOAK_SEED", "20261123")
-BUSY = {0, 1, 5, 6, 7}
+BUSY = {0, 1, 4, 5, 6, 7}
 """Exit codes that a command may have on a cluster that is being broken; 3 and 70 would be ours."""
+SETTLED_S = 60.0
+"""After this a process that lives on must not need more memory."""
+
+
+class Memory:
+    """What the supervisor and the endpoint process need, sampled while they live."""
+
+    def __init__(self, auroractl: Auroractl) -> None:
+        self._auroractl = auroractl
+        self._samples: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
+
+    def sample(self) -> None:
+        for what, pid in (
+            ("supervisor", self._auroractl.supervisor_pid()),
+            ("endpoint process", self._auroractl.cluster("demo")["EndpointProcessId"]),
+        ):
+            with contextlib.suppress(psutil.Error):
+                self._samples[what, pid].append((time.monotonic(), psutil.Process(pid).memory_info().rss))
+
+    def growth(self) -> dict[str, float]:
+        """By how much each process that lived long enough grew, from what it needed once it had settled."""
+        found = {}
+        for (what, pid), samples in self._samples.items():
+            settled = [rss for at_s, rss in samples if at_s - samples[0][0] > SETTLED_S]
+            if len(settled) >= 4:
+                half = len(settled) // 2
+                found[f"{what} {pid}"] = statistics.median(settled[half:]) / statistics.median(settled[:half])
+        return found
 
 
 class DirectWriters:
@@ -68,11 +101,15 @@ class Faults:
         self.done: list[str] = []
         self._kinds: list[Callable[[], None]] = [
             self.crash, self.hang_writer, self.zone, self.nodes, self.supervisor, self.endpoint_process, self.planned,
-            self.scale,
+            self.scale, self.standstill, self.suspended_machine, self.reader,
         ]  # fmt: skip
 
-    def next(self) -> None:
-        kind = self._random.choice(self._kinds)
+    def next(self, *, spare_ours: bool) -> None:
+        """The next fault; where ours are spared, neither supervisor nor endpoint process is killed."""
+        kinds = self._kinds
+        if spare_ours:
+            kinds = [kind for kind in kinds if kind not in {self.supervisor, self.endpoint_process}]
+        kind = self._random.choice(kinds)
         self.done.append(kind.__name__)
         kind()
 
@@ -97,6 +134,37 @@ class Faults:
     def supervisor(self) -> None:
         os.kill(self._auroractl.supervisor_pid(), signal.SIGKILL)
 
+    def standstill(self) -> None:
+        """The supervisor's clock jumps, as it sees it: it was suspended while everything else went on."""
+        pid = self._auroractl.supervisor_pid()
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(self._random.uniform(2.5, 5))
+        os.kill(pid, signal.SIGCONT)
+
+    def suspended_machine(self) -> None:
+        """Everything stands still and goes on, the supervisor first or last."""
+        members = self._auroractl.pids()
+        for number, pause_s in ((signal.SIGSTOP, self._random.uniform(2.5, 5)), (signal.SIGCONT, 0.0)):
+            self._random.shuffle(members)
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            time.sleep(pause_s)
+
+    def reader(self) -> None:
+        """Lag or a partition of a reader, or an endpoint that refuses."""
+        readers = self._auroractl.readers("demo")
+        if readers:
+            name = self._random.choice(readers)["DBInstanceIdentifier"]
+            self._run("inject-fault", *self._random.choice(
+                (
+                    ("replica-lag", name, "--delay", "5s"),
+                    ("partition-instance", name),
+                    ("refuse-endpoint", "writer"),
+                    ("slow-endpoint", "writer", "--delay", "20ms"),
+                )
+            ), "--duration", "3s")  # fmt: skip
+
     def endpoint_process(self) -> None:
         pid = self._auroractl.cluster("demo")["EndpointProcessId"]
         if pid is not None:
@@ -114,12 +182,15 @@ class Faults:
 @pytest.mark.timeout(SOAK_S + 240)
 def test_random_faults_lose_nothing(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo")
-    faults = Faults(auroractl, random.Random(SEED))
+    faults, memory = Faults(auroractl, random.Random(SEED)), Memory(auroractl)
     with Ledger(auroractl.uri("demo"), clients=4) as ledger, DirectWriters(auroractl) as direct:
         wait_for_progress(ledger, 10)
-        end_s = time.monotonic() + SOAK_S
+        began_s = time.monotonic()
+        end_s = began_s + SOAK_S
         while time.monotonic() < end_s:
-            faults.next()
+            # In the second half ours live on, so that their memory can be watched.
+            faults.next(spare_ours=time.monotonic() > began_s + SOAK_S / 2)
+            memory.sample()
             time.sleep(random.Random(len(faults.done)).uniform(0.5, 4.0))
         wait_until(
             f"the cluster to be well after {faults.done}", lambda: auroractl.cluster("demo")["Health"] == "ok", 120, 0.2
@@ -133,4 +204,6 @@ def test_random_faults_lose_nothing(auroractl: Auroractl) -> None:
     assert len(postmasters) == len(instances), postmasters
     assert sum("pg_receivewal" in line for line in auroractl.processes()) == 6
     assert psutil.Process(auroractl.supervisor_pid()).memory_info().rss < 250 * 1024**2
+    log.info("%d faults; %d rows; growth %s", len(faults.done), len(ledger.acknowledged), memory.growth())
+    assert all(growth < 1.1 for growth in memory.growth().values()), memory.growth()
     assert auroractl.rows("select count(*) from operation where status = 'running'") == [(0,)]
