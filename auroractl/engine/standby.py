@@ -42,6 +42,8 @@ def rewind_to(source: Address, server: Server, secrets: InternalSecrets) -> None
     Raises MachineError where that cannot be done; the data directory then needs a new copy.
     """
     with _incomplete_until_done(server):
+        # pg_rewind first lets a server that crashed recover, in single-user mode, where it may not be a standby.
+        (server.data / "standby.signal").unlink(missing_ok=True)
         run(
             [
                 server.binaries.program("pg_rewind"),

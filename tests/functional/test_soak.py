@@ -41,12 +41,12 @@ class Memory:
         self._samples: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
 
     def sample(self) -> None:
-        for what, pid in (
-            ("supervisor", self._auroractl.supervisor_pid()),
-            ("endpoint process", self._auroractl.cluster("demo")["EndpointProcessId"]),
-        ):
-            with contextlib.suppress(psutil.Error):
-                self._samples[what, pid].append((time.monotonic(), psutil.Process(pid).memory_info().rss))
+        for what, program in (("supervisor", "supervisor run"), ("endpoint process", "auroractl.endpoints")):
+            for pid in self._auroractl.pids():
+                with contextlib.suppress(psutil.Error):
+                    process = psutil.Process(pid)
+                    if program in " ".join(process.cmdline()):
+                        self._samples[what, pid].append((time.monotonic(), process.memory_info().rss))
 
     def growth(self) -> dict[str, float]:
         """By how much each process that lived long enough grew, from what it needed once it had settled."""
