@@ -50,6 +50,7 @@ class Settings:
     suspended_after_s: float = 1.0
     """A server whose process has been stopped by a signal for so long is ended and replaced."""
     silent_after_s: float = 4.0
+    stalled_after_s: float = 10.0
     """A writer whose server runs and has not answered probes for so long is ended and replaced."""
     shared_buffers: str = "128MB"
     max_wal_size: str = "1GB"

@@ -48,6 +48,8 @@ class Observed(StrEnum):
     """Its process has been stopped by a signal for `suspended_after_s`."""
     SILENT = "silent"
     """Its process lives and has not answered for `silent_after_s`."""
+    STALLED = "stalled"
+    """It answers, and its disk has taken no log for `stalled_after_s` although processes wait for that."""
     DETACHED = "detached"
     """A reader that answers but has not been streaming from the writer for `detached_after_s`."""
 
@@ -89,6 +91,8 @@ RULES: tuple[Rule, ...] = (
     Rule(Subject.WRITER, Observed.SUSPENDED, True, "The writer is suspended again; it is left alone until a failover or a start of the cluster.", Action.GIVE_UP),
     Rule(Subject.WRITER, Observed.SILENT, False, "The writer does not answer; it is ended and a reader is promoted.", Action.FAIL_OVER),
     Rule(Subject.WRITER, Observed.SILENT, True, "The writer does not answer again; it is left alone until a failover or a start of the cluster.", Action.GIVE_UP),
+    Rule(Subject.WRITER, Observed.STALLED, False, "The writer's disk takes no writes; it is ended and a reader is promoted.", Action.FAIL_OVER),
+    Rule(Subject.WRITER, Observed.STALLED, True, "The writer's disk takes no writes again; it is left alone until a failover or a start of the cluster.", Action.GIVE_UP),
     Rule(Subject.LONE_WRITER, Observed.GONE, False, "The writer ended and no reader can take its place; it is restarted in place.", Action.START_INSTANCE),
     Rule(Subject.LONE_WRITER, Observed.GONE, True, "The writer cannot be kept running; it is left alone until a failover or a start of the cluster.", Action.GIVE_UP),
     Rule(Subject.LONE_WRITER, Observed.SUSPENDED, False, "The writer's process is suspended and no reader can take its place; it is ended and restarted in place.", Action.RESTART_INSTANCE),
@@ -109,6 +113,8 @@ WITHOUT_RULE: frozenset[tuple[Subject, Observed]] = frozenset(
         # Its process is there; a crash recovery may take its time, and ending it would only begin it anew.
         (Subject.LONE_WRITER, Observed.SILENT),
         (Subject.READER, Observed.SILENT),
+        # Starting it anew would wait for the same disk.
+        (Subject.LONE_WRITER, Observed.STALLED),
         # Waited for: nothing could be started before the zone or the room is back.
         (Subject.LONE_WRITER, Observed.OUT),
         (Subject.READER, Observed.OUT),
@@ -144,6 +150,7 @@ class Limits:
     detached_after_s: float = 10.0
     suspended_after_s: float = 1.0
     silent_after_s: float = 4.0
+    stalled_after_s: float = 10.0
 
     def node_due(self, restarts: Sequence[float], now_s: float) -> bool:
         """Whether a storage node may be tried again: at once, then after 0.25, 0.5, 1, 2, 2, ... seconds.
@@ -295,4 +302,4 @@ def _observed(
     ):
         if history.lasts(instance.identifier, observed, longer_than_s, now_s):
             return observed
-    return Observed.WELL
+    return Observed.STALLED if seen.stalled_s > limits.stalled_after_s else Observed.WELL

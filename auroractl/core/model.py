@@ -150,7 +150,9 @@ class InstanceObservation:
     suspended: bool = False
     """Its server process is stopped by a signal and answers nobody."""
     disk_full: bool = False
-    """Its disk has no room for more than a few segments of log."""
+    """Its disk has no room for more than a few segments of log, or takes no writes at all."""
+    stalled_s: float = 0.0
+    """For how long processes of a writer have waited for log to reach its disk and none has."""
     detail: str = ""
     """Why it is not accepting, in the server's or the system's words."""
 

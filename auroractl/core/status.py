@@ -19,6 +19,9 @@ STORAGE_FULL = "storage-full"
 WRITE_QUORUM_LOST = "write-quorum-lost"
 
 
+_STALL_TOLD_S = 3.0
+
+
 class Health(StrEnum):
     """One word for a script: `status` exits 0 for ok and 3 for the others."""
 
@@ -97,6 +100,10 @@ def _instance_problem(snapshot: ClusterSnapshot, instance: Instance) -> str:
         if snapshot.in_outage(instance.availability_zone):
             reason = f"its Availability Zone {instance.availability_zone} is out"
         return f"The {role} {instance.identifier} is {status}{': ' + reason if reason else '.'}"
+    if seen.stalled_s > _STALL_TOLD_S:
+        return (
+            f"The disk of the {role} {instance.identifier} has taken no log for {seen.stalled_s:.0f} s; commits wait."
+        )
     if seen.disk_full:
         return f"The disk of the {role} {instance.identifier} is full: it ends when it cannot write its log."
     if instance.is_writer:

@@ -24,7 +24,9 @@ SELECT pg_is_in_recovery(),
        ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
   (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin'),
   (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'),
-  current_setting('default_transaction_read_only') = 'on'
+  current_setting('default_transaction_read_only') = 'on',
+  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END,
+  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite'))
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -69,6 +71,10 @@ class ServerAnswer:
     """Sessions that wait for the write quorum."""
     read_only: bool
     """Whether new transactions may only read unless they say otherwise."""
+    flushed_lsn: int | None = None
+    """How far a writer's own log is on its disk."""
+    waiting_for_disk: int = 0
+    """Processes that wait for log to be written or flushed there."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
     """By application name; a writer's only."""
 
@@ -97,6 +103,8 @@ class Probe:
             connections=int(str(row[3])),
             waiting_commits=int(str(row[4])),
             read_only=row[5] == "t",
+            flushed_lsn=parse_lsn(row[6]) if row[6] else None,
+            waiting_for_disk=int(str(row[7])),
             standbys=standbys,
         )
 

@@ -110,11 +110,38 @@ def wait_for_exit(pid: int, timeout_s: float) -> bool:
 
 
 def kill_all(pids: Iterable[int], timeout_s: float = 10.0) -> list[int]:
-    """SIGKILL processes and wait for their end; returns those that still live after `timeout_s` each."""
+    """SIGKILL processes and wait for their end; returns those that still live after `timeout_s` each.
+
+    One that waits for a disk that does not answer counts as ended: the kernel lets it do nothing more.
+    """
     targets = list(pids)
     for pid in targets:
         send(pid, signal.SIGKILL)
-    return [pid for pid in targets if not wait_for_exit(pid, timeout_s)]
+    return [pid for pid in targets if not _ends(pid, timeout_s)]
+
+
+def _ends(pid: int, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not wait_for_exit(pid, _POLL_INTERVAL_S):
+        if _doomed(pid):
+            return True
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def _doomed(pid: int) -> bool:
+    """Whether a process is in uninterruptible sleep with SIGKILL pending: it never runs a line of its own again.
+
+    (proc_pid_status(5): SigPnd is of the thread, ShdPnd of the process.)
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    pending = int(fields.get("SigPnd", "0"), 16) | int(fields.get("ShdPnd", "0"), 16)
+    return fields.get("State", "").startswith("D") and bool(pending >> (signal.SIGKILL - 1) & 1)
 
 
 def _pidfd(pid: int) -> int | None:

@@ -97,9 +97,15 @@ def _prepare_unplanned(context: Context, name: str, reason: str) -> OperationRec
     """Without looking at anybody again: a server that does not answer would take the time of a probe."""
     writer = context.writer(name)
     snapshot = context.snapshot(context.cluster(name))
-    if snapshot.seen(writer.identifier).accepting:
+    if _could_commit(context, snapshot, writer):
         raise InvalidClusterState(f"The writer {writer.identifier} answers again.", "")
     return _begin(context, snapshot, writer, _choose(context, snapshot, None), By.SUPERVISOR, reason)
+
+
+def _could_commit(context: Context, snapshot: ClusterSnapshot, writer: Instance) -> bool:
+    """Whether a writer could be stopped in an orderly way."""
+    seen = snapshot.seen(writer.identifier)
+    return seen.accepting and seen.stalled_s <= context.settings.stalled_after_s
 
 
 @dataclass(slots=True)
@@ -137,7 +143,7 @@ def _begin(
     allow_data_loss: bool = False,
 ) -> OperationRecord:
     name = writer.cluster
-    planned = snapshot.seen(writer.identifier).accepting
+    planned = _could_commit(context, snapshot, writer)
     record = new_record(
         context,
         OperationKind.FAILOVER,
@@ -438,6 +444,9 @@ class _Failover:
         source = self._instance(self.source)
         faults = self._context.repository.faults(self._cluster)
         if source.availability_zone in {fault.target for fault in faults}:
+            return
+        if self._context.observer.refresh(source).disk_full:
+            # The watch loop starts it when its disk takes writes again.
             return
         self._rejoin(source, diverged=not self._planned)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event, Lock, Thread
 
 from auroractl.config.settings import Settings
@@ -17,19 +19,31 @@ from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Instance, InstanceObservation
 from auroractl.core.wal import SEGMENT_BYTES
 from auroractl.engine.probe import Probe, ProbeFailed, ServerAnswer, StandbyProgress
-from auroractl.process.liveness import ExitWatcher, alive, suspended
-from auroractl.process.programs import reap
+from auroractl.process.liveness import ExitWatcher, alive, suspended, wait_for_exit
+from auroractl.process.programs import reap, spawn
 from auroractl.services.installation import Installation
 
 log = logging.getLogger(__name__)
 
 _SUSPENDED = "its server process is suspended"
 _USED_BYTES_INTERVAL_S = 1.0
+_TOUCH_TIMEOUT_S = 0.5
+_LOOKS_APART_MAX_S = 3.0
+"""Between two looks that show that nothing moved; over a longer time the machine may have stood still."""
 _USED_BYTES_SHARE = 0.02
 """Of the time may go into adding up sizes, which takes longer the more tables there are."""
 _POSITIONS_KEPT = 240
 _ROOM_BYTES = 4 * SEGMENT_BYTES
 """What a server needs to start after it ran out of room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stall:
+    """Since when a writer's log has not moved on although processes wait for that."""
+
+    flushed_lsn: int
+    since_s: float
+    looked_s: float
 
 
 @dataclass(slots=True)
@@ -94,6 +108,11 @@ class Observer:
         self._last_look: dict[str, int] = {}
         self._writers: dict[str, WriterAnswer] = {}
         self._used: dict[str, tuple[float, int]] = {}
+        self._stalls: dict[str, _Stall] = {}
+        self._suspects: set[str] = set()
+        """Instances whose disk took no writes when that was last seen."""
+        self._touching: dict[str, int] = {}
+        """The process that tries to write on the disk of one of them."""
         self._exits = ExitWatcher(self._on_exit)
 
     def watch_only(self, instances: Iterable[Instance]) -> None:
@@ -162,10 +181,44 @@ class Observer:
         self._remember(instance, next(self._looks), seen)
 
     def _gone(self, instance: Instance) -> InstanceObservation:
+        if instance.identifier in self._suspects and not self._takes_writes(instance):
+            detail = f"its disk takes no writes ({self._installation.server(instance).data})"
+            return InstanceObservation(at=datetime.now(UTC), disk_full=True, detail=detail)
         if self._disk_full(instance):
             detail = f"its disk is full ({self._installation.server(instance).data}); it is started when there is room"
             return InstanceObservation(at=datetime.now(UTC), disk_full=True, detail=detail)
         return InstanceObservation(at=datetime.now(UTC), detail="there is no server process")
+
+    def _takes_writes(self, instance: Instance) -> bool:
+        """Whether a write ends in time. By a process of its own: one that waits for such a disk cannot be ended."""
+        name = instance.identifier
+        pid = self._touching.get(name)
+        if pid is None:
+            file = self._installation.server(instance).data / "PG_VERSION"
+            pid = spawn(["touch", "-c", str(file)], cwd=Path("/"), log=Path(os.devnull))
+            self._touching[name] = pid
+        if not wait_for_exit(pid, _TOUCH_TIMEOUT_S):
+            return False
+        reap()
+        self._touching.pop(name, None)
+        self._suspects.discard(name)
+        return True
+
+    def _stalled_s(self, name: str, answer: ServerAnswer) -> float:
+        before, now_s = self._stalls.get(name), time.monotonic()
+        if answer.flushed_lsn is None or not answer.waiting_for_disk:
+            self._stalls.pop(name, None)
+            return 0.0
+        goes_on = (
+            before is not None
+            and before.flushed_lsn == answer.flushed_lsn
+            and now_s - before.looked_s < _LOOKS_APART_MAX_S
+        )
+        since_s = before.since_s if before is not None and goes_on else now_s
+        self._stalls[name] = _Stall(answer.flushed_lsn, since_s, now_s)
+        if now_s - since_s > self._settings.stalled_after_s:
+            self._suspects.add(name)
+        return now_s - since_s
 
     def _disk_full(self, instance: Instance) -> bool:
         data = self._installation.server(instance).data
@@ -187,6 +240,7 @@ class Observer:
             timeline=answer.timeline,
             connections=answer.connections,
             disk_full=self._disk_full(instance),
+            stalled_s=self._stalled_s(instance.identifier, answer),
         )
 
     def _remember_writer(self, cluster: str, answer: ServerAnswer, probe: Probe) -> None:

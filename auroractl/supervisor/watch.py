@@ -39,6 +39,7 @@ class WatchLoop:
             detached_after_s=context.settings.detached_after_s,
             suspended_after_s=context.settings.suspended_after_s,
             silent_after_s=context.settings.silent_after_s,
+            stalled_after_s=context.settings.stalled_after_s,
         )
         self._history: defaultdict[str, History] = defaultdict(History)
         self._awake_s = time.monotonic()

@@ -117,6 +117,11 @@ class Faults:
         done = self._auroractl.run(*arguments, timeout_s=120)
         assert done.returncode in BUSY or "The supervisor ended" in done.stderr, (arguments, done, self.done)
 
+    def _supervisor_pid(self) -> int:
+        """Of the one that runs, or of a new one where the last one was killed."""
+        self._run("supervisor", "start")
+        return self._auroractl.supervisor_pid()
+
     def crash(self) -> None:
         name = self._random.choice(self._auroractl.instances("demo"))["DBInstanceIdentifier"]
         self._run("inject-fault", "crash-instance", name)
@@ -132,11 +137,11 @@ class Faults:
             self._run("inject-fault", "crash-storage-node", str(number), "--duration", "2s")
 
     def supervisor(self) -> None:
-        os.kill(self._auroractl.supervisor_pid(), signal.SIGKILL)
+        os.kill(self._supervisor_pid(), signal.SIGKILL)
 
     def standstill(self) -> None:
         """The supervisor's clock jumps, as it sees it: it was suspended while everything else went on."""
-        pid = self._auroractl.supervisor_pid()
+        pid = self._supervisor_pid()
         os.kill(pid, signal.SIGSTOP)
         time.sleep(self._random.uniform(2.5, 5))
         os.kill(pid, signal.SIGCONT)

@@ -59,7 +59,18 @@ def full(_number: int) -> InstanceObservation:
     return replace(gone(), disk_full=True)
 
 
-STATES = {"well": well, "gone": lambda _n: gone(), "silent": silent, "suspended": suspended, "full": full}
+def stalled(number: int) -> InstanceObservation:
+    return replace(well(number), stalled_s=LIMITS.stalled_after_s + 1)
+
+
+STATES = {
+    "well": well,
+    "gone": lambda _n: gone(),
+    "silent": silent,
+    "suspended": suspended,
+    "full": full,
+    "stalled": stalled,
+}
 
 
 def decided(base: ClusterSnapshot, *, long: bool = True) -> dict[str, Action]:
@@ -80,7 +91,7 @@ def test_every_finding_has_one_rule_with_a_sentence_or_is_left_alone_on_purpose(
     instances = {
         Subject.WRITER: set(Observed) - {Observed.WELL, Observed.DETACHED},
         Subject.LONE_WRITER: set(Observed) - {Observed.WELL, Observed.DETACHED},
-        Subject.READER: set(Observed) - {Observed.WELL},
+        Subject.READER: set(Observed) - {Observed.WELL, Observed.STALLED},
         Subject.ENDPOINT_PROCESS: {Observed.GONE},
         Subject.STORAGE_NODE: {Observed.GONE},
         Subject.HELD_INSTANCE: {Observed.SUSPENDED},
@@ -101,7 +112,7 @@ def test_every_combination_of_states_of_a_writer_and_two_readers(states: tuple[s
     seen = [STATES[state](number) for number, state in enumerate(states, 1)]
     base = replace(snapshot(*seen), volume=volume(lost=lost))
     writer, *readers = states
-    could_be_promoted = "well" in readers and lost <= 3
+    could_be_promoted = bool({"well", "stalled"} & set(readers)) and lost <= 3
     expected = {}
     if could_be_promoted:
         if writer != "well":
@@ -112,7 +123,9 @@ def test_every_combination_of_states_of_a_writer_and_two_readers(states: tuple[s
         if state in {"gone", "suspended"}:
             expected[f"i{number}"] = Action.START_INSTANCE if state == "gone" else Action.RESTART_INSTANCE
     assert decided(base) == expected
-    at_once = {name: action for name, action in expected.items() if states[int(name[1]) - 1] in {"gone", "full"}}
+    at_once = {
+        name: action for name, action in expected.items() if states[int(name[1]) - 1] in {"gone", "full", "stalled"}
+    }
     assert decided(base, long=False) == at_once, "what is only silent or suspended is looked at again first"
 
 
