@@ -50,8 +50,11 @@ class Settings:
     suspended_after_s: float = 1.0
     """A server whose process has been stopped by a signal for so long is ended and replaced."""
     silent_after_s: float = 4.0
-    stalled_after_s: float = 10.0
     """A writer whose server runs and has not answered probes for so long is ended and replaced."""
+    stalled_after_s: float = 10.0
+    """A writer whose disk has taken no log for so long, although processes wait for that, is ended and replaced."""
+    history_days: int = 14
+    """How long events and finished operations are kept (Amazon RDS: 14 days)."""
     shared_buffers: str = "128MB"
     max_wal_size: str = "1GB"
     wal_keep_size: str = "512MB"

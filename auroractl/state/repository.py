@@ -255,6 +255,12 @@ class Repository(VolumeRepository):
         with self._write() as session:
             session.add(row)
 
+    def forget_history(self, before: datetime) -> None:
+        """Forget events and finished operations from before a moment."""
+        with self._write() as session:
+            session.execute(delete(EventRow).where(EventRow.at < before))
+            session.execute(delete(OperationRow).where(OperationRow.finished_at < before))
+
     def events(self, cluster: str | None, since: datetime | None, limit: int) -> list[Event]:
         """The last `limit` events of a cluster, or of all, not older than `since`; newest last."""
         query = select(EventRow).order_by(EventRow.at.desc(), EventRow.id.desc()).limit(limit)

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event, Lock, Thread
 
 from auroractl.core.errors import AuroraError
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _REPAIRS_AT_ONCE = 4
 _STANDSTILL_S = 2.0
+_FORGET_INTERVAL_S = 3600.0
 
 
 class WatchLoop:
@@ -43,6 +45,7 @@ class WatchLoop:
         )
         self._history: defaultdict[str, History] = defaultdict(History)
         self._awake_s = time.monotonic()
+        self._forgot_s = -math.inf
         self._looked_s: dict[str, float] = {}
         self._repairing: set[tuple[str, str]] = set()
         self._lock = Lock()
@@ -80,6 +83,7 @@ class WatchLoop:
     def _look(self) -> None:
         reap()
         self._note_standstill()
+        self._forget_history()
         clusters = self._context.repository.clusters()
         watched = [each for each in clusters if each.wanted is Wanted.RUNNING]
         self._context.observer.watch_only(
@@ -102,6 +106,13 @@ class WatchLoop:
             log.warning("the supervisor stood still for %.1f s; it looks again before it acts", now_s - before_s)
             for history in self._history.values():
                 history.forget_durations()
+
+    def _forget_history(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._forgot_s > _FORGET_INTERVAL_S:
+            self._forgot_s = now_s
+            kept = timedelta(days=self._context.settings.history_days)
+            self._context.repository.forget_history(self._context.now() - kept)
 
     def _may_wait(self, cluster: str) -> bool:
         """Every step of an operation changes something, and looking at each would take the operation's time."""

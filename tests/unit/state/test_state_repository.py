@@ -345,3 +345,21 @@ def test_one_of_many_threads_gets_the_name(repository: Repository, make_demo: Ma
         assert sum(threads.map(create, range(16, 32))) == 1
     assert len(repository.instances()) == 3
     assert [endpoint.type for endpoint in repository.endpoints("demo")] == [EndpointType.WRITER, EndpointType.READER]
+
+
+def test_history_is_forgotten_and_what_runs_is_not(repository: Repository) -> None:
+    old, recent = NOW - timedelta(days=20), NOW - timedelta(days=1)
+    for at, name in ((old, "old"), (recent, "recent")):
+        repository.add_event("demo", "demo", "db-cluster", "x", name, [], at)
+        repository.begin_operation(
+            OperationRecord(name, OperationKind.FAILOVER, "demo", {}, OperationStatus.RUNNING, at)
+        )
+        repository.begin_step(name, 1, "step")
+        repository.finish_operation(name, OperationStatus.COMPLETED, None, at)
+    running = OperationRecord("running", OperationKind.FAILOVER, "demo", {}, OperationStatus.RUNNING, old)
+    repository.begin_operation(running)
+    repository.forget_history(NOW - timedelta(days=14))
+    assert [event.message for event in repository.events(None, None, 10)] == ["recent"]
+    assert repository.operation("old") is None
+    assert repository.operation("recent") is not None
+    assert [each.identifier for each in repository.running_operations()] == ["running"]
