@@ -291,6 +291,11 @@ def _ours(setting: Setting) -> dict[str, Loss]:
     return losses
 
 
+def _at_rest(setting: Setting) -> bool:
+    cluster = setting.json("describe-clusters", "peer")["DBClusters"][0]
+    return cluster["Health"] == "ok" and cluster["Operation"] is None
+
+
 def _ours_stalled(setting: Setting) -> Loss:
     """The readers receive nothing for a while before the writer is killed; the storage nodes do."""
     backend = LocalBackend(Home(setting.home))
@@ -317,6 +322,7 @@ def _ours_stalled(setting: Setting) -> Loss:
     finally:
         load.stop()
     gap_s, _ = longest_gap(load.seen.commits_s, began_s)
+    _wait(lambda: _at_rest(setting), "the old writer to be back")
     return Loss([gap_s], len(load.seen.acknowledged), len(load.seen.acknowledged - load.there()))
 
 
