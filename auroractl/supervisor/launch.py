@@ -40,7 +40,11 @@ def launch_supervisor(home: Home) -> None:
             ],
             cwd=home.root,
             log=home.supervisor_log,
-            extra_environment={name: value for name, value in os.environ.items() if name.startswith("AURORACTL_")},
+            extra_environment={
+                **{name: value for name, value in os.environ.items() if name.startswith("AURORACTL_")},
+                # Threads with a heap each keep what they once needed (mallopt(3), M_ARENA_MAX); Python takes turns anyway.
+                "MALLOC_ARENA_MAX": "1",
+            },
             pass_fds=[write_end],
         )
         os.close(write_end)

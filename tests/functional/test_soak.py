@@ -29,7 +29,7 @@ SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "120"))
 SEED = os.environ.get("AURORACTL_SOAK_SEED", "20261123")
 BUSY = {0, 1, 4, 5, 6, 7}
 """Exit codes that a command may have on a cluster that is being broken; 3 and 70 would be ours."""
-SETTLED_S = 60.0
+SETTLED_S = 120.0
 """After this a process that lives on must not need more memory."""
 
 
