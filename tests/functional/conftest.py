@@ -46,6 +46,13 @@ def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = DEADL
     pytest.fail(f"waited {timeout_s} s for {what}; last seen: {last!r}")
 
 
+def lose_data(instance: dict[str, Any]) -> None:
+    """Remove the data directory of a killed server; what it holds outside could not be found any more afterwards."""
+    data = Path(instance["DataDirectory"])
+    release_shared_memory(data)
+    shutil.rmtree(data)
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command left behind."""

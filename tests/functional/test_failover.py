@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 
 
@@ -71,7 +70,7 @@ def test_a_writer_that_cannot_come_back_is_replaced_by_a_reader(auroractl: Auror
         )
     auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
-    shutil.rmtree(writer["DataDirectory"])
+    lose_data(writer)
     os.kill(writer["ProcessId"], signal.SIGKILL)
     wait_until("status to say so", lambda: auroractl.run("status", "demo").returncode == 3)
     result = auroractl.json("failover", "demo")

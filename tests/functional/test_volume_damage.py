@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from auroractl.core.wal import SEGMENT_BYTES
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import all_available, nodes, volume, wait_for_progress
 
@@ -102,7 +102,7 @@ def lose_everything_but_the_nodes(auroractl: Auroractl) -> None:
     psutil.Process(writer["ProcessId"]).kill()
     wait_until("the writer to end", lambda: not Path(f"/proc/{writer['ProcessId']}/cwd").exists())
     time.sleep(0.2)
-    shutil.rmtree(writer["DataDirectory"])
+    lose_data(writer)
 
 
 def test_the_same_segment_damaged_on_two_nodes(filled: Auroractl) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from auroractl.process.liveness import processes_below
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import by_zone, crash, volume, wait_for_progress
 
@@ -41,7 +40,7 @@ def lose_the_writer(auroractl: Auroractl) -> None:
     os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
     psutil.Process(writer["ProcessId"]).kill()
     wait_until("its processes to end", lambda: not processes_below(Path(writer["DataDirectory"])))
-    shutil.rmtree(writer["DataDirectory"])
+    lose_data(writer)
 
 
 @pytest.mark.parametrize("zone_lost", [False, True])
@@ -97,7 +96,7 @@ def test_a_start_without_the_writers_disk_recovers_from_the_nodes(auroractl: Aur
         psutil.Process(each["ProcessId"]).kill()
     wait_until("its processes to end", lambda: not processes_below(Path(writer["DataDirectory"])))
 
-    shutil.rmtree(writer["DataDirectory"])
+    lose_data(writer)
     auroractl("start-cluster", "demo")
     assert auroractl.writer("demo")["DBInstanceIdentifier"] == reader["DBInstanceIdentifier"]
     with auroractl.connect("demo") as connection:
