@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from auroractl.process.liveness import processes_below
+from auroractl.process.liveness import alive, processes_below
 from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import by_zone, crash, volume, wait_for_progress
@@ -135,7 +135,7 @@ def test_a_writer_that_was_only_frozen_can_acknowledge_nothing_afterwards(aurora
     os.kill(writer["ProcessId"], signal.SIGSTOP)
     wait_until("the writer to be seen frozen", lambda: auroractl.cluster("demo")["Status"] == "unavailable", 10)
     auroractl("failover", "demo")
-    assert not psutil.pid_exists(writer["ProcessId"])
+    assert not alive(writer["ProcessId"])
     with auroractl.connect("demo") as connection:
         connection.execute("insert into kept values (1)")
     auroractl("resume-automation", "demo")
