@@ -12,7 +12,7 @@ from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 
-
+_STARTS_ON_ITS_DATA = 2
 _KINDS = {Action.GIVE_UP: events.GIVEN_UP, Action.START_STORAGE_NODE: events.STORAGE_NODE}
 
 
@@ -62,21 +62,26 @@ def _start_node(context: Context, cluster: str, identifier: str) -> None:
 
 
 def _start_reader(context: Context, reader: Instance) -> None:
-    """On the data it has; where that is gone or does not start, a new copy of the writer.
+    """On the data it has; where that is gone or twice does not start, a new copy of the writer.
 
-    One that ended as the writer has a history of its own and is rewound first.
+    Twice, because what was killed while it started says nothing about its data. One that ended as the writer has a
+    history of its own and is rewound first.
     """
     writer = context.writer(reader.cluster)
     if following.ended_as_writer(context, reader):
         following.rejoin(context, reader, writer, diverged=True)
         return
-    try:
-        following.start_reader(context, reader, writer)
-    except AuroraError as error:
-        log.info("%s does not start on its data (%s); it is copied anew", reader.identifier, error)
-        context.installation.server(reader).abort()
-        following.copy_from_writer(context, reader, writer.address)
-        following.start_reader(context, reader, writer)
+    for _ in range(_STARTS_ON_ITS_DATA):
+        try:
+            following.start_reader(context, reader, writer)
+        except AuroraError as error:
+            log.info("%s does not start on its data: %s", reader.identifier, error)
+            context.installation.server(reader).abort()
+        else:
+            return
+    log.info("%s is copied anew", reader.identifier)
+    following.copy_from_writer(context, reader, writer.address)
+    following.start_reader(context, reader, writer)
 
 
 def _rejoin(context: Context, reader: Instance) -> None:

@@ -20,6 +20,9 @@ from auroractl.process.programs import spawn
 
 _STOP_TIMEOUT_S = 2.0
 _LOG_BYTES_MAX = 1_000_000
+_STATUS_INTERVAL_S = 1
+"""What ends with a segment it flushes without saying so before the next status, after 10 s by default; a node counts
+as lost after two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Receiver:
                     f"--directory={self.folder}",
                     f"--dbname={self._conninfo(writer)}",
                     "--synchronous",
+                    f"--status-interval={_STATUS_INTERVAL_S}",
                     "--no-loop",
                     "--no-password",
                 ],

@@ -152,7 +152,8 @@ def test_no_wait_returns_while_the_cluster_is_created(auroractl: Auroractl) -> N
 
 def test_one_host_with_distinct_ports_where_there_is_only_one_loopback_address(auroractl: Auroractl) -> None:
     auroractl.variables["AURORACTL_ADDRESSES"] = "ports"
-    auroractl("create-cluster", "one", "--port", str(20_000 + os.getpid() % 20_000))
+    # Below the ports that outgoing connections are given.
+    auroractl("create-cluster", "one", "--port", str(20_000 + os.getpid() % 12_000))
     cluster = auroractl.cluster("one")
     assert cluster["Endpoint"] == cluster["ReaderEndpoint"] == "127.0.0.1"
     assert cluster["Port"] != cluster["ReaderPort"]

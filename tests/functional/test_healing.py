@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -15,6 +16,13 @@ import pytest
 
 from auroractl.process.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
+
+
+def restarted(auroractl: Auroractl, reader: dict[str, Any]) -> dict[str, Any] | None:
+    """A reader that runs as another process than before and has ended its start."""
+    again: dict[str, Any] = auroractl.readers("demo")[0]
+    well = again["ProcessId"] not in {None, reader["ProcessId"]} and again["DBInstanceStatus"] == "available"
+    return again if well else None
 
 
 def test_a_killed_reader_comes_back(auroractl: Auroractl) -> None:
@@ -27,16 +35,32 @@ def test_a_killed_reader_comes_back(auroractl: Auroractl) -> None:
     assert again["ProcessId"] != reader["ProcessId"]
 
 
+def test_a_reader_that_is_killed_while_it_starts_keeps_its_data(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "1")
+    reader = auroractl.readers("demo")[0]
+    data = Path(reader["DataDirectory"])
+    mine = data / "kept"
+    mine.write_text("a new copy would not have this")
+    os.kill(reader["ProcessId"], signal.SIGKILL)
+    starting = wait_until("its start", lambda: another_process(data, reader["ProcessId"]), interval_s=0.0)
+    os.kill(starting, signal.SIGKILL)
+    wait_until("the reader", lambda: restarted(auroractl, reader))
+    assert mine.exists()
+
+
+def another_process(data: Path, before: int) -> int | None:
+    """The server that has taken the lock file of a data directory, unless it is the one from before."""
+    words = (data / "postmaster.pid").read_text().split()
+    return int(words[0]) if words and int(words[0]) != before else None
+
+
 def test_status_tells_the_truth_at_once_and_reads_go_to_the_writer_meanwhile(auroractl: Auroractl) -> None:
     auroractl.variables["AURORACTL_RESTARTS_MAX"] = "1"
     auroractl("create-cluster", "demo", "--readers", "1")
     reader = auroractl.readers("demo")[0]
     os.kill(reader["ProcessId"], signal.SIGKILL)
-    wait_until(
-        "the one restart that is allowed",
-        lambda: auroractl.readers("demo")[0]["ProcessId"] not in {None, reader["ProcessId"]},
-    )
-    os.kill(auroractl.readers("demo")[0]["ProcessId"], signal.SIGKILL)
+    again = wait_until("the one restart that is allowed", lambda: restarted(auroractl, reader))
+    os.kill(again["ProcessId"], signal.SIGKILL)
     done = auroractl.run("status", "demo", "--output", "json")
     assert done.returncode == 3
     assert done.json["DBCluster"]["Health"] == "degraded"

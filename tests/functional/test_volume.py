@@ -84,6 +84,19 @@ def test_a_new_cluster_has_its_quorum_complete(demo: Auroractl) -> None:
     assert all(node["ProcessId"] and node["LagBytes"] == 0 for node in view["StorageNodes"])
 
 
+def test_an_idle_writer_whose_log_ends_with_a_segment_has_its_quorum(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0")
+    for readers in ("1", "2"):
+        # The end of a base backup ends a segment (https://www.postgresql.org/docs/18/functions-admin.html).
+        auroractl("scale-readers", "demo", "--to", readers)
+        wait_until("all nodes to say that they have the segment", lambda: no_lag(auroractl), 15)
+    assert not [message for (message,) in auroractl.rows("select message from event") if "uorum lost" in message]
+
+
+def no_lag(auroractl: Auroractl) -> bool:
+    return all(node["LagBytes"] == 0 for node in nodes(auroractl).values())
+
+
 @pytest.mark.slow
 def test_one_and_two_lost_nodes_stop_no_write(loaded: tuple[Auroractl, Ledger]) -> None:
     auroractl, ledger = loaded
