@@ -8,6 +8,7 @@ import typer
 
 from auroractl import __version__
 from auroractl.cli import (
+    backtracking,
     clusters,
     connecting,
     drilling,
@@ -66,6 +67,7 @@ clusters.register(app)
 instances.register(app)
 volumes.register(app)
 endpoints.register(app)
+backtracking.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)

@@ -12,7 +12,9 @@ HOME/
     secrets.json            the master user's password
     endpoint/               routes.json, pid file and log of the endpoint process
     instances/ID/           data/ (the data directory), pgpass, postgresql.log, recovery/ (log read back for it)
-    storage/                pgpass; for each storage node ID/ (its copy of the log), ID.pid and ID.log
+    storage/                pgpass; for each storage node ID/ (its copy of the log), ID.pid and ID.log; for each full
+                            node ID.images/ (page images) and ID.past/ (log that a backtrack left behind)
+    moments/ID/             data/, log/ and postgresql.log of what is being brought back to a moment
   run/                      Unix sockets; elsewhere where this path would be too long for one
 """
 
@@ -95,6 +97,19 @@ class ClusterPaths:
     def storage_node(self, identifier: str) -> Path:
         """The folder of a storage node: its copy of the log."""
         return self.storage / identifier
+
+    def storage_images(self, identifier: str) -> Path:
+        """The page images of a full storage node."""
+        return self.storage / f"{identifier}.images"
+
+    def storage_past(self, identifier: str) -> Path:
+        """A full storage node's copy of the log that backtracks left behind."""
+        return self.storage / f"{identifier}.past"
+
+    @property
+    def moments(self) -> Path:
+        """The folder of what is being brought back to moments."""
+        return self.folder / "moments"
 
     def instance(self, identifier: str) -> InstancePaths:
         """The paths of one instance."""

@@ -17,7 +17,9 @@ from auroractl.core.sizes import parse_size_bytes
 
 OUTPUTS = ("table", "json", "text")
 ADDRESSES = ("auto", "block", "ports")
-_SIZES = frozenset({"storage_group_size", "storage_max_capacity", "log_keep_size"})
+_SIZES = frozenset(
+    {"storage_group_size", "storage_max_capacity", "log_keep_size", "backtrack_replay_max", "backtrack_disk_budget"}
+)
 _ENVIRONMENT_PREFIX = "AURORACTL_"
 _OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
 
@@ -70,6 +72,12 @@ class Settings:
     repair_rate_mb_per_s: float = 200.0
     repairs_at_once: int = 2
     """Storage nodes of a cluster that are filled from their peers at the same time."""
+    backtrack_replay_max: str = "1GiB"
+    """The most log that a backtrack to any moment of the window has to replay."""
+    backtrack_disk_budget: str = "20GiB"
+    """What page images and log of a cluster may take before its backtrack window becomes smaller."""
+    backtrack_rate_mb_per_s: float = 100.0
+    """How fast page images are copied while there is time."""
     log_keep_size: str = "1GiB"
     """Finished log that each storage node keeps beyond what running readers still need."""
 

@@ -128,6 +128,12 @@ class InstanceAlreadyExists(AuroraError):
         super().__init__(f"DBInstance {instance} already exists.", "Choose another name")
 
 
+class BacktrackNotFound(NotFound):
+    """There is no such backtrack."""
+
+    code = "DBClusterBacktrackNotFoundFault"
+
+
 class EndpointNotFound(AuroraError):
     """There is no such custom endpoint."""
 

@@ -126,7 +126,7 @@ WITHOUT_RULE: frozenset[tuple[Subject, Observed]] = frozenset(
 _OWNERS_OF_NODES = frozenset(
     {
         OperationKind.CREATE_CLUSTER, OperationKind.DELETE_CLUSTER, OperationKind.START_CLUSTER,
-        OperationKind.STOP_CLUSTER, OperationKind.FAILOVER,
+        OperationKind.STOP_CLUSTER, OperationKind.FAILOVER, OperationKind.BACKTRACK,
     }
 )  # fmt: skip
 """Operations that start and end storage nodes themselves; during all others the supervisor goes on doing so."""

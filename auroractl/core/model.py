@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from auroractl.core.backtrack import BacktrackReach
 from auroractl.core.faults import Fault, FaultKind
 from auroractl.core.storage import VolumeSnapshot
 
@@ -38,6 +39,7 @@ class Phase(StrEnum):
     """The transition that an operation is taking a cluster or an instance through; `none` outside of one."""
 
     NONE = ""
+    BACKTRACKING = "backtracking"
     CREATING = "creating"
     DELETING = "deleting"
     FAILING_OVER = "failing-over"
@@ -205,6 +207,7 @@ class ClusterSnapshot:
     used_bytes: int | None = None
     volume: VolumeSnapshot | None = None
     """None for a cluster from before there were volumes, until it is started again."""
+    backtrack: BacktrackReach = field(default_factory=BacktrackReach)
 
     @property
     def writer(self) -> Instance | None:

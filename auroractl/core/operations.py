@@ -21,6 +21,7 @@ class OperationKind(StrEnum):
     REBOOT_INSTANCE = "reboot-instance"
     FAILOVER = "failover"
     REPLACE_STORAGE_NODE = "replace-storage-node"
+    BACKTRACK = "backtrack"
 
 
 class OperationStatus(StrEnum):

@@ -45,6 +45,8 @@ class RoutingTable:
     """Why writes are refused at the moment; empty where they are not."""
     refusal_hint: str = ""
     """What a person may do about it."""
+    farewell: str = ""
+    """What clients are told whose connections are cut; empty where there is nothing to tell."""
 
     def to_json(self) -> dict[str, Any]:
         """The table as the endpoint process reads it."""
@@ -68,6 +70,7 @@ class RoutingTable:
             "hold_timeout_s": self.hold_timeout_s,
             "refusal": self.refusal,
             "refusal_hint": self.refusal_hint,
+            "farewell": self.farewell,
         }
 
     @classmethod
@@ -92,6 +95,7 @@ class RoutingTable:
             hold_timeout_s=document["hold_timeout_s"],
             refusal=document.get("refusal", ""),
             refusal_hint=document.get("refusal_hint", ""),
+            farewell=document.get("farewell", ""),
         )
 
 
@@ -104,6 +108,7 @@ def routing_table(
     draining: Collection[str] = (),
     refusal: str = "",
     refusal_hint: str = "",
+    farewell: str = "",
 ) -> RoutingTable:
     """The table for a cluster as it is now.
 
@@ -162,4 +167,5 @@ def routing_table(
         hold_timeout_s=hold_timeout_s,
         refusal=refusal,
         refusal_hint=refusal_hint,
+        farewell=farewell,
     )

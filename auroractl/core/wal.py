@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/18/continuous-archiving.html#BACKUP-TIMELINES
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from auroractl.core.lsn import parse_lsn
@@ -90,3 +90,50 @@ def beyond_fork(segment: Segment, forks: Sequence[Fork], timeline: int) -> bool:
         if segment.timeline == fork.timeline:
             return segment.start >= fork.lsn
     return segment.timeline != timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Which timeline owns which part of the log on the way to `timeline`, whose earlier forks are given."""
+
+    timeline: int
+    forks: tuple[Fork, ...] = ()
+
+    def at(self, number: int) -> Segment:
+        """The segment of a number; the one in which a timeline was left belongs to the next, which begins as its copy.
+
+        >>> Lineage(2, (Fork(1, 9 * SEGMENT_BYTES + 5),)).at(9)
+        Segment(number=9, timeline=2)
+        """
+        for fork in self.forks:
+            if number < segment_at(fork.lsn):
+                return Segment(number, fork.timeline)
+        return Segment(number, self.timeline)
+
+    def owner(self, lsn: int) -> int:
+        """The timeline on which the byte at `lsn` was written.
+
+        >>> Lineage(2, (Fork(1, 100),)).owner(99), Lineage(2, (Fork(1, 100),)).owner(100)
+        (1, 2)
+        """
+        return next((fork.timeline for fork in self.forks if lsn < fork.lsn), self.timeline)
+
+    def until(self, lsn: int) -> Lineage:
+        """The same history as if the log ended at `lsn`."""
+        owner = self.owner(lsn)
+        return Lineage(owner, tuple(fork for fork in self.forks[: self._position(owner)]))
+
+    def _position(self, timeline: int) -> int:
+        return next((place for place, fork in enumerate(self.forks) if fork.timeline == timeline), len(self.forks))
+
+    def holds(self, timeline: int, lsn: int) -> bool:
+        """Whether what timeline `timeline` had at `lsn` is part of this history."""
+        return self.owner(lsn) == timeline
+
+    def includes(self, segment: Segment) -> bool:
+        """Whether a segment of this name holds log of this history; one in which a timeline was left holds both."""
+        return not beyond_fork(segment, self.forks, self.timeline)
+
+    def last(self, segments: Iterable[Segment]) -> int:
+        """The highest number among the segments that are of this history; -1 where there is none."""
+        return max((each.number for each in segments if self.at(each.number) == each), default=-1)

@@ -227,9 +227,13 @@ class ClientSide(_Side):
             else:
                 server.reword(self, refusal)
 
-    def cut(self) -> None:
-        """End both sides at once."""
-        self.transport.abort()
+    def cut(self, farewell: str = "") -> None:
+        """End both sides at once; with a farewell the client is told why, as PostgreSQL tells it."""
+        if farewell and not self.lost:
+            self.transport.write(startup.fatal(startup.ADMIN_SHUTDOWN, farewell))
+            self.transport.close()
+        else:
+            self.transport.abort()
         if self.other is not None:
             self.other.transport.abort()
 

@@ -50,7 +50,7 @@ class Router:
             if client.instance is not None and table.instances.get(client.instance) != client.address
         ]
         for client in doomed:
-            client.cut()
+            client.cut(table.farewell)
         for endpoint, clients in self.clients.items():
             refusal = self._refusal(endpoint)
             for client in clients:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from auroractl.core.model import Address
 from auroractl.core.quorum import Quorum
+from auroractl.core.sizes import parse_size_bytes
 from auroractl.core.wal import SEGMENT_BYTES
 from auroractl.engine.secrets import REPLICATION
 from auroractl.process.accounts import Account
@@ -21,6 +22,8 @@ RESERVED_CONNECTIONS = 10
 """What stays free for the supervisor even if clients connect past the endpoints and take all the rest."""
 _WAL_SENDERS_MAX = 40
 """15 readers and six storage nodes, each twice while it reconnects or is copied."""
+PREPARED_TRANSACTIONS_MAX = 100
+"""Two-phase commit works without a change of parameters, and a standby needs room for as many as its writer."""
 _WAL_SENDER_TIMEOUT = "20s"
 """After this a frozen standby no longer delays a clean shutdown of the writer."""
 _HBA = """\
@@ -48,6 +51,8 @@ class VolumeSettings:
     quorum: Quorum
     full: bool = False
     """Writes are refused until there is room again."""
+    checkpoint_bytes_max: int | None = None
+    """Checkpoints must not lie further apart than backtrack can bear; None where nothing asks for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,11 @@ def server_configuration(
         "password_encryption": "scram-sha-256",
         "shared_buffers": settings.shared_buffers,
         "shared_preload_libraries": "pg_stat_statements",
-        "max_wal_size": settings.max_wal_size,
+        "max_wal_size": _max_wal_size(settings, volume),
         "min_wal_size": f"{WAL_SEGMENT_MB * 8}MB",
         "wal_keep_size": settings.wal_keep_size,
         "wal_log_hints": "on",
+        "max_prepared_transactions": PREPARED_TRANSACTIONS_MAX,
         "max_wal_senders": _WAL_SENDERS_MAX,
         "max_replication_slots": _WAL_SENDERS_MAX,
         "synchronous_standby_names": synchronous_standby_names(volume.quorum),
@@ -140,6 +146,14 @@ def server_configuration(
         "log_timezone": "UTC",
         "timezone": "UTC",
     }
+
+
+def _max_wal_size(settings: ServerSettings, volume: VolumeSettings) -> str:
+    """A page image begins at a checkpoint, so what lies between two is replayed."""
+    if volume.checkpoint_bytes_max is None:
+        return settings.max_wal_size
+    most_bytes = min(parse_size_bytes(settings.max_wal_size), volume.checkpoint_bytes_max)
+    return f"{max(most_bytes // 1024**2, WAL_SEGMENT_MB * 8)}MB"
 
 
 def _primary_conninfo(instance: str, follow: Address, pgpass: Path) -> str:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import pq
 from psycopg.pq import abc
 
+from auroractl.core.backtrack import Checkpoint
 from auroractl.core.lsn import parse_lsn
 from auroractl.core.model import Address
 from auroractl.engine.secrets import ADMIN
@@ -26,7 +27,8 @@ SELECT pg_is_in_recovery(),
   (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'),
   current_setting('default_transaction_read_only') = 'on',
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END,
-  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite'))
+  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
+  (SELECT concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_control_checkpoint())
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -75,6 +77,8 @@ class ServerAnswer:
     """How far a writer's own log is on its disk."""
     waiting_for_disk: int = 0
     """Processes that wait for log to be written or flushed there."""
+    checkpoint: Checkpoint | None = None
+    """The last one that was completed."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
     """By application name; a writer's only."""
 
@@ -105,6 +109,7 @@ class Probe:
             read_only=row[5] == "t",
             flushed_lsn=parse_lsn(row[6]) if row[6] else None,
             waiting_for_disk=int(str(row[7])),
+            checkpoint=_checkpoint(str(row[8])),
             standbys=standbys,
         )
 
@@ -173,6 +178,11 @@ def _rows(result: abc.PGresult) -> list[list[str | None]]:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    timeline, lsn, redo = text.split(" ")
+    return Checkpoint(int(timeline), parse_lsn(lsn), parse_lsn(redo))
 
 
 def _standby(row: list[str | None]) -> tuple[str, StandbyProgress]:

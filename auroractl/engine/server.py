@@ -30,6 +30,7 @@ from auroractl.process.programs import spawn
 _READY_POLL_S = 0.005
 _LOCKED_POLL_S = 0.002
 _ABORT_TIMEOUT_S = 2.0
+_PORT_LINE, _HOST_LINE = 3, 5
 _STATUS_LINE = 7
 """postmaster.pid's eighth line: ready, starting, stopping or standby (src/include/utils/pidfile.h)."""
 
@@ -44,6 +45,8 @@ class Server:
     address: Address
     binaries: Binaries
     account: Account | None
+    niceness: int = 0
+    """By how much its processes give way to others."""
 
     def _pid_file(self) -> list[str]:
         try:
@@ -58,6 +61,13 @@ class Server:
             return None
         pid = int(lines[0])
         return pid if runs_in(pid, self.data) else None
+
+    def listens_at(self) -> Address | None:
+        """Where the running server listens, by its pid file; None where none runs."""
+        lines = self._pid_file()
+        if self.pid() is None or len(lines) <= _HOST_LINE or not lines[_PORT_LINE].strip().isdigit():
+            return None
+        return Address(lines[_HOST_LINE].strip(), int(lines[_PORT_LINE]))
 
     @property
     def incomplete(self) -> Path:
@@ -83,7 +93,11 @@ class Server:
             return running
         self._clear_stale_lock()
         pid = spawn(
-            [self.binaries.program("postgres"), "-D", str(self.data)], cwd=self.data, log=self.log, account=self.account
+            [self.binaries.program("postgres"), "-D", str(self.data)],
+            cwd=self.data,
+            log=self.log,
+            account=self.account,
+            niceness=self.niceness,
         )
         while alive(pid):
             if self.pid() == pid:
@@ -112,6 +126,11 @@ class Server:
         pid = self.begin_start()
         self.wait_ready(pid, timeout_s, size, worth_waiting)
         return pid
+
+    def is_ready(self) -> bool:
+        """Whether the running server accepts connections (a recovering one: is consistent)."""
+        lines = self._pid_file()
+        return bool(lines[_STATUS_LINE:]) and lines[_STATUS_LINE].strip() == "ready"
 
     def wait_ready(
         self, pid: int, timeout_s: float, log_offset: int = 0, worth_waiting: Callable[[], bool] = lambda: True

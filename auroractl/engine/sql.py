@@ -132,6 +132,32 @@ def wait_quorum(connection: psycopg.Connection, quorum: Quorum, nodes: Sequence[
         _pause(deadline, "the storage nodes did not take over the new quorum")
 
 
+def databases(connection: psycopg.Connection) -> dict[int, str]:
+    """The names of the databases that can be connected to, by oid."""
+    return dict(connection.execute("SELECT oid::int, datname FROM pg_database WHERE datallowconn").fetchall())
+
+
+def table_of_files(connection: psycopg.Connection) -> dict[int, str]:
+    """To which table each relation file of a database belongs, indexes and TOAST to their tables', by file number."""
+    rows = connection.execute(
+        "SELECT pg_relation_filenode(c.oid)::int, coalesce(i.indrelid, t.oid, c.oid)::regclass::text FROM pg_class c"
+        " LEFT JOIN pg_class x ON x.oid = (SELECT indrelid FROM pg_index WHERE indexrelid = c.oid)"
+        " LEFT JOIN pg_class t ON t.reltoastrelid IN (c.oid, x.oid)"
+        " LEFT JOIN pg_index i ON i.indexrelid = c.oid AND t.oid IS NULL"
+        " WHERE c.relkind IN ('r', 'i', 't', 'm', 'S')"
+    ).fetchall()
+    return {number: table for number, table in rows if number is not None}
+
+
+def wait_some_node(connection: psycopg.Connection, nodes: Sequence[str], timeout_s: float) -> None:
+    """Wait until one of the storage nodes has flushed all that the writer has now. Raises TimedOut."""
+    deadline = time.monotonic() + timeout_s
+    row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
+    query = "SELECT 1 FROM pg_stat_replication WHERE application_name = ANY(%s) AND flush_lsn >= %s::pg_lsn"
+    while connection.execute(query, [list(nodes), row and row[0]]).fetchone() is None:
+        _pause(deadline, "no storage node has received all of the log")
+
+
 def write_something(connection: psycopg.Connection) -> str:
     """Write and flush one record that changes nothing; returns its LSN as text."""
     row = connection.execute("SELECT pg_logical_emit_message(false, 'auroractl', '', true)").fetchone()

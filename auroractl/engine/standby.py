@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from auroractl.core.model import Address
+from auroractl.engine.binaries import Binaries
 from auroractl.engine.secrets import ADMIN, REPLICATION, InternalSecrets
 from auroractl.engine.server import Server
+from auroractl.process.accounts import Account
 from auroractl.process.files import remove_tree, write_durably
 from auroractl.process.liveness import kill_all, processes_below
 from auroractl.process.programs import run
@@ -34,6 +37,27 @@ def copy_from(source: Address, server: Server, secrets: InternalSecrets) -> None
             extra_environment={"PGPASSWORD": secrets.replication},
             timeout_s=_COPY_TIMEOUT_S,
         )
+
+
+def base_backup(
+    source: Address, place: Path, binaries: Binaries, account: Account | None, secrets: InternalSecrets
+) -> None:
+    """Copy a running server's data directory, without its log, to `data` below a folder. It needs recovery."""
+    run(
+        [
+            binaries.program("pg_basebackup"),
+            f"--pgdata={place / 'data'}",
+            f"--dbname={_conninfo(source, REPLICATION, place.name)}",
+            "--checkpoint=fast",
+            "--wal-method=none",
+            "--no-password",
+            "--no-sync",
+        ],
+        cwd=place,
+        account=account,
+        extra_environment={"PGPASSWORD": secrets.replication},
+        timeout_s=_COPY_TIMEOUT_S,
+    )
 
 
 def rewind_to(source: Address, server: Server, secrets: InternalSecrets) -> None:

@@ -35,18 +35,31 @@ def write_durably(path: Path, text: str, *, mode: int = 0o600, owner: Account | 
             file.flush()
             os.fsync(descriptor)
         aside.replace(path)
-        _sync_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         aside.unlink(missing_ok=True)
         raise unwritable(path, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make what was made, renamed or removed in a folder durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_tree(root: Path) -> None:
+    """Make everything below a folder durable. Raises OSError."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(Path(folder) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        flush_folder(Path(folder))
 
 
 def unwritable(path: Path, error: OSError) -> MachineError:

@@ -26,6 +26,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def started_at(pid: int) -> float | None:
+    """When a process began, in seconds since 1970; None where there is none. With its id this names a process for good."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
 def suspended(pid: int) -> bool:
     """Whether a process is stopped by a signal (SIGSTOP, a debugger) and does nothing."""
     try:

@@ -57,10 +57,41 @@ def run(
     Raises MachineError with the end of its output where it fails or cannot be started, TimedOut after `timeout_s`
     (the program is killed then).
     """
+    done = _run(argv, account, extra_environment, cwd, stdin, timeout_s)
+    if done.returncode != 0:
+        raise MachineError(_complaint(argv, done), "")
+    return str(done.stdout, errors="replace")
+
+
+def run_tolerant(
+    argv: Sequence[str],
+    *,
+    account: Account | None = None,
+    extra_environment: Mapping[str, str] | None = None,
+    timeout_s: float = 60.0,
+) -> tuple[str, str]:
+    """As `run` for a program whose output counts even if it fails; returns stdout and, where it failed, why."""
+    done = _run(argv, account, extra_environment, None, "", timeout_s)
+    return str(done.stdout, errors="replace"), _complaint(argv, done) if done.returncode else ""
+
+
+def _complaint(argv: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> str:
+    tail = (done.stderr or done.stdout)[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
+    return f"{Path(argv[0]).name} failed with exit code {done.returncode}: {tail}"
+
+
+def _run(
+    argv: Sequence[str],
+    account: Account | None,
+    extra_environment: Mapping[str, str] | None,
+    cwd: Path | None,
+    stdin: str,
+    timeout_s: float,
+) -> subprocess.CompletedProcess[bytes]:
     name = Path(argv[0]).name
     command, identity = _as_account(argv, account)
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             input=stdin.encode(),
             capture_output=True,
@@ -77,10 +108,6 @@ def run(
         ) from error
     except OSError as error:
         raise MachineError(f"{name} cannot be started: {error.strerror} ({argv[0]}).", "") from error
-    if done.returncode != 0:
-        tail = (done.stderr or done.stdout)[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
-        raise MachineError(f"{name} failed with exit code {done.returncode}: {tail}", "")
-    return str(done.stdout, errors="replace")
 
 
 def spawn(
@@ -91,13 +118,16 @@ def spawn(
     account: Account | None = None,
     extra_environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    niceness: int = 0,
 ) -> int:
     """Start a program that outlives this process and return its process id.
 
     It gets a session of its own, so that Ctrl-C and the end of a terminal do not reach it; what it prints is appended
-    to `log`. Raises MachineError where it cannot be started.
+    to `log`. It gives way to others by `niceness`. Raises MachineError where it cannot be started.
     """
     command, identity = _as_account(argv, account)
+    if niceness:
+        command = ["nice", "-n", str(niceness), *command]
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(

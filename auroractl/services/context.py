@@ -14,11 +14,12 @@ from auroractl.core.faults import FaultKind
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
-from auroractl.core.sizes import format_size
+from auroractl.core.sizes import format_size, parse_size_bytes
 from auroractl.core.storage import VolumeSnapshot
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
+from auroractl.services.image_keeper import ImageKeepers
 from auroractl.services.installation import Installation
 from auroractl.services.keeper import Keepers
 from auroractl.services.locks import ClusterLocks
@@ -55,6 +56,9 @@ class Context:
         self.observer = Observer(self.installation, settings, on_change)
         self.locks = ClusterLocks()
         self.keepers = Keepers(self)
+        self.image_keepers = ImageKeepers(self)
+        self.images_lock = Lock()
+        """One page image is made at a time, whatever the cluster."""
         self.failed: dict[str, str] = {}
         """Why something is no longer restarted, by `CLUSTER/NAME`."""
         self.started_at = self.now()
@@ -145,10 +149,17 @@ class Context:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         # Whoever writes last must have read last.
         with self._configure_lock:
-            nodes = self.repository.storage_nodes(instance.cluster)
-            quorum = write_quorum((node.identifier, node.membership) for node in nodes)
             full = self.volume_memory(instance.cluster).full_since is not None
-            self.installation.configure(instance, follow, VolumeSettings(quorum, full), self._impairment(instance))
+            self.installation.configure(
+                instance, follow, self._volume_settings(instance.cluster, full=full), self._impairment(instance)
+            )
+
+    def _volume_settings(self, cluster: str, *, full: bool) -> VolumeSettings:
+        nodes = self.repository.storage_nodes(cluster)
+        quorum = write_quorum((node.identifier, node.membership) for node in nodes)
+        row = self.repository.cluster(cluster)
+        bound = parse_size_bytes(self.settings.backtrack_replay_max)
+        return VolumeSettings(quorum, full, bound // 2 if row and row.backtrack_window_s else None)
 
     def _impairment(self, instance: Instance) -> Impairment:
         for fault in self.repository.faults(instance.cluster):
@@ -173,6 +184,7 @@ class Context:
             },
             used_bytes=self.observer.used_bytes(cluster.identifier),
             volume=self.volume_snapshot(cluster.identifier),
+            backtrack=self.volume_memory(cluster.identifier).backtrack.reach(),
         )
 
     def volume_snapshot(self, cluster: str) -> VolumeSnapshot | None:
@@ -218,6 +230,7 @@ class Context:
                 hold_timeout_s=self.settings.hold_timeout_s,
                 without=override.without,
                 draining=override.draining,
+                farewell=override.farewell,
                 **_refusal(snapshot),
             )
             state = (snapshot.endpoint_process.pid, table)

@@ -261,6 +261,7 @@ class _Making:
         for instance in self._instances():
             self._context.repository.update_instance(instance.identifier, phase=Phase.NONE)
         self._context.repository.update_cluster(self._name, phase=Phase.NONE, wanted=Wanted.RUNNING)
+        self._context.repository.begin_era(self._name, 1, self._context.now())
         events.record(self._context, self._name, events.CLUSTER_CREATED, self._name, "DB cluster created")
 
 

@@ -45,6 +45,7 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
             context.repository.update_cluster(name, wanted=Wanted.DELETED, phase=Phase.DELETING)
 
     def end_processes() -> None:
+        context.image_keepers.end(name)
         context.endpoint_process(name).stop()
         servers = [context.installation.server(instance) for instance in context.repository.instances(name)]
         side_by_side(Server.abort, [(server,) for server in servers])

@@ -105,3 +105,5 @@ class RoutingOverride:
     """Instances that are cut off: open connections end, new ones do not reach them."""
     draining: Collection[str] = ()
     """Instances that keep their open connections and get no new ones."""
+    farewell: str = ""
+    """What clients are told whose connections are cut."""

@@ -47,6 +47,9 @@ VOLUME_RESUMED = EventKind("AURORACTL-EVENT-0016", CLUSTER, ("low storage", "rec
 FAULT = EventKind("AURORACTL-EVENT-0017", CLUSTER, ("notification",))
 ENDPOINT = EventKind("AURORACTL-EVENT-0019", CLUSTER, ("configuration change",))
 AUTOMATION = EventKind("AURORACTL-EVENT-0018", CLUSTER, ("notification",))
+BACKTRACK = EventKind("AURORACTL-EVENT-0020", CLUSTER, ("backtrack",))
+BACKTRACK_WINDOW_SMALL = EventKind("RDS-EVENT-0131", CLUSTER, ("backtrack",))
+BACKTRACK_WINDOW_RESTORED = EventKind("RDS-EVENT-0132", CLUSTER, ("backtrack",))
 GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
 
 

@@ -69,6 +69,9 @@ def wipe_storage_node(context: Context, cluster: str, node: str) -> Injected:
     with context.volume_memory(cluster).nodes_lock:
         context.installation.receiver(found).kill()
         context.installation.log_folder(found).wipe()
+        context.installation.past_folder(found).remove()
+        with context.volume_memory(cluster).backtrack.images_lock:
+            context.installation.image_folder(found).wipe()
         context.volume_memory(cluster).flushed_lsn.pop(found.identifier, None)
     context.wake()
     return done(context, cluster, found.identifier, "Storage node wiped", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -18,6 +19,7 @@ from auroractl.engine.template import ensure_template, template_name
 from auroractl.process.accounts import Account, database_account, require_reachable
 from auroractl.process.files import make_folder
 from auroractl.storage.folder import LogFolder
+from auroractl.storage.images import ImageFolder
 from auroractl.storage.receiver import Receiver
 
 
@@ -98,11 +100,72 @@ class Installation:
         """A storage node's copy of the log."""
         return LogFolder(self.home.cluster(node.cluster).storage_node(node.identifier), self.account)
 
+    def past_folder(self, node: StorageNode) -> LogFolder:
+        """A full storage node's copy of the log that backtracks left behind."""
+        return LogFolder(self.home.cluster(node.cluster).storage_past(node.identifier), self.account)
+
+    def make_past_folder(self, node: StorageNode) -> None:
+        """The folder of the log that backtracks left behind."""
+        make_folder(self.home.cluster(node.cluster).storage_past(node.identifier), owner=self.account)
+
+    def make_scratch_folder(self, path: Path) -> None:
+        """A folder that the databases' account can work in."""
+        make_folder(path, owner=self.account)
+
+    def own(self, path: Path) -> None:
+        """Give a file to the databases' account."""
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+
+    def image_folder(self, node: StorageNode) -> ImageFolder:
+        """A full storage node's page images."""
+        return ImageFolder(
+            node.identifier, self.home.cluster(node.cluster).storage_images(node.identifier), self.account
+        )
+
+    def server_at(self, folder: Path, address: Address, niceness: int = 0) -> Server:
+        """A server of no instance, whose `data` and log lie in a folder."""
+        return Server(
+            name=folder.name,
+            data=folder / "data",
+            log=folder / "postgresql.log",
+            address=address,
+            binaries=self.binaries,
+            account=self.account,
+            niceness=niceness,
+        )
+
     def make_instance_folder(self, instance: Instance) -> None:
         """The folder of an instance with what its server needs besides the data directory."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
         make_folder(paths.folder, owner=self.account)
         configuration.write_pgpass(paths.pgpass, self.secrets.replication, self.account)
+
+    def parameters(
+        self,
+        instance: Instance,
+        follow: Address | None,
+        volume: configuration.VolumeSettings,
+        impairment: configuration.Impairment | None = None,
+    ) -> dict[str, str | int]:
+        """The parameters of an instance's server."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        settings = configuration.ServerSettings(
+            connections_max=self.settings.connections_max,
+            shared_buffers=self.settings.shared_buffers,
+            max_wal_size=self.settings.max_wal_size,
+            wal_keep_size=self.settings.wal_keep_size,
+        )
+        return configuration.server_configuration(
+            instance.identifier,
+            instance.address,
+            settings,
+            volume,
+            follow,
+            paths.pgpass,
+            paths.recovery,
+            impairment or configuration.Impairment(),
+        )
 
     def configure(
         self,
@@ -113,15 +176,7 @@ class Installation:
     ) -> None:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
-        settings = configuration.ServerSettings(
-            connections_max=self.settings.connections_max,
-            shared_buffers=self.settings.shared_buffers,
-            max_wal_size=self.settings.max_wal_size,
-            wal_keep_size=self.settings.wal_keep_size,
-        )
-        values = configuration.server_configuration(
-            instance.identifier, instance.address, settings, volume, follow, paths.pgpass, paths.recovery, impairment
-        )
+        values = self.parameters(instance, follow, volume, impairment)
         if follow is not None:
             # PostgreSQL refuses a standby with room for fewer connections than its log was written with, which the
             # setting may have had before (https://www.postgresql.org/docs/18/hot-standby.html#HOT-STANDBY-ADMIN).

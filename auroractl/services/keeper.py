@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from auroractl.core.copies import Copy, Verdict, judge
 from auroractl.core.errors import AuroraError
 from auroractl.core.sizes import format_size, parse_size_bytes
-from auroractl.core.storage import ScrubReport, StorageNode
+from auroractl.core.storage import NodeKind, ScrubReport, StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Segment, beyond_fork, segment_at
-from auroractl.services import events
+from auroractl.services import events, moments
 from auroractl.services.concurrency import side_by_side
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
@@ -100,6 +100,7 @@ class Keeper:
 
     def tick(self) -> None:
         """One round: see what is there, record checksums, repair, scrub a little, prune."""
+        moments.tidy(self._context, self._cluster)
         with self._lock:
             held = self._look()
             self._record(held)
@@ -187,11 +188,12 @@ class Keeper:
         timeline = max((each.inventory.timeline for each in held), default=0)
         forks = next((forks for each in held if (forks := each.folder.forks(timeline))), ())
         there = {segment for each in held for segment in each.whole()}
-        expected = {each for each in there if each.number >= self._floor and not beyond_fork(each, forks, timeline)}
+        expected = {each for each in there if not beyond_fork(each, forks, timeline)}
         result = []
         for each in held:
             top = each.top if each.top >= 0 else _NO_END
-            lacking = {segment for segment in expected - each.whole() if segment.number < top}
+            floor = self._floor_of(each)
+            lacking = {segment for segment in expected - each.whole() if floor <= segment.number < top}
             damaged = self._damage.get(each.name, set())
             lacking |= {
                 segment for segment in each.inventory.finished if segment.name in damaged or each.wrong(segment)
@@ -371,18 +373,26 @@ class Keeper:
         """Remove the log that is older than what is kept."""
 
         def prune(each: _Held) -> None:
-            old = [segment for segment in each.inventory.finished if segment.number < self._floor]
+            floor = self._floor_of(each)
+            old = [segment for segment in each.inventory.finished if segment.number < floor]
             for segment in old:
                 each.folder.finished(segment).unlink(missing_ok=True)
                 each.recorded.pop(segment.name, None)
             for segment in each.inventory.partial:
-                if segment.number < min(self._floor, each.top):
+                if segment.number < min(floor, each.top):
                     each.folder.partial(segment).unlink(missing_ok=True)
             if old:
                 kept = each.inventory.finished.keys() - set(old)
                 ChecksumRecord(each.folder.path).keep({segment.name for segment in kept})
 
         self._each(prune, held)
+
+    def _floor_of(self, each: _Held) -> int:
+        """The oldest segment that a node keeps; full nodes keep all that backtrack may need (SIGMOD 2018, section 4.2)."""
+        backtrack = self._context.volume_memory(self._cluster).backtrack
+        if each.node.kind is NodeKind.TAIL or (backtrack.known and backtrack.earliest is None):
+            return self._floor
+        return min(self._floor, backtrack.floor)
 
     def _oldest_kept(self, held: Sequence[_Held]) -> int:
         """The number of the oldest segment to keep: a setting's worth of log, and all that a reader may still need."""

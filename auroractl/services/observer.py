@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from auroractl.config.settings import Settings
+from auroractl.core.backtrack import Checkpoint
 from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Instance, InstanceObservation
 from auroractl.core.wal import SEGMENT_BYTES
@@ -56,6 +57,7 @@ class WriterAnswer:
     waiting_commits: int
     read_only: bool
     standbys: dict[str, StandbyProgress]
+    checkpoint: Checkpoint | None = None
     positions: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_POSITIONS_KEPT))
     """Where the log ended at earlier looks: (monotonic seconds, LSN)."""
 
@@ -247,6 +249,7 @@ class Observer:
         now_s = time.monotonic()
         before = self._writers.get(cluster)
         said = WriterAnswer(now_s, answer.lsn, answer.waiting_commits, answer.read_only, answer.standbys)
+        said.checkpoint = answer.checkpoint
         if before is not None and before.lsn <= answer.lsn:
             said.positions.extend(before.positions)
         said.positions.append((now_s, answer.lsn))

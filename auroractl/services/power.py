@@ -84,6 +84,7 @@ def _plan_stop(context: Context, record: OperationRecord) -> Plan:
 
     def stop_writer() -> None:
         """First, while the readers and the storage nodes can still receive the end of the log."""
+        context.image_keepers.end(name)
         storage_nodes.end_unresponsive(context, name)
         context.installation.server(context.writer(name)).stop(timeout_s)
 

@@ -19,7 +19,7 @@ from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Instance
 from auroractl.core.quorum import read_quorum
 from auroractl.core.storage import StorageNode
-from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment, segment_at
+from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment, segment_at
 from auroractl.process.files import make_folder, remove_tree
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
@@ -82,11 +82,11 @@ class _Reading:
         timeline = max((source.inventory.timeline for source in sources), default=0)
         forks = next((forks for source in sources if (forks := source.folder.forks(timeline))), ())
         first = segment_at(self._received_lsn)
-        chain = _Chain(timeline, forks)
+        chain = Lineage(timeline, forks)
         whole = [source for source in sources if self._is_whole(source, chain, first)]
         self._require_quorum(whole)
         names = tuple(source.node.identifier for source in whole)
-        last = max((chain.last(source.inventory) for source in whole), default=-1)
+        last = max((chain.last(source.inventory.segments) for source in whole), default=-1)
         if last < first or not whole:
             return RecoveredLog(LogEnd(self._received_lsn, self._received_lsn), 0, names, self._unreadable)
         make_folder(self._ready, owner=self._installation.account)
@@ -120,9 +120,9 @@ class _Reading:
                 found.append(_Source(node, folder, inventory))
         return found
 
-    def _is_whole(self, source: _Source, chain: _Chain, first: int) -> bool:
+    def _is_whole(self, source: _Source, chain: Lineage, first: int) -> bool:
         """Whether a node lacks nothing between what the instance has and the end of what the node has."""
-        last = chain.last(source.inventory)
+        last = chain.last(source.inventory.segments)
         name = source.node.identifier
         for number in range(first, last):
             if chain.at(number) not in source.inventory.finished:
@@ -148,7 +148,7 @@ class _Reading:
             f"{self._target.cluster} --allow-data-loss",
         )
 
-    def _lay_finished(self, whole: Sequence[_Source], chain: _Chain, numbers: range) -> dict[Segment, Path]:
+    def _lay_finished(self, whole: Sequence[_Source], chain: Lineage, numbers: range) -> dict[Segment, Path]:
         """Links to verified copies of finished segments, by segment."""
         laid = {}
         for number in numbers:
@@ -180,7 +180,7 @@ class _Reading:
         return laid
 
     def _lay_unfinished(
-        self, whole: Sequence[_Source], chain: _Chain, last: int, finished: Mapping[Segment, Path]
+        self, whole: Sequence[_Source], chain: Lineage, last: int, finished: Mapping[Segment, Path]
     ) -> LogEnd:
         """A copy of the furthest valid unfinished segment, where the last one is unfinished; returns the log's end."""
         segment = chain.at(last)
@@ -231,26 +231,6 @@ class _Reading:
             path = source.folder.history(timeline)
             if path.exists() and not (self._ready / path.name).exists():
                 (self._ready / path.name).symlink_to(path)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """Which timeline owns which segment on the way to the newest one."""
-
-    timeline: int
-    forks: tuple[Fork, ...]
-
-    def at(self, number: int) -> Segment:
-        """The segment of a number; the one in which a timeline was left belongs to the next, which begins as its copy."""
-        for fork in self.forks:
-            if number < segment_at(fork.lsn):
-                return Segment(number, fork.timeline)
-        return Segment(number, self.timeline)
-
-    def last(self, inventory: Inventory) -> int:
-        """The number of the last segment of this history that a node holds; -1 where it holds none."""
-        held = (*inventory.finished, *inventory.partial)
-        return max((each.number for each in held if self.at(each.number) == each), default=-1)
 
 
 def _write(path: Path, content: bytes, folder: LogFolder) -> None:

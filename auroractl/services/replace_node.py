@@ -135,6 +135,9 @@ class _Replacement:
             receiver = self._context.installation.receiver(node)
             receiver.kill()
         remove_tree(receiver.folder)
+        self._context.installation.past_folder(node).remove()
+        with self._context.volume_memory(self._cluster).backtrack.images_lock:
+            self._context.installation.image_folder(node).wipe()
         for path in (receiver.lock, receiver.log):
             path.unlink(missing_ok=True)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
 
+from auroractl.core.backtrack import BacktrackReach, PageImage, Retention
 from auroractl.core.storage import NodeObservation, StorageNode
-from auroractl.core.wal import SEGMENT_BYTES
+from auroractl.core.wal import SEGMENT_BYTES, Segment, segment_at
 from auroractl.process.liveness import suspended
 from auroractl.services.installation import Installation
 from auroractl.services.observer import Observer
@@ -26,6 +27,50 @@ class NodeCondition:
 
 
 @dataclass(slots=True)
+class BacktrackMemory:
+    """What is known of how far a cluster can be brought back."""
+
+    known: bool = False
+    """Whether anybody has looked yet; until then nothing may be given up."""
+    images: tuple[PageImage, ...] = ()
+    retention: Retention = field(default_factory=lambda: Retention(None))
+    earliest: datetime | None = None
+    shrunk: bool = False
+    """The disk budget keeps the window smaller than it should be."""
+    suspects: set[tuple[str, str]] = field(default_factory=set)
+    """Images (node, identifier) that were found to be damaged."""
+    pins: dict[str, datetime] = field(default_factory=dict)
+    """Moments that must stay in reach while something works with them."""
+    in_use: set[str] = field(default_factory=set)
+    """Folders of copies and searches that something works with."""
+    images_lock: RLock = field(default_factory=RLock)
+    """Held while an image is copied and while images are given up."""
+    log_bytes: int = 0
+    image_bytes: int = 0
+    log_bytes_per_hour: int | None = None
+    image_bytes_per_hour: int | None = None
+    replay_bytes_per_s: int = 50_000_000
+    """By the last recovery to a moment; a guess before the first."""
+
+    def reach(self) -> BacktrackReach:
+        """What is told of it."""
+        return BacktrackReach(
+            self.earliest, self.log_bytes, self.image_bytes, self.log_bytes_per_hour, self.image_bytes_per_hour
+        )
+
+    @property
+    def floor(self) -> int:
+        """The number of the oldest segment of the current history that is needed; 0 where all are."""
+        needed = [segment_at(lsn) for lsn in self.retention.first_lsn.values() if lsn]
+        return min(needed, default=0) if self.known else 0
+
+    def needs(self, segment: Segment) -> bool:
+        """Whether a segment of a history that was left behind is needed."""
+        first = self.retention.first_lsn.get(segment.timeline)
+        return not self.known or (first is not None and segment.end > first)
+
+
+@dataclass(slots=True)
 class VolumeMemory:
     """One per cluster."""
 
@@ -36,6 +81,7 @@ class VolumeMemory:
     """How far each node is known to have flushed; it must never be found to have less."""
     quorum_lost_since: datetime | None = None
     full_since: datetime | None = None
+    backtrack: BacktrackMemory = field(default_factory=BacktrackMemory)
 
     def condition(self, node: str) -> NodeCondition:
         """What is known of a node's folder."""

@@ -19,6 +19,7 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from auroractl.core.backtrack import BacktrackStatus
 from auroractl.core.faults import FaultKind
 from auroractl.core.model import (
     Address,
@@ -90,6 +91,7 @@ class Base(DeclarativeBase):
                 NodeKind,
                 Membership,
                 FaultKind,
+                BacktrackStatus,
             )
         },
     }

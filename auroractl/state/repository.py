@@ -18,12 +18,13 @@ from auroractl.core.errors import (
 )
 from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepStatus
+from auroractl.state.backtracks import BacktrackRepository
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
 from auroractl.state.volume_models import FaultRow
 from auroractl.state.volumes import VolumeRepository
 
 
-class Repository(VolumeRepository):
+class Repository(VolumeRepository, BacktrackRepository):
     """The state in core types. Threads may share it: each call has a session of its own. Errors as in Sessions."""
 
     # Clusters, instances and endpoints

@@ -20,7 +20,7 @@ from auroractl.core.errors import StateError
 from auroractl.state.failures import StateFiles, damaged
 from auroractl.state.models import Base
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision among the migration scripts."""
 
 _VERSION_TABLE = """

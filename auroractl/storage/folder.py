@@ -11,6 +11,7 @@ from pathlib import Path
 
 from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment, beyond_fork, parse_history, parse_segment, segment_at
 from auroractl.process.accounts import Account
+from auroractl.process.files import flush_folder, remove_tree
 
 _PARTIAL = ".partial"
 _HISTORY = ".history"
@@ -29,6 +30,11 @@ class Inventory:
     """Timelines whose history files are there."""
 
     @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments, finished or not."""
+        return (*self.finished, *self.partial)
+
+    @property
     def held_bytes(self) -> int:
         """What the log files take."""
         return sum(self.finished.values()) + sum(self.partial.values())
@@ -41,7 +47,7 @@ class Inventory:
     @property
     def timeline(self) -> int:
         """The newest timeline of which there is log; 0 where there is none."""
-        return max((each.timeline for each in (*self.finished, *self.partial)), default=0)
+        return max((each.timeline for each in self.segments), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,10 @@ class LogFolder:
         for entry in os.scandir(self.path):
             Path(entry.path).unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Remove it with all that is in it; nothing where it is gone."""
+        remove_tree(self.path)
+
     def make_ready(self, forks: Sequence[Fork], timeline: int) -> list[str]:
         """Bring what a crash or a promotion left into the form that pg_receivewal goes on from; returns what was done.
 
@@ -125,7 +135,11 @@ class LogFolder:
         return done
 
     def take(self, source: Path, name: str) -> None:
-        """Copy a file in: written aside, flushed, renamed; after a crash it is there whole or not at all."""
+        """Copy a file in: written aside, flushed, renamed; after a crash it is there whole or not at all.
+
+        Its time of change comes along: it tells when the log in it was written.
+        """
+        changed_ns = source.stat().st_mtime_ns
         aside = self.path / f"{name}.{threading.get_ident()}{_ASIDE}"
         try:
             with source.open("rb") as reading, aside.open("wb") as writing:
@@ -135,6 +149,7 @@ class LogFolder:
                 shutil.copyfileobj(reading, writing, _COPY_CHUNK_BYTES)
                 writing.flush()
                 os.fdatasync(writing.fileno())
+            os.utime(aside, ns=(changed_ns, changed_ns))
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
@@ -147,8 +162,4 @@ class LogFolder:
 
     def flush(self) -> None:
         """Make renames durable."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush_folder(self.path)

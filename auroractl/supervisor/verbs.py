@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from auroractl import __version__
 from auroractl.core import views
+from auroractl.core.backtrack import Backtrack
 from auroractl.core.model import CustomEndpointType, Endpoint
+from auroractl.core.moments import Target
 from auroractl.core.status import cluster_status
 from auroractl.services import (
+    backtrack,
+    backtrack_plan,
     create_cluster,
     custom_endpoints,
     delete_cluster,
@@ -22,6 +27,7 @@ from auroractl.services import (
     history,
     impairments,
     modify,
+    peek,
     power,
     replace_node,
     scale_readers,
@@ -212,6 +218,54 @@ def _failover_history(context: Context, body: Body, _progress: Progress, _answer
     return {"Failovers": history.failover_history(context, body["DBClusterIdentifier"])}
 
 
+def _target(body: Body) -> Target:
+    if body["BacktrackTo"] is not None:
+        return Target(at=datetime.fromisoformat(body["BacktrackTo"]))
+    return Target(lsn=body["Lsn"])
+
+
+def _backtrack_request(body: Body) -> backtrack.BacktrackRequest:
+    target = None if body["Undo"] else _target(body)
+    return backtrack.BacktrackRequest(target, bool(body["UseEarliestTimeOnPointInTimeUnavailable"]))
+
+
+def _backtrack(context: Context, body: Body, progress: Progress, answer: Answer) -> Any:
+    name = _name(context, body)
+
+    def document(row: Backtrack) -> Any:
+        return {"DBClusterBacktrack": views.backtrack_view(row)}
+
+    if body["Cancel"]:
+        return document(backtrack.cancel(context, name))
+    if body["Accept"]:
+        return document(backtrack.accept(context, name, progress))
+    request = _backtrack_request(body)
+    if body["DryRun"]:
+        return {"BacktrackPlan": backtrack_plan.plan(context, name, request)}
+    if body["WaitAt"]:
+        row = backtrack.look(context, name, request, progress)
+        return {**document(row), "Connection": backtrack.waiting_connection(context, name, row.identifier)}
+
+    def prepared(identifier: str) -> None:
+        row = context.repository.backtrack(identifier)
+        if body["NoWait"] and row is not None:
+            answer(document(row))
+
+    return document(backtrack.backtrack(context, name, request, progress, prepared))
+
+
+def _describe_backtracks(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return {
+        "DBClusterBacktracks": backtrack.describe(context, body["DBClusterIdentifier"], body["BacktrackIdentifier"])
+    }
+
+
+def _peek(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
+    earliest = bool(body["UseEarliestTimeOnPointInTimeUnavailable"])
+    request = peek.PeekRequest(_target(body), body["ClientProcessId"], earliest)
+    return {"Peek": peek.peek(context, _name(context, body), request, progress)}
+
+
 def _describe_volumes(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return {"StorageVolumes": describe.describe_volumes(context, body["DBClusterIdentifier"])}
 
@@ -317,6 +371,9 @@ VERBS: dict[str, Verb] = {
     "start-cluster": _start_cluster,
     "delete-cluster": _delete_cluster,
     "modify-cluster": _modify_cluster,
+    "backtrack": _backtrack,
+    "describe-backtracks": _describe_backtracks,
+    "peek": _peek,
     "describe-volumes": _describe_volumes,
     "storage-autogrow": _storage_autogrow,
     "scrub-volume": _scrub_volume,

@@ -63,6 +63,7 @@ class WatchLoop:
         self._changed.set()
         self._thread.join()
         self._context.keepers.only([])
+        self._context.image_keepers.end_all()
         self._pool.shutdown(wait=True)
 
     def _run(self) -> None:
@@ -89,7 +90,9 @@ class WatchLoop:
         self._context.observer.watch_only(
             instance for cluster in watched for instance in self._context.repository.instances(cluster.identifier)
         )
-        self._context.keepers.only([cluster.identifier for cluster in watched if cluster.phase is Phase.NONE])
+        settled = [cluster.identifier for cluster in watched if cluster.phase is Phase.NONE]
+        self._context.keepers.only(settled)
+        self._context.image_keepers.only([] if self._context.repairs_paused else settled)
         for cluster in watched:
             if self._may_wait(cluster.identifier):
                 continue

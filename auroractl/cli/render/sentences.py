@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from auroractl.core.sizes import format_size
 
 Document = dict[str, Any]
+_TABLES_SHOWN = 10
 
 
 def created(document: Document) -> str:
@@ -106,3 +108,54 @@ def automation(document: Document) -> str:
     already = "" if document["Changed"] else "already "
     more = "; nothing is promoted or restarted by itself until: auroractl resume-automation" if paused else ""
     return f"Automation of {view['DBClusterIdentifier']} is {already}{'paused' if paused else 'on'}{more}."
+
+
+def backtracked(document: Document) -> str:
+    """A backtrack that was done, begun or cancelled."""
+    view = document["DBClusterBacktrack"]
+    name = view["DBClusterIdentifier"]
+    if view["Status"] == "completed":
+        took = view["DowntimeMilliseconds"]
+        gap = f"; {took:.0f} ms without a writer" if took else ""
+        return (
+            f"Cluster {name} is as it was at {view['ConsistentTime']}{gap}.\n"
+            f"Forward again: auroractl backtrack {name} --undo"
+        )
+    if view["Status"] == "failed":
+        return f"Nothing was changed ({view['StatusReason']})."
+    return f"Backtrack {view['BacktrackIdentifier']} to {view['BacktrackTo']} is {view['Status']}."
+
+
+def waits_at(document: Document) -> str:
+    """A copy at a moment that waits for a decision, and how to look at it."""
+    view, there = document["DBClusterBacktrack"], document["Connection"]
+    name = view["DBClusterIdentifier"]
+    password, user = quote(there["Password"], safe=""), quote(there["User"], safe="")
+    return "\n".join(
+        [
+            f"A copy of {name} at {view['ConsistentTime']} can be read; the cluster goes on.",
+            "",
+            f"  psql postgresql://{user}:{password}@{there['Host']}:{there['Port']}/{there['Database']}",
+            f"  auroractl backtrack {name} --accept    go there (what was written since is undone)",
+            f"  auroractl backtrack {name} --cancel    remove the copy",
+        ]
+    )
+
+
+def backtrack_plan(document: Document) -> str:
+    """What a backtrack would do and undo."""
+    plan = document["BacktrackPlan"]
+    undone = plan["Undone"]
+    count = f"{undone['Commits']}" if undone["Complete"] else f"more than {undone['Commits']}"
+    lines = [
+        f"Backtrack {plan['DBClusterIdentifier']} to {plan['ConsistentTime']} (LSN {plan['ConsistentLsn']}).",
+        f"  From    the page image of {plan['PageImage']['ReachedTime']} on {plan['PageImage']['StorageNodeIdentifier']}"
+        f" ({format_size(plan['PageImage']['Bytes'])})",
+        f"  Replay  {format_size(plan['ReplayBytes'])} of log; about {plan['EstimatedMilliseconds'] / 1000:.0f} s in all, "
+        f"{plan['EstimatedDowntimeMilliseconds'] / 1000:.0f} s without a writer",
+        f"  Undo    {count} commits, {format_size(undone['LogBytes'])} of log",
+    ]
+    for table in undone["Tables"][:_TABLES_SHOWN]:
+        what = table["Table"] or "a table that is not there any more"
+        lines.append(f"          {table['Changes']} changes in {what} ({table['Database']})")
+    return "\n".join(lines)

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from auroractl.cli.render import sentences
+
 Document = dict[str, Any]
 _GOOD = {"available", "ok", "completed"}
 _BAD = {"failed", "unavailable", "down", "inactive", "unreachable", "write-quorum-lost", "storage-full"}
@@ -329,3 +331,25 @@ def drill(document: Document) -> RenderableType:
 
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
+
+
+def backtracks(document: Document) -> RenderableType:
+    """Backtracks, newest first."""
+    if not document["DBClusterBacktracks"]:
+        return Text("There has been no backtrack.")
+    table = _table("CLUSTER", "STATUS", "TO (UTC)", "FROM (UTC)", "DOWN")
+    for view in document["DBClusterBacktracks"]:
+        down = view["DowntimeMilliseconds"]
+        table.add_row(
+            view["DBClusterIdentifier"],
+            _state(view["Status"]),
+            (view["ConsistentTime"] or "")[:23].replace("T", " "),
+            (view["BacktrackedFrom"] or "")[:19].replace("T", " "),
+            f"{down:.0f} ms" if down else "",
+        )
+    return table
+
+
+def backtrack_plan(document: Document) -> RenderableType:
+    """What a backtrack would do and undo."""
+    return Text(sentences.backtrack_plan(document))

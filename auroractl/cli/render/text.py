@@ -145,3 +145,35 @@ def drill(document: Document) -> Rows:
         "LongestGapMilliseconds", "CommitsAcknowledged", "AcknowledgedRowsLost", "RowsInDoubt", "ReadsFailed",
     )  # fmt: skip
     return [tuple(view[key] for key in keys) for view in document["Drill"]["Rounds"]]
+
+
+def backtracks(document: Document) -> Rows:
+    """One or several backtracks."""
+    views = document["DBClusterBacktracks"] if "DBClusterBacktracks" in document else [document["DBClusterBacktrack"]]
+    return [
+        (
+            view["BacktrackIdentifier"],
+            view["DBClusterIdentifier"],
+            view["Status"],
+            view["BacktrackTo"],
+            view["ConsistentTime"],
+            view["BacktrackedFrom"],
+            view["DowntimeMilliseconds"],
+        )
+        for view in views
+    ]
+
+
+def backtrack_plan(document: Document) -> Rows:
+    """What a backtrack would do."""
+    plan = document["BacktrackPlan"]
+    return [
+        (
+            plan["DBClusterIdentifier"],
+            plan["ConsistentTime"],
+            plan["ConsistentLsn"],
+            plan["ReplayBytes"],
+            plan["EstimatedMilliseconds"],
+            plan["Undone"]["Commits"],
+        )
+    ]

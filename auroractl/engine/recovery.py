@@ -1,0 +1,153 @@
+"""Servers that recover to a place in the log: to make page images, and to bring a copy of a cluster back to a moment.
+
+https://www.postgresql.org/docs/18/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RECOVERY-TARGET
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from auroractl.core.errors import EngineError, TimedOut
+from auroractl.core.lsn import format_lsn
+from auroractl.core.wal import parse_segment
+from auroractl.engine import sql
+from auroractl.engine.configuration import restore_command
+from auroractl.engine.server import Server
+from auroractl.process.files import tail, write_durably
+from auroractl.process.liveness import wait_for_exit
+
+Values = Mapping[str, str | int]
+_POLL_S = 0.01
+_RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
+
+
+def node_restore_command(folder: Path) -> str:
+    """What a server runs that recovers from a storage node's own folder, whose last segment is unfinished.
+
+    >>> node_restore_command(Path("/n"))
+    "if test -f /n/%f; then cp /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi"
+    """
+    source = shlex.quote(str(folder)).replace("%", "%%") + "/%f"
+    return f"if test -f {source}; then cp {source} %p; else test -f {source}.partial && cp {source}.partial %p; fi"
+
+
+def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[str, str | int]:
+    """Parameters of a recovery that ends with the record at `lsn`; `action` is what happens then: pause or shutdown."""
+    return {
+        "restore_command": command,
+        "recovery_target_timeline": str(timeline),
+        "recovery_target_lsn": format_lsn(lsn),
+        "recovery_target_inclusive": "on",
+        "recovery_target_action": action,
+        "primary_conninfo": "",
+    }
+
+
+def image_values(base: Values, port: int, timeline: int, lsn: int, command: str) -> dict[str, str | int]:
+    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards."""
+    return {
+        **base,
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "hot_standby": "off",
+        "fsync": "off",
+        "max_connections": 10,
+        "superuser_reserved_connections": 0,
+        "max_wal_senders": 0,
+        "log_min_messages": "warning",
+        "shared_buffers": "128MB",
+        **target_values(timeline, lsn, "shutdown", command),
+    }
+
+
+def moment_values(
+    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, *, durable: bool
+) -> dict[str, str | int]:
+    """The configuration of a server that stops at a moment and can be read there.
+
+    `max_connections` is the most that its log was written with: a standby needs as many. `durable` where it is to take
+    the writer's place.
+    """
+    return {
+        **base,
+        "hot_standby": "on",
+        "max_connections": max(max_connections, int(base["max_connections"])),
+        "fsync": "on" if durable else "off",
+        **target_values(timeline, lsn, "pause", restore_command(log_folder)),
+    }
+
+
+def begin_recovery(data: Path, owner: Server) -> None:
+    """Mark a data directory as one that recovers from an archive."""
+    write_durably(data / "recovery.signal", "", owner=owner.account)
+
+
+def run_to_shutdown(server: Server, timeline: int, lsn: int, interrupted: Callable[[], bool]) -> None:
+    """Start a server that recovers to a checkpoint record and stops there; return when it has.
+
+    Raises EngineError where it ends elsewhere, InterruptedError where `interrupted` says so (it is ended then).
+    """
+    size = server.log.stat().st_size if server.log.exists() else 0
+    pid = server.begin_start()
+    while not wait_for_exit(pid, 0.2):
+        if interrupted():
+            server.kill()
+            raise InterruptedError
+    control = server.control_data()
+    reached = control["Latest checkpoint location"], control["Database cluster state"]
+    if reached != (format_lsn(lsn), "shut down in recovery"):
+        raise EngineError(
+            f"Recovery to {format_lsn(lsn)} on timeline {timeline} ended at {reached[0]} ({reached[1]}): "
+            f"{tail(server.log, 3, size)}",
+            f"Its log is {server.log}",
+        )
+
+
+def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[[int], None]) -> None:
+    """Wait until a recovering server stands at its target, where it can be read.
+
+    `tell` is called with how far the log has been read, in bytes from its start. Raises EngineError where the server ends,
+    TimedOut.
+    """
+    pid = server.pid()
+    size, deadline, told = 0, time.monotonic() + timeout_s, -1
+    while True:
+        if pid is None or server.pid() is None:
+            raise EngineError(f"Recovery ended before its target: {tail(server.log, 4)}", f"Its log is {server.log}")
+        restored = _last_restored(server.log, size)
+        if restored is not None and restored > told:
+            told = restored
+            tell(restored)
+        if _standing(server, password):
+            return
+        if time.monotonic() > deadline:
+            raise TimedOut(f"The target was not reached within {timeout_s:g} s.", f"Its log is {server.log}")
+        time.sleep(_POLL_S)
+
+
+def _last_restored(log: Path, since_bytes: int) -> int | None:
+    names = _RESTORED.findall(tail(log, 40, since_bytes))
+    segment = parse_segment(names[-1]) if names else None
+    return segment.start if segment else None
+
+
+def _standing(server: Server, password: str) -> bool:
+    """Whether it is paused at its target; one that could not be read there has gone on and ended its recovery."""
+    if not server.is_ready():
+        return False
+    with sql.session(server.address, password) as connection:
+        row = connection.execute(
+            "SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
+        ).fetchone()
+    return row is not None and (row[0] or row[1] == "paused")
+
+
+def replay_lsn(server: Server, password: str) -> str | None:
+    """How far a recovering server has replayed, as text."""
+    with sql.session(server.address, password) as connection:
+        row = connection.execute("SELECT pg_last_wal_replay_lsn()").fetchone()
+    return row[0] if row else None

@@ -1,0 +1,505 @@
+"""Page images: made in the background from the nodes' own log, kept as long as the window needs them, healed.
+
+One thread per cluster. A new image begins as a copy of the newest one; a server of its own, which nobody can reach and which
+gives way to everybody, replays the log of the storage node up to the writer's last checkpoint and stops. The writer pays
+nothing, and the nodes take turns.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from threading import Event, RLock, Thread
+from typing import TYPE_CHECKING
+
+from auroractl.core.backtrack import (
+    Checkpoint,
+    Limits,
+    PageImage,
+    Retention,
+    image_due,
+    retain,
+    shrink_to_budget,
+    window_start,
+)
+from auroractl.core.errors import AuroraError
+from auroractl.core.model import Address
+from auroractl.core.sizes import format_size, parse_size_bytes
+from auroractl.core.storage import NodeKind, StorageNode
+from auroractl.core.wal import SEGMENT_BYTES, Lineage
+from auroractl.engine import configuration, recovery
+from auroractl.engine.template import template_name
+from auroractl.process.files import make_folder
+from auroractl.process.liveness import kill_all, processes_below
+from auroractl.services import events, image_seed, past_log
+from auroractl.services.log_library import LogLibrary
+from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
+
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_MB = 1_000_000
+_NICENESS = 10
+_URGENT_SHARE = 0.7
+"""Of the bound has passed: from here on an image is made as fast as it goes."""
+_RETRY_S = 10.0
+_JOIN_S = 10.0
+_SAMPLES = 720
+_SAMPLE_INTERVAL_S = 5.0
+_FREE_BYTES_MIN = 2 * 1024**3
+_FREE_SHARE_MIN = 0.05
+
+
+class ImageKeeper:
+    """Looks after the page images of one cluster."""
+
+    def __init__(self, context: Context, cluster: str) -> None:
+        self._context = context
+        self._cluster = cluster
+        self._ended = Event()
+        self._tidied: set[str] = set()
+        self._retry_at_s = 0.0
+        self._scrub_budget_bytes = 0.0
+        self._scrubbed: tuple[str, str, int] = ("", "", 0)
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
+        self._made_bytes = 0
+        self._thread = Thread(target=self._run, name=f"images-{cluster}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is being made is given up."""
+        self._ended.set()
+
+    def wait_ended(self) -> None:
+        """Wait until it has ended."""
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self.tick()
+            except InterruptedError:
+                return
+            except (AuroraError, OSError) as error:
+                if not self._ended.is_set():
+                    log.warning("%s: page images cannot be looked after: %s", self._cluster, error)
+            except Exception:
+                log.exception("the image keeper of %s met an error; please report it as a bug", self._cluster)
+            self._ended.wait(_TICK_S)
+
+    def tick(self) -> None:
+        """One round: see what there is, give up what is not needed, make or heal an image, read a little again."""
+        row = self._context.repository.cluster(self._cluster)
+        nodes = [each for each in self._nodes() if each.kind is NodeKind.FULL]
+        if row is None or not nodes:
+            return
+        self._tidy(nodes)
+        past_log.note_era(self._context, self._cluster)
+        if row.backtrack_window_s == 0:
+            self._keep_nothing(nodes)
+            return
+        limits = Limits(row.backtrack_window_s, parse_size_bytes(self._context.settings.backtrack_replay_max))
+        stored = self._look(nodes)
+        library = LogLibrary(self._context, self._cluster)
+        lineages = self._lineages(library)
+        self._decide_retention(stored, library, lineages, limits)
+        past_log.look_after(self._context, self._cluster, nodes)
+        if time.monotonic() >= self._retry_at_s and lineages:
+            try:
+                self._heal(nodes, stored, library, lineages)
+                self._make(nodes, stored, library, lineages, limits)
+            except (AuroraError, OSError):
+                self._retry_at_s = time.monotonic() + _RETRY_S
+                raise
+        self._scrub_some(stored)
+
+    # Seeing
+
+    def _nodes(self) -> list[StorageNode]:
+        faults = {fault.target for fault in self._context.repository.faults(self._cluster)}
+        nodes = self._context.repository.storage_nodes(self._cluster)
+        return [each for each in nodes if not faults & {each.identifier, each.availability_zone}]
+
+    def _folder(self, node: StorageNode) -> ImageFolder:
+        return self._context.installation.image_folder(node)
+
+    def _tidy(self, nodes: Sequence[StorageNode]) -> None:
+        """What an ended supervisor was making."""
+        for node in nodes:
+            if node.identifier not in self._tidied:
+                folder = self._folder(node)
+                if folder.path.exists():
+                    kill_all(processes_below(folder.path))
+                    folder.tidy()
+                self._tidied.add(node.identifier)
+
+    def _look(self, nodes: Sequence[StorageNode]) -> list[StoredImage]:
+        found = []
+        for node in nodes:
+            try:
+                found += self._folder(node).images()
+            except (AuroraError, OSError) as error:
+                log.warning("%s: its page images cannot be read: %s", node.identifier, error)
+        return found
+
+    def _lineages(self, library: LogLibrary) -> dict[int, Lineage]:
+        eras = self._context.repository.eras(self._cluster)
+        found = ((era.timeline, library.lineage(era.timeline)) for era in eras)
+        return {timeline: lineage for timeline, lineage in found if lineage is not None}
+
+    # What is kept
+
+    def _keep_nothing(self, nodes: Sequence[StorageNode]) -> None:
+        memory = self._context.volume_memory(self._cluster).backtrack
+        with memory.images_lock:
+            for node in nodes:
+                self._folder(node).wipe()
+                self._context.installation.past_folder(node).remove()
+        memory.images, memory.retention, memory.earliest, memory.shrunk = (), Retention(None), None, False
+        memory.known, memory.image_bytes, memory.log_bytes = True, 0, 0
+
+    def _decide_retention(
+        self, stored: Sequence[StoredImage], library: LogLibrary, lineages: dict[int, Lineage], limits: Limits
+    ) -> None:
+        memory = self._context.volume_memory(self._cluster).backtrack
+        usable = [each.image for each in stored if (each.image.node, each.image.identifier) not in memory.suspects]
+        memory.image_bytes = sum(each.image.held_bytes for each in stored)
+        memory.log_bytes = library.held_bytes()
+        self._sample()
+        eras = self._context.repository.eras(self._cluster)
+        since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values()])
+        over_bytes = self._over_budget(memory.image_bytes + memory.log_bytes)
+        plain = retain(eras, lineages, usable, since)
+        retention = plain
+        if over_bytes > 0 and not memory.pins:
+            retention = shrink_to_budget(eras, lineages, usable, since, over_bytes, _freed_bytes(usable))
+        memory.images = tuple(each for each in usable if (each.node, each.identifier) in retention.images)
+        memory.retention, memory.earliest, memory.known = retention, retention.earliest, True
+        self._tell_of_window(shrunk=retention.earliest != plain.earliest, earliest=retention.earliest)
+        with memory.images_lock:
+            for each in stored:
+                key = (each.image.node, each.image.identifier)
+                # A damaged one stays until it is healed: it tells what it was.
+                if key not in retention.images and key not in memory.suspects and retention.earliest is not None:
+                    log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
+                    ImageFolder(each.image.node, each.folder.parent).remove(each.image.identifier)
+
+    def _over_budget(self, held_bytes: int) -> int:
+        """How much has to be freed: what is held beyond the budget, or what the disk lacks."""
+        budget = parse_size_bytes(self._context.settings.backtrack_disk_budget)
+        disk = shutil.disk_usage(self._context.home.cluster(self._cluster).storage)
+        least_free = min(_FREE_BYTES_MIN, round(disk.total * _FREE_SHARE_MIN))
+        return max(held_bytes - budget, least_free - disk.free)
+
+    def _tell_of_window(self, *, shrunk: bool, earliest: datetime | None) -> None:
+        memory = self._context.volume_memory(self._cluster).backtrack
+        if shrunk == memory.shrunk:
+            return
+        memory.shrunk = shrunk
+        if shrunk and earliest is not None:
+            actual_s = (self._context.now() - earliest).total_seconds()
+            message = (
+                f"The actual Backtrack window is smaller than the target Backtrack window you specified: {actual_s:.0f} s. "
+                f"Page images and log take {format_size(memory.image_bytes + memory.log_bytes)}; "
+                "see backtrack_disk_budget and the room on the disk"
+            )
+            events.record(self._context, self._cluster, events.BACKTRACK_WINDOW_SMALL, self._cluster, message)
+        elif not shrunk:
+            message = "The actual Backtrack window is the same as the target Backtrack window."
+            events.record(self._context, self._cluster, events.BACKTRACK_WINDOW_RESTORED, self._cluster, message)
+
+    def _sample(self) -> None:
+        answer = self._context.observer.writer_answer(self._cluster)
+        now_s = time.monotonic()
+        if answer is None or (self._samples and now_s - self._samples[-1][0] < _SAMPLE_INTERVAL_S):
+            return
+        if self._samples and answer.lsn < self._samples[-1][1]:
+            self._samples.clear()  # a backtrack has begun anew from an earlier place
+        self._samples.append((now_s, answer.lsn, self._made_bytes))
+        memory = self._context.volume_memory(self._cluster).backtrack
+        first, last = self._samples[0], self._samples[-1]
+        if last[0] - first[0] > _SAMPLE_INTERVAL_S:
+            hours = (last[0] - first[0]) / 3600
+            memory.log_bytes_per_hour = round((last[1] - first[1]) / hours)
+            memory.image_bytes_per_hour = round((last[2] - first[2]) / hours)
+
+    # Making and healing
+
+    def _make(
+        self,
+        nodes: Sequence[StorageNode],
+        stored: Sequence[StoredImage],
+        library: LogLibrary,
+        lineages: dict[int, Lineage],
+        limits: Limits,
+    ) -> None:
+        answer = self._context.observer.writer_answer(self._cluster)
+        eras = self._context.repository.eras(self._cluster)
+        current = lineages.get(eras[-1].timeline) if eras else None
+        if answer is None or answer.checkpoint is None or current is None:
+            return
+        checkpoint = answer.checkpoint
+        memory = self._context.volume_memory(self._cluster).backtrack
+        on_it = [each for each in stored if each.image in memory.images and each.image.serves(current, answer.lsn)]
+        newest = max(on_it, default=None, key=lambda each: each.image.checkpoint_lsn)
+        now = self._context.now()
+        if newest is None:
+            self._seed(nodes, library, current)
+            return
+        # The checkpoint may still be one from before the last backtrack.
+        if not current.holds(checkpoint.timeline, checkpoint.lsn) or checkpoint.lsn > answer.lsn:
+            return
+        if not image_due(newest.image, checkpoint, answer.lsn, limits, now):
+            return
+        node = self._next_node(nodes, stored, checkpoint)
+        if node is None:
+            return
+        urgent = answer.lsn - newest.image.redo_lsn > limits.bound_bytes * _URGENT_SHARE
+        image = PageImage(
+            identifier=_name(checkpoint.timeline, checkpoint.lsn),
+            node=node.identifier,
+            timeline=checkpoint.timeline,
+            redo_lsn=checkpoint.redo_lsn,
+            checkpoint_lsn=checkpoint.lsn,
+            reached_at=now,
+        )
+        log_folder = self._context.installation.log_folder(node).path
+        self._roll(node, newest, image, recovery.node_restore_command(log_folder), urgent=urgent)
+
+    def _next_node(
+        self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], checkpoint: Checkpoint
+    ) -> StorageNode | None:
+        """The full node whose turn it is: that has the log and whose newest image is oldest."""
+        memory = self._context.volume_memory(self._cluster)
+        ready = [each for each in nodes if memory.flushed_lsn.get(each.identifier, 0) > checkpoint.lsn + 8192]
+
+        def newest(node: StorageNode) -> int:
+            own = (each.image.checkpoint_lsn for each in stored if each.image.node == node.identifier)
+            return max(own, default=0)
+
+        return min(ready, default=None, key=newest)
+
+    def _roll(
+        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, *, urgent: bool
+    ) -> None:
+        """Make an image from an older one."""
+        began_s = time.monotonic()
+        folder = self._folder(node)
+        pace = self._pace(urgent=urgent)
+        with self._context.images_lock:
+            place = folder.begin(image.identifier)
+            copy_data(source.data, place / "data", self._context.installation.account, pace)
+            self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
+            made = folder.complete(image, pace)
+        self._made_bytes += made.image.held_bytes
+        log.info(
+            "%s: the page image %s was made from %s in %.1f s (%s)",
+            node.identifier,
+            image.identifier,
+            source.image.identifier,
+            time.monotonic() - began_s,
+            format_size(made.image.held_bytes),
+        )
+
+    def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
+        installation = self._context.installation
+        writer = self._context.writer(self._cluster)
+        base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
+        address = Address("127.0.0.1", _free_port())
+        server = installation.server_at(place, address, niceness)
+        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
+        configuration.write_configuration(server.data, values, standby=False, account=server.account)
+        recovery.begin_recovery(server.data, server)
+        recovery.run_to_shutdown(server, image.timeline, image.checkpoint_lsn, self._ended.is_set)
+
+    def _pace(self, *, urgent: bool) -> Callable[[int], None]:
+        rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
+        began_s, done = time.monotonic(), 0
+
+        def pace(size_bytes: int) -> None:
+            nonlocal done
+            if self._ended.is_set():
+                raise InterruptedError
+            done += size_bytes
+            ahead_s = done / rate_bytes_per_s - (time.monotonic() - began_s)
+            if ahead_s > 0 and not urgent:
+                self._ended.wait(ahead_s)
+
+        return pace
+
+    def _seed(self, nodes: Sequence[StorageNode], library: LogLibrary, current: Lineage) -> None:
+        """The first image: what the cluster was made from, on every full node; else a base backup on one."""
+        eras = self._context.repository.eras(self._cluster)
+        template = self._context.home.template(template_name(self._context.cluster(self._cluster).engine_version))
+        if image_seed.fits(self._context, self._cluster, template, library, current):
+            for node in nodes:
+                made = image_seed.from_template(
+                    self._context, self._cluster, template, self._folder(node), eras[0].began_at
+                )
+                log.info("%s: the first page image is %s", node.identifier, made.image.identifier)
+            return
+        node = nodes[0]
+        log.info("%s: the first page image is made from a base backup", node.identifier)
+        with self._context.images_lock:
+            place, checkpoint = image_seed.base_backup(self._context, self._cluster, self._folder(node))
+            image = PageImage(
+                _name(checkpoint.timeline, checkpoint.lsn),
+                node.identifier,
+                checkpoint.timeline,
+                checkpoint.redo_lsn,
+                checkpoint.lsn,
+                self._context.now(),
+            )
+            log_folder = self._context.installation.log_folder(node).path
+            self._replay(place, image, recovery.node_restore_command(log_folder), niceness=_NICENESS)
+            final = place.with_name(f"{image.identifier}.making")
+            place.rename(final)
+            self._folder(node).complete(image)
+
+    def _heal(
+        self,
+        nodes: Sequence[StorageNode],
+        stored: Sequence[StoredImage],
+        library: LogLibrary,
+        lineages: dict[int, Lineage],
+    ) -> None:
+        """Replace images that were found to be damaged: by a peer's of the same name, else from an older one."""
+        memory = self._context.volume_memory(self._cluster).backtrack
+        for each in stored:
+            key = (each.image.node, each.image.identifier)
+            if key not in memory.suspects:
+                continue
+            node = next(node for node in nodes if node.identifier == each.image.node)
+            healthy = [other for other in stored if (other.image.node, other.image.identifier) not in memory.suspects]
+            how = self._heal_one(node, each, healthy, library, lineages)
+            memory.suspects.discard(key)
+            message = f"The page image {each.image.identifier} was damaged; {how}"
+            events.record(self._context, self._cluster, events.STORAGE_NODE, each.image.node, message)
+
+    def _heal_one(
+        self,
+        node: StorageNode,
+        damaged: StoredImage,
+        healthy: Sequence[StoredImage],
+        library: LogLibrary,
+        lineages: dict[int, Lineage],
+    ) -> str:
+        folder = self._folder(node)
+        image = damaged.image
+        peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
+        if peer is not None:
+            peer.verify_all()
+            place = folder.begin(image.identifier)
+            copy_data(peer.data, place / "data", self._context.installation.account, self._pace(urgent=False))
+            folder.complete(image)
+            return f"it was copied from {peer.image.node}"
+        lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
+        older = [other for other in healthy if lineage and other.image.serves(lineage, image.checkpoint_lsn)]
+        if lineage is None or not older:
+            folder.remove(image.identifier)
+            return "there is no older one that it could be made from again, and it was given up"
+        source = max(older, key=lambda other: other.image.checkpoint_lsn)
+        laid = folder.path / f"{image.identifier}.log.making"
+        make_folder(laid, owner=self._context.installation.account)
+        first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
+        held = [number for number in library.segments(lineage) if first <= number <= last]
+        library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
+        self._roll(node, source, image, configuration.restore_command(laid), urgent=True)
+        shutil.rmtree(laid)
+        return f"it was made again from {source.image.identifier}"
+
+    # Reading again
+
+    def _scrub_some(self, stored: Sequence[StoredImage]) -> None:
+        """Read on where the last round stopped, at the pace that is set for finished log."""
+        memory = self._context.volume_memory(self._cluster).backtrack
+        pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S
+        self._scrub_budget_bytes = min(self._scrub_budget_bytes + pace_bytes, 10 * pace_bytes)
+        order = [
+            ((each.image.node, each.image.identifier, place), each, name)
+            for each in sorted(stored, key=lambda each: (each.image.node, each.image.identifier))
+            for place, name in enumerate(each.files)
+        ]
+        rest = [entry for entry in order if entry[0] > self._scrubbed]
+        for key, each, name in rest or order:
+            if self._scrub_budget_bytes <= 0 or self._ended.is_set():
+                return
+            self._scrubbed = key
+            self._scrub_budget_bytes -= each.files[name][0] + 4096
+            if each.folder.exists():
+                self.verify(each, name, memory.suspects)
+
+    def verify(self, stored: StoredImage, name: str, suspects: set[tuple[str, str]]) -> None:
+        """Read one file of an image again; a damaged image is noted and told of."""
+        try:
+            stored.verify(name)
+        except DamagedImage as error:
+            key = (stored.image.node, stored.image.identifier)
+            if stored.folder.exists() and key not in suspects:
+                suspects.add(key)
+                events.record(self._context, self._cluster, events.DAMAGE, stored.image.node, error.message)
+
+
+def _name(timeline: int, lsn: int) -> str:
+    return f"{timeline:08X}-{lsn:016X}"
+
+
+def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:
+    """What giving each image up frees: itself, and on three nodes the log up to the next newer one."""
+    ordered = sorted(images, key=lambda each: each.redo_lsn)
+    freed = {(each.node, each.identifier): each.held_bytes for each in ordered}
+    for each, following in pairwise(ordered):
+        freed[each.node, each.identifier] += 3 * (following.redo_lsn - each.redo_lsn)
+    return freed
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ImageKeepers:
+    """The image keepers of all clusters that run."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = RLock()
+        self._keepers: dict[str, ImageKeeper] = {}
+
+    def only(self, clusters: Sequence[str]) -> None:
+        """Keep exactly these from now on."""
+        with self._lock:
+            for name in self._keepers.keys() - set(clusters):
+                self._keepers.pop(name).stop()
+            for name in clusters:
+                if name not in self._keepers:
+                    self._keepers[name] = ImageKeeper(self._context, name)
+                    self._keepers[name].start()
+
+    def end(self, cluster: str) -> None:
+        """End that of a cluster and what it runs, and wait for it."""
+        with self._lock:
+            keeper = self._keepers.pop(cluster, None)
+        if keeper is not None:
+            keeper.stop()
+            keeper.wait_ended()
+
+    def end_all(self) -> None:
+        """End all."""
+        for name in list(self._keepers):
+            self.end(name)

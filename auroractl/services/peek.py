@@ -1,0 +1,72 @@
+"""peek: a query against the past, on a throw-away copy; the cluster goes on untouched.
+
+The copy lives as long as the process of the person who looks, whatever ends that.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from auroractl.core.lsn import format_lsn
+from auroractl.core.moments import Target
+from auroractl.core.views import timestamp
+from auroractl.process.files import write_json
+from auroractl.process.liveness import started_at
+from auroractl.services import moments
+from auroractl.services.context import Context
+from auroractl.services.create_cluster import master_password
+from auroractl.services.operations import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class PeekRequest:
+    """What is asked for; `client_pid` is the process for which the copy is kept."""
+
+    target: Target
+    client_pid: int
+    use_earliest: bool = False
+
+
+def peek(context: Context, cluster: str, request: PeekRequest, progress: Progress) -> dict[str, Any]:
+    """Make a copy at a moment and tell how to read it. Raises as `moments.find_place`, EngineError, TimedOut."""
+    context.require_running(cluster)
+    identifier = f"peek-{uuid.uuid4()}"
+    with moments.in_use(context, cluster, identifier):
+        place = moments.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
+        pins = context.volume_memory(cluster).backtrack.pins
+        pins[identifier] = place.image.reached_at
+        copy = moments.moment(context, cluster, identifier, moments.free_address(context, cluster))
+        try:
+            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message)
+            moments.recover(context, cluster, place, copy, progress.message)
+        except BaseException:
+            moments.remove(context, cluster, identifier)
+            raise
+        finally:
+            pins.pop(identifier, None)
+        client = {"ProcessId": request.client_pid, "StartedAt": started_at(request.client_pid)}
+        write_json(copy.folder / moments.CLIENT, client)
+    context.observer.watch_exit(request.client_pid)
+    return {
+        "ConsistentTime": timestamp(place.cut.at),
+        "ConsistentLsn": format_lsn(place.cut.lsn),
+        **read_access(context, cluster, copy),
+    }
+
+
+def read_access(context: Context, cluster: str, copy: moments.Moment) -> dict[str, Any]:
+    """How to connect to a copy as the master user."""
+    row = context.cluster(cluster)
+    binaries = context.installation.binaries
+    return {
+        "DBClusterIdentifier": cluster,
+        "Host": copy.server.address.host,
+        "Port": copy.server.address.port,
+        "User": row.master_username,
+        "Password": master_password(context, cluster),
+        "Database": row.database_name,
+        "PsqlPath": binaries.program("psql"),
+        "PgDumpPath": binaries.program("pg_dump"),
+    }

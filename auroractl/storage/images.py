@@ -1,0 +1,213 @@
+"""Page images: consistent, stopped data directories on the full storage nodes, from which recovery can start.
+
+    NODE.images/
+      ID/data/           the data directory, without log
+      ID/image.json      what it is, with a checksum of every file; an image without it is not complete and is removed
+      ID.making/         one that is being made
+
+The manifest is written last and durably, so what has one is whole; the folder is the only record of what there is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from auroractl.core.backtrack import PageImage
+from auroractl.core.errors import MachineError
+from auroractl.process.accounts import Account
+from auroractl.process.files import flush_folder, make_folder, read_json, remove_tree, write_json
+
+_MAKING = ".making"
+_MANIFEST = "image.json"
+_CHUNK_BYTES = 1024 * 1024
+_WORKERS = 2
+_FICLONE = 0x40049409
+"""Linux: share the blocks of one file with another (ioctl_ficlone(2))."""
+Pace = Callable[[int], None]
+"""Called with the bytes that have just been read or written; may wait. Raises InterruptedError to stop."""
+
+
+def no_pace(_size_bytes: int) -> None:
+    """As fast as it goes."""
+
+
+class DamagedImage(MachineError):
+    """A file of a page image is not what it was when the image was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A complete page image on disk."""
+
+    image: PageImage
+    folder: Path
+    files: dict[str, tuple[int, str]]
+    """Size and SHA-256 of every file below the data directory."""
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return self.folder / "data"
+
+    def verify(self, name: str, pace: Pace = no_pace) -> None:
+        """Read one file and compare. Raises DamagedImage."""
+        size_bytes, digest = self.files[name]
+        try:
+            actual = _digest(self.data / name, pace)
+        except OSError as error:
+            raise DamagedImage(f"{self.data / name} cannot be read: {error.strerror}.", "") from error
+        if actual != (size_bytes, digest):
+            raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
+
+    def verify_all(self) -> None:
+        """Read and compare every file. Raises DamagedImage for the first that is not as it was."""
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            list(pool.map(self.verify, self.files))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """The page images of one node."""
+
+    node: str
+    path: Path
+    account: Account | None = None
+
+    def images(self) -> list[StoredImage]:
+        """The complete images; none where the folder is gone. Raises OSError, MachineError where it cannot be read."""
+        if not self.path.exists():
+            return []
+        found = (self.image(entry.name) for entry in os.scandir(self.path) if not entry.name.endswith(_MAKING))
+        return sorted((each for each in found if each is not None), key=lambda each: each.image.checkpoint_lsn)
+
+    def image(self, identifier: str) -> StoredImage | None:
+        """One image; None where there is none that is complete."""
+        folder = self.path / identifier
+        document = read_json(folder / _MANIFEST)
+        return None if document is None else _from_json(self.node, folder, document)
+
+    def begin(self, identifier: str) -> Path:
+        """The empty place for a new image; its data directory is to be made in it."""
+        make_folder(self.path, owner=self.account)
+        place = self.path / (identifier + _MAKING)
+        remove_tree(place)
+        make_folder(place, owner=self.account)
+        return place
+
+    def complete(self, image: PageImage, pace: Pace = no_pace) -> StoredImage:
+        """Take checksums, flush everything and give the image its name. Raises OSError, MachineError."""
+        place = self.path / (image.identifier + _MAKING)
+        data = place / "data"
+        files = {name: _digest(data / name, pace, flush=True) for name in _files(data)}
+        document = _to_json(image, files)
+        write_json(place / _MANIFEST, document)
+        target = self.path / image.identifier
+        remove_tree(target)
+        place.rename(target)
+        flush_folder(self.path)
+        return _from_json(self.node, target, document)
+
+    def remove(self, identifier: str) -> None:
+        """Give an image up; one that is cut off in between is not complete any more."""
+        (self.path / identifier / _MANIFEST).unlink(missing_ok=True)
+        remove_tree(self.path / identifier)
+
+    def tidy(self) -> None:
+        """Remove what is not complete. Only while nothing is being made."""
+        if self.path.exists():
+            for entry in list(os.scandir(self.path)):
+                if entry.name.endswith(_MAKING) or not (Path(entry.path) / _MANIFEST).exists():
+                    remove_tree(Path(entry.path))
+
+    def wipe(self) -> None:
+        """Remove all images."""
+        remove_tree(self.path)
+
+
+def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
+    """Copy a data directory, sharing blocks where the filesystem can. Raises OSError."""
+    shutil.copytree(source, target, copy_function=lambda *_: None, symlinks=True)
+    names = list(_files(source))
+
+    def copy(name: str) -> None:
+        _copy(source / name, target / name, pace)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(copy, names))
+    for folder, _, found in os.walk(target):
+        for path in (Path(folder), *(Path(folder) / name for name in found)):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            if account is not None:
+                os.chown(path, account.uid, account.gid)
+
+
+def _copy(source: Path, target: Path, pace: Pace) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        if _clone(reading.fileno(), writing.fileno()):
+            return
+        while content := reading.read(_CHUNK_BYTES):
+            writing.write(content)
+            pace(len(content))
+
+
+def _clone(source: int, target: int) -> bool:
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True
+
+
+def _files(data: Path) -> Iterator[str]:
+    """Every file below a data directory but its log."""
+    for folder, folders, names in os.walk(data):
+        inside = Path(folder).relative_to(data)
+        if inside == Path("pg_wal"):
+            folders[:] = []
+            continue
+        yield from (str(inside / name) for name in names)
+
+
+def _digest(path: Path, pace: Pace, *, flush: bool = False) -> tuple[int, str]:
+    found, size_bytes = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while content := file.read(_CHUNK_BYTES):
+            found.update(content)
+            size_bytes += len(content)
+            pace(len(content))
+        if flush:
+            os.fsync(file.fileno())
+    return size_bytes, found.hexdigest()
+
+
+def _to_json(image: PageImage, files: dict[str, tuple[int, str]]) -> dict[str, Any]:
+    return {
+        "Timeline": image.timeline,
+        "RedoLsn": image.redo_lsn,
+        "CheckpointLsn": image.checkpoint_lsn,
+        "ReachedAt": image.reached_at.isoformat(),
+        "Files": {name: list(entry) for name, entry in files.items()},
+    }
+
+
+def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:
+    files = {name: (int(size), str(digest)) for name, (size, digest) in document["Files"].items()}
+    image = PageImage(
+        identifier=folder.name,
+        node=node,
+        timeline=document["Timeline"],
+        redo_lsn=document["RedoLsn"],
+        checkpoint_lsn=document["CheckpointLsn"],
+        reached_at=datetime.fromisoformat(document["ReachedAt"]),
+        held_bytes=sum(size for size, _ in files.values()),
+    )
+    return StoredImage(image, folder, files)

@@ -1,0 +1,64 @@
+"""What a stretch of log says: its commits with their times, and which relations it changes.
+
+By pg_waldump, https://www.postgresql.org/docs/18/pgwaldump.html. Names of files must be those of finished segments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from auroractl.core.errors import MachineError
+from auroractl.core.lsn import format_lsn, parse_lsn
+from auroractl.core.moments import Commit
+from auroractl.process.accounts import Account
+from auroractl.process.programs import run_tolerant
+
+_TIMEOUT_S = 600.0
+_COMMIT = re.compile(
+    r"lsn: ([0-9A-F]+/[0-9A-F]+), .*?desc: COMMIT(?:_PREPARED)? (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC"
+)
+_RELATION = re.compile(r"blkref #\d+: rel (\d+)/(\d+)/(\d+)")
+_TO_THE_END = ("could not find a valid record after", "could not find file", "error in WAL record at")
+"""How pg_waldump ends at the end of what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads log in a folder."""
+
+    program: str
+    account: Account | None
+
+    def commits(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> list[Commit]:
+        """The commits whose records begin in [start, end), in the order of the log."""
+        printed = self._dump(folder, timeline, start_lsn, end_lsn, "--rmgr=Transaction")
+        found = (
+            Commit(parse_lsn(lsn), datetime.fromisoformat(at).replace(tzinfo=UTC))
+            for lsn, at in _COMMIT.findall(printed)
+        )
+        return [commit for commit in found if start_lsn <= commit.lsn < end_lsn]
+
+    def changed_relations(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> Counter[tuple[int, int]]:
+        """How many changes of blocks there are in [start, end), by database and relation file number."""
+        printed = self._dump(folder, timeline, start_lsn, end_lsn)
+        return Counter((int(database), int(relation)) for _, database, relation in _RELATION.findall(printed))
+
+    def _dump(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int, *more: str) -> str:
+        argv = [
+            self.program,
+            f"--path={folder}",
+            f"--timeline={timeline}",
+            f"--start={format_lsn(start_lsn)}",
+            f"--end={format_lsn(end_lsn)}",
+            *more,
+        ]
+        printed, complaint = run_tolerant(
+            argv, account=self.account, timeout_s=_TIMEOUT_S, extra_environment={"TZ": "UTC", "LC_ALL": "C"}
+        )
+        if complaint and not any(words in complaint for words in _TO_THE_END):
+            raise MachineError(complaint, "")
+        return printed
