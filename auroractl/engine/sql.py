@@ -97,15 +97,25 @@ def wait_received(connection: psycopg.Connection, lsn: int, timeout_s: float) ->
         time.sleep(_POLL_S)
 
 
-def promote(connection: psycopg.Connection, timeout_s: float) -> None:
+def promote(connection: psycopg.Connection, timeout_s: float, *, request: bool = True) -> None:
     """Make a standby the writer and wait until it accepts writes; a server that already is one is left as it is."""
-    if in_recovery(connection):
+    if request and in_recovery(connection):
         connection.execute("SELECT pg_promote(wait => false)")
     deadline = time.monotonic() + timeout_s
     while in_recovery(connection):
         if time.monotonic() > deadline:
             raise TimedOut(f"The reader was not promoted within {timeout_s:g} s.", "")
         time.sleep(_POLL_S)
+
+
+def end_pause(connection: psycopg.Connection, timeout_s: float) -> None:
+    """Have a server that stands at its recovery target become a writer, and wait until it accepts writes.
+
+    pg_promote would do so only after up to a second: a paused server does not notice it at once.
+    """
+    if in_recovery(connection):
+        connection.execute("SELECT pg_wal_replay_resume()")
+    promote(connection, timeout_s, request=False)
 
 
 def active_statements(connection: psycopg.Connection) -> int:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+_ATTEMPTS = 10
+_ATTEMPT_PAUSE_S = 0.005
 
 
 class LockFile:
@@ -21,9 +25,7 @@ class LockFile:
     def acquire(self) -> bool:
         """Take the lock and write this process's id; False where another process holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock_soon(descriptor):
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
@@ -55,6 +57,18 @@ class LockFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Whoever asks for the holder of a lock (`lock_holder`) holds it for a moment and is waited for."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_ATTEMPT_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def lock_holder(path: Path) -> int | None:

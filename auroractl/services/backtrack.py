@@ -366,7 +366,7 @@ class _Backtracking:
             if server.pid() is None:
                 moments.recover(self._context, self._cluster, self._place(), self._copy, self._progress.message)
             with sql.session(server.address, self._password) as connection:
-                sql.promote(connection, _PROMOTE_TIMEOUT_S)
+                sql.end_pause(connection, _PROMOTE_TIMEOUT_S)
         server.stop(self._context.settings.stop_timeout_s)
         if not self._is_promoted():
             state = server.control_data()["Database cluster state"]

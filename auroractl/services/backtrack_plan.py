@@ -107,7 +107,7 @@ def _tables(context: Context, cluster: str, changes: Counter[tuple[int, int]]) -
     counted = Counter[tuple[str | None, str | None]]()
     for key, count in changes.items():
         where, table = names.get(key, (databases.get(key[0], ""), None))
-        if table is None or not table.startswith("pg_"):
+        if key[0] and (table is None or not table.startswith("pg_")):
             counted[where, table] += count
     return [
         {"Database": database, "Table": table, "Changes": count} for (database, table), count in counted.most_common()

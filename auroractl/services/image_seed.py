@@ -28,10 +28,11 @@ _POLL_S = 0.2
 
 def fits(context: Context, cluster: str, template: Path, library: LogLibrary, current: Lineage) -> bool:
     """Whether a cluster was made from this template and the nodes have all log since then."""
-    if not template.exists() or template.stat().st_mtime > context.cluster(cluster).created_at.timestamp():
-        return False
     eras = context.repository.eras(cluster)
-    if not eras or eras[0].timeline != 1:
+    if not eras or eras[0].timeline != 1 or not template.exists():
+        return False
+    # A template that was made again later is another one.
+    if template.stat().st_mtime > eras[0].began_at.timestamp():
         return False
     installation = context.installation
     control = read_control_data(template, installation.binaries, installation.account)

@@ -14,15 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auroractl.core.copies import Copy, judge
 from auroractl.core.errors import QuorumLost
 from auroractl.core.storage import StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment, segment_at
 from auroractl.process.files import make_folder
-from auroractl.services.context import Context
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
+
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at
 from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidParameterValue, MachineError
@@ -32,10 +32,12 @@ from auroractl.engine import configuration, recovery, sql
 from auroractl.engine.server import Server
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree
 from auroractl.process.liveness import kill_all, processes_below, started_at
-from auroractl.services.context import Context
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import StoredImage, copy_data
 from auroractl.storage.log_contents import Reader
+
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 

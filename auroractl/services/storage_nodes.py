@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from auroractl.core.errors import AuroraError, EngineError, MachineError, TimedOut
 from auroractl.core.growth import initial_groups
@@ -16,7 +17,9 @@ from auroractl.core.wal import Fork, Segment, parse_history
 from auroractl.engine import sql
 from auroractl.process.liveness import kill_all
 from auroractl.services.concurrency import side_by_side
-from auroractl.services.context import Context
+
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 
