@@ -171,7 +171,7 @@ def retain(
     first_lsn: dict[int, int] = {}
     earliest: datetime | None = None
     for era in reversed(eras):
-        if era.ended_at is not None and era.ended_at < since:
+        if era.ended_at is not None and era.ended_at <= since:
             break
         lineage = lineages.get(era.timeline)
         if lineage is None:
@@ -221,7 +221,8 @@ def shrink_to_budget(
     image of the current history always stays.
     """
     result = retain(eras, lineages, images, since)
-    begins = sorted({image.reached_at for image in images if image.reached_at > since})
+    moments = {image.reached_at for image in images} | {era.began_at for era in eras}
+    begins = sorted(moment for moment in moments if moment > since)
     every = {(image.node, image.identifier) for image in images}
     for begin in begins:
         freed = sum(freed_bytes.get(key, 0) for key in every - result.images)
