@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import create, endpoint, failover, lost_writer, patroni, startup, volume
+from bench import backtrack, create, endpoint, failover, lost_writer, patroni, startup, volume
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -23,6 +23,9 @@ BENCHMARKS = {
     "volume": volume.run,
     "refill": volume.run_refill,
     "recovery": volume.run_recovery,
+    "backtrack": backtrack.run,
+    "backtrack-sizes": backtrack.run_sizes,
+    "backtrack-cost": backtrack.run_cost,
 }
 
 WIDTH = 160
