@@ -276,7 +276,7 @@ class _Search:
             end = (own[-1] + 1) * SEGMENT_BYTES
             if self._end_lsn is not None:
                 end = min(end, self._end_lsn)
-            found += self._reader.commits(self._folder, timeline, own[0] * SEGMENT_BYTES, end)
+            found += self._reader.decisions(self._folder, timeline, own[0] * SEGMENT_BYTES, end)
         return found
 
 
