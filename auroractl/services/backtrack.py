@@ -233,10 +233,12 @@ def _begin(
     }
     record = new_record(context, OperationKind.BACKTRACK, cluster, arguments)
     context.volume_memory(cluster).backtrack.pins[identifier] = place.image.reached_at
-    if row is None:
-        context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.PENDING))
-    context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
+    # The journal first: a row without an operation would wait for somebody for ever.
     context.repository.begin_operation(record)
+    if row is None:
+        context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.APPLYING))
+    else:
+        context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
     return record
 
 
@@ -365,6 +367,8 @@ class _Backtracking:
         if not self._is_promoted():
             if server.pid() is None:
                 moments.recover(self._context, self._cluster, self._place(), self._copy, self._progress.message)
+            # It takes the next number that no history file has; others may have been taken while the copy waited.
+            moments.lay_histories(self._context, self._cluster, self._copy)
             with sql.session(server.address, self._password) as connection:
                 sql.end_pause(connection, _PROMOTE_TIMEOUT_S)
         server.stop(self._context.settings.stop_timeout_s)

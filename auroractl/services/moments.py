@@ -355,6 +355,11 @@ def lay_out(
         raise checks[0]
 
 
+def lay_histories(context: Context, cluster: str, copy: Moment) -> None:
+    """Show a copy the history files that there are now."""
+    LogLibrary(context, cluster).lay_histories(copy.log_folder)
+
+
 def _check(stored: StoredImage, found: list[AuroraError]) -> None:
     try:
         stored.verify_all()
@@ -421,6 +426,13 @@ def remove(context: Context, cluster: str, identifier: str) -> None:
     remove_tree(folder)
 
 
+def end_servers(context: Context, cluster: str) -> None:
+    """End the servers of all copies; those that a person has yet to decide about can be made to recover again."""
+    left = kill_all(processes_below(context.home.cluster(cluster).moments))
+    if left:
+        raise EngineError(f"Processes of copies of {cluster} cannot be ended: {left}", "See ps -o stat,wchan")
+
+
 @contextmanager
 def in_use(context: Context, cluster: str, name: str) -> Iterator[None]:
     """Keep a folder of that name from being tidied away."""
@@ -449,7 +461,9 @@ def tidy(context: Context, cluster: str) -> None:
 
 def _client_lives(folder: Path) -> bool:
     document = read_json(folder / CLIENT)
-    return document is not None and started_at(document["ProcessId"]) == document["StartedAt"]
+    if document is None or document["StartedAt"] is None:
+        return False
+    return started_at(document["ProcessId"]) == document["StartedAt"]
 
 
 def _stored(context: Context, cluster: str, node: str, identifier: str) -> StoredImage | None:

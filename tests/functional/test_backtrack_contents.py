@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from auroractl.config.paths import Home
 from tests.functional.conftest import Auroractl, copy_home, wait_until
 from tests.functional.going_back import backtrack, execute, moment, told_why, wait_window
 
@@ -88,7 +89,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def demo(warm_home: Any) -> Iterator[Auroractl]:
+def demo(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo: a writer and a reader."""
     command = Auroractl(copy_home(warm_home))
     try:
