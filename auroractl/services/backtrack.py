@@ -37,6 +37,8 @@ from auroractl.services.operations import Plan, Progress, Step, new_record
 log = logging.getLogger(__name__)
 
 _PROMOTE_TIMEOUT_S = 60.0
+_ATTEMPTS = 3
+_BETWEEN_ATTEMPTS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +260,12 @@ def _plan(context: Context, record: OperationRecord, progress: Progress | None =
         Step("End the writer and the readers", work.end_instances, undo=work.restart_instances),
         Step("Take the storage nodes from the writer", work.take_nodes, undo=work.give_nodes_back),
         Step("Promote the recovered data", work.promote),
-        Step(put, work.put_in_place),
-        Step("Keep the log of what is undone", work.keep_log),
-        Step("Start the writer and the storage nodes", work.start),
-        Step("Switch the endpoints", work.switch_endpoints),
-        Step("Bring the readers back", work.bring_readers_back),
-        Step("Mark the cluster available", work.finish),
+        Step(put, work.surely(work.put_in_place)),
+        Step("Keep the log of what is undone", work.surely(work.keep_log)),
+        Step("Start the writer and the storage nodes", work.surely(work.start)),
+        Step("Switch the endpoints", work.surely(work.switch_endpoints)),
+        Step("Bring the readers back", work.surely(work.bring_readers_back)),
+        Step("Mark the cluster available", work.surely(work.finish)),
     ]
     return Plan(steps, point_of_no_return=put)
 
@@ -294,6 +296,35 @@ class _Backtracking:
 
     def _readers(self) -> list[Instance]:
         return [each for each in self._context.repository.instances(self._cluster) if not each.is_writer]
+
+    def surely(self, do: Callable[[], None]) -> Callable[[], None]:
+        """A step after the point of no return: there is no way but forward, so it is tried again.
+
+        Where that does not help, the watch loop gets the cluster as it stands: it starts or replaces what is missing.
+        """
+
+        def persist() -> None:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    do()
+                except (AuroraError, OSError) as error:
+                    log.warning("%s: attempt %d of a step of the backtrack: %s", self._cluster, attempt, error)
+                    if attempt == _ATTEMPTS:
+                        self._hand_over(str(error))
+                        raise
+                    time.sleep(_BETWEEN_ATTEMPTS_S)
+                else:
+                    return
+
+        return persist
+
+    def _hand_over(self, reason: str) -> None:
+        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
+        self._context.repository.update_backtrack(self._identifier, status=BacktrackStatus.FAILED, error=reason)
+        self._context.volume_memory(self._cluster).backtrack.pins.pop(self._identifier, None)
+        self._context.route(self._cluster, None)
+        message = f"Backtrack to {self.told} could not be finished; what is missing is repaired: {reason}"
+        events.record(self._context, self._cluster, events.BACKTRACK, self._cluster, message)
 
     def lay_out(self) -> None:
         """A copy that has been looked at and accepted is there already, and stands at its place."""
@@ -415,8 +446,10 @@ class _Backtracking:
         self._context.repository.begin_era(self._cluster, timeline, now, end_lsn, left_behind=True)
 
     def start(self) -> None:
-        memory = self._context.volume_memory(self._cluster)
-        memory.flushed_lsn.clear()
+        # What the ended writer said of its nodes is of the history that was left, and so is the oldest log to keep.
+        self._context.observer.forget_writer(self._cluster)
+        self._context.volume_memory(self._cluster).flushed_lsn.clear()
+        self._context.keepers.forget(self._cluster)
         self._context.failed.pop(f"{self._cluster}/{self.writer.identifier}", None)
         following.start_writer(self._context, self.writer)
         storage_nodes.start_nodes(self._context, self._cluster)

@@ -20,6 +20,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import (
+    BacktrackStatus,
     Checkpoint,
     Limits,
     PageImage,
@@ -171,6 +172,10 @@ class ImageKeeper:
                 self._context.installation.past_folder(node).remove()
         memory.images, memory.retention, memory.earliest, memory.shrunk = (), Retention(None), None, False
         memory.known, memory.image_bytes, memory.log_bytes = True, 0, 0
+        # Their log is gone: a window that is set again begins with the current one.
+        earlier = {era.timeline for era in self._context.repository.eras(self._cluster)[:-1]}
+        if earlier:
+            self._context.repository.forget_eras(self._cluster, earlier)
 
     def _decide_retention(
         self, stored: Sequence[StoredImage], library: LogLibrary, lineages: dict[int, Lineage], limits: Limits
@@ -181,7 +186,7 @@ class ImageKeeper:
         memory.log_bytes = library.held_bytes()
         self._sample()
         eras = self._context.repository.eras(self._cluster)
-        since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values()])
+        since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values(), *self._awaited()])
         over_bytes = self._over_budget(memory.image_bytes + memory.log_bytes)
         plain = retain(eras, lineages, usable, since)
         retention = plain
@@ -197,6 +202,11 @@ class ImageKeeper:
                 if key not in retention.images and key not in memory.suspects and retention.earliest is not None:
                     log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
                     ImageFolder(each.image.node, each.folder.parent).remove(each.image.identifier)
+
+    def _awaited(self) -> list[datetime]:
+        """The moments of backtracks that wait for a decision, which another supervisor may have begun."""
+        rows = self._context.repository.backtracks(self._cluster)
+        return [row.consistent_at for row in rows if row.status is BacktrackStatus.PENDING and row.consistent_at]
 
     def _over_budget(self, held_bytes: int) -> int:
         """How much has to be freed: what is held beyond the budget, or what the disk lacks."""

@@ -427,6 +427,13 @@ class Keepers:
                     self._keepers[name] = Keeper(self._context, name)
                     self._keepers[name].start()
 
+    def forget(self, cluster: str) -> None:
+        """Have the next look begin with a new keeper, which knows nothing of what was."""
+        with self._lock:
+            keeper = self._keepers.pop(cluster, None)
+        if keeper is not None:
+            keeper.stop()
+
     def of(self, cluster: str) -> Keeper:
         """The keeper of a cluster; one that is not kept gets one for the moment."""
         with self._lock:

@@ -21,7 +21,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at
-from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidParameterValue, MachineError
+from auroractl.core.errors import (
+    AuroraError,
+    EngineError,
+    InvalidClusterState,
+    InvalidParameterValue,
+    MachineError,
+    QuorumLost,
+)
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.core.moments import Commit, Cut, Target, cut_at
@@ -49,7 +56,8 @@ _LATE = timedelta(seconds=2)
 """A transaction may take its time and write it this much later; what is further on in the log is not looked at."""
 _BACK_SEGMENTS = 16
 """How many segments at a time are looked through for the last commit before a moment."""
-_POLL_S = 0.02
+_PAGE_HEADER_BYTES = 41
+"""Where a history was left right at the beginning of a segment, that segment may never have been written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +150,10 @@ def place_on(context: Context, cluster: str, era: Era, moment: datetime) -> Plac
         raise InvalidClusterState(f"The history of timeline {era.timeline} is gone.", "Give a later moment")
     search = _Search(context, cluster, library, whole, era.ended_lsn)
     try:
-        cut = search.before(moment)
+        found = search.before(moment)
     finally:
         search.close()
-    return _reachable(context, cluster, whole, cut, moment)
+    return _reachable(context, cluster, whole, found, moment)
 
 
 def _place_of_lsn(context: Context, cluster: str, lsn: int) -> Place:
@@ -170,10 +178,10 @@ def end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
         raise InvalidClusterState(f"The history of timeline {timeline} is gone.", "")
     search = _Search(context, cluster, library, whole, lsn)
     try:
-        cut = search.last()
+        found = search.last()
     finally:
         search.close()
-    return _reachable(context, cluster, whole, cut, None)
+    return _reachable(context, cluster, whole, found, None)
 
 
 def restore_place(context: Context, cluster: str, document: dict[str, Any], requested_at: datetime | None) -> Place:
@@ -186,9 +194,25 @@ def restore_place(context: Context, cluster: str, document: dict[str, Any], requ
     return Place(whole.until(cut.lsn), whole, cut, image.image, requested_at)
 
 
-def _reachable(context: Context, cluster: str, whole: Lineage, cut: Cut | None, moment: datetime | None) -> Place:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search found."""
+
+    cut: Cut | None
+    """None where the log that there is holds no commit that counts."""
+    free_until_lsn: int
+    """No commit begins between the cut and here."""
+
+
+def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, moment: datetime | None) -> Place:
     images = context.volume_memory(cluster).backtrack.images
+    cut = found.cut
     image = choose_image(images, whole, cut.lsn) if cut is not None else None
+    if image is None:
+        # Where nothing was committed for long, the oldest image is newer than the last commit and holds the same.
+        image = choose_image(images, whole, found.free_until_lsn - 1)
+        if image is not None:
+            cut = Cut(image.checkpoint_lsn, cut.at if cut else min(image.reached_at, moment or image.reached_at))
     if cut is None or image is None:
         earliest = context.volume_memory(cluster).backtrack.earliest
         raise InvalidParameterValue(
@@ -217,13 +241,15 @@ class _Search:
     def __init__(
         self, context: Context, cluster: str, library: LogLibrary, whole: Lineage, end_lsn: int | None
     ) -> None:
-        self._context = context
+        self._cluster = cluster
         self._library = library
         self._whole = whole
         self._end_lsn = end_lsn
         numbers = library.segments(whole)
         if end_lsn is not None:
             numbers = [number for number in numbers if number <= segment_at(end_lsn)]
+            if not numbers or numbers[-1] < segment_at(max(0, end_lsn - _PAGE_HEADER_BYTES)):
+                raise _log_is_gone(cluster)
         self._numbers = numbers
         self._folder = context.home.cluster(cluster).moments / f"search-{time.monotonic_ns()}"
         self._in_use = context.volume_memory(cluster).backtrack.in_use
@@ -235,40 +261,48 @@ class _Search:
         remove_tree(self._folder)
         self._in_use.discard(self._folder.name)
 
-    def before(self, moment: datetime) -> Cut | None:
-        """The latest exact cut that is not after a moment."""
+    def before(self, moment: datetime) -> _Found:
+        """The latest exact cut that is not after a moment. Raises QuorumLost where log in between is missing."""
         until = next(
             (place for place, number in enumerate(self._numbers) if self._written(number) > moment + _LATE),
             len(self._numbers) - 1,
         )
         commits: list[Commit] = []
         stop = min(until + 2, len(self._numbers))
+        end_lsn = self._end_of(self._numbers[:stop])
         while stop > 0:
             start = max(0, stop - _BACK_SEGMENTS) if commits or stop <= until else max(0, until - 1)
             commits = self._read(self._numbers[start:stop]) + commits
             cut = cut_at(commits, moment)
             # What stands before the stretch could still be later than the first commits in it.
             if cut is not None and (start == 0 or cut.at - commits[0].at > _LATE):
-                return cut
+                return _located(commits, cut, end_lsn)
             stop = start
-        return cut_at(commits, moment)
+        return _located(commits, cut_at(commits, moment), end_lsn)
 
-    def last(self) -> Cut | None:
-        """The last commit before the end."""
+    def last(self) -> _Found:
+        """The last commit before the end. Raises as `before`."""
         stop = len(self._numbers)
+        end_lsn = self._end_of(self._numbers)
         while stop > 0:
             start = max(0, stop - _BACK_SEGMENTS)
             commits = self._read(self._numbers[start:stop])
             if commits:
-                return Cut(commits[-1].lsn, max(commit.at for commit in commits))
+                return _Found(Cut(commits[-1].lsn, max(commit.at for commit in commits)), end_lsn)
             stop = start
-        return None
+        return _Found(None, end_lsn)
+
+    def _end_of(self, numbers: list[int]) -> int:
+        end = (numbers[-1] + 1) * SEGMENT_BYTES if numbers else 0
+        return end if self._end_lsn is None else min(end, self._end_lsn)
 
     def _written(self, number: int) -> datetime:
         return self._library.written_at(self._whole.at(number)) or datetime.max.replace(tzinfo=UTC)
 
     def _read(self, numbers: list[int]) -> list[Commit]:
         """The commits of consecutive segments, a stretch of one timeline at a time."""
+        if numbers[-1] - numbers[0] >= len(numbers):
+            raise _log_is_gone(self._cluster)
         self._library.lay(self._whole, numbers, self._folder)
         found: list[Commit] = []
         for timeline in dict.fromkeys(self._whole.at(number).timeline for number in numbers):
@@ -278,6 +312,18 @@ class _Search:
                 end = min(end, self._end_lsn)
             found += self._reader.decisions(self._folder, timeline, own[0] * SEGMENT_BYTES, end)
         return found
+
+
+def _located(commits: list[Commit], cut: Cut | None, end_lsn: int) -> _Found:
+    after = (commit.lsn for commit in commits if cut is None or commit.lsn > cut.lsn)
+    return _Found(cut, next(after, end_lsn))
+
+
+def _log_is_gone(cluster: str) -> QuorumLost:
+    return QuorumLost(
+        f"No storage node has all log of DBCluster {cluster} that is needed for that.",
+        f"Give a later moment, or see auroractl describe-volumes {cluster}",
+    )
 
 
 # Bringing a copy there
@@ -463,7 +509,7 @@ def _client_lives(folder: Path) -> bool:
     document = read_json(folder / CLIENT)
     if document is None or document["StartedAt"] is None:
         return False
-    return started_at(document["ProcessId"]) == document["StartedAt"]
+    return bool(started_at(document["ProcessId"]) == document["StartedAt"])
 
 
 def _stored(context: Context, cluster: str, node: str, identifier: str) -> StoredImage | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +51,7 @@ def refused(auroractl: Auroractl, *arguments: str) -> str:
 
 def wait_window(auroractl: Auroractl) -> str:
     """Wait until some moment can be reached, and return the earliest."""
-    return str(
-        wait_until("a page image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"])
-    )
+    return str(wait_until("a page image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"]))
 
 
 def numbers(auroractl: Auroractl, table: str = "story") -> list[int]:
@@ -73,7 +75,7 @@ def assert_in_order(auroractl: Auroractl) -> None:
     auroractl.wait_healthy("demo")
     wait_until("nothing to be left of a copy", lambda: nothing_is_left(auroractl))
     instances = auroractl.home.cluster("demo").instances
-    assert [path for path in instances.glob("*/data.*")] == []
+    assert list(instances.glob("*/data.*")) == []
     assert auroractl.rows("select count(*) from operation where status = 'running'") == [(0,)]
     assert auroractl.rows("select count(*) from backtrack where status in ('pending', 'applying')") == [(0,)]
     for instance in auroractl.instances("demo"):
@@ -81,6 +83,13 @@ def assert_in_order(auroractl: Auroractl) -> None:
         assert instance["ProcessId"] in processes_below(data)
     with auroractl.connect("demo") as connection:
         connection.execute("create temporary table can_write (id int)")
+
+
+def kill(pids: Iterable[int]) -> None:
+    """SIGKILL to processes, some of which may end with another."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def told_why(connection: psycopg.Connection) -> psycopg.Error:

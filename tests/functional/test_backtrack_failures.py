@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.functional.going_back import (
     assert_in_order,
     backtrack,
     execute,
+    kill,
     moment,
     moments_folder,
     numbers,
@@ -75,18 +75,10 @@ def kill_copy(auroractl: Auroractl, when: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         pids = processes_below(moments_folder(auroractl))
-        for pid in pids:
-            with_signal(pid, signal.SIGKILL)
+        kill(pids)
         if pids:
             return
     pytest.fail("there was no copy to kill")
-
-
-def with_signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 @pytest.mark.parametrize("when", ["Recover", "Close connections", "End the writer", "Promote"])
@@ -116,8 +108,7 @@ def test_sigkill_of_the_writer_while_it_is_started_again(demo: Auroractl, there:
         interval_s=0.001,
     )
     wait_until("the server", lambda: processes_below(data), interval_s=0.001)
-    for pid in processes_below(data):
-        with_signal(pid, signal.SIGKILL)
+    kill(processes_below(data))
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert_in_order(demo)

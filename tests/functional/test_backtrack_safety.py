@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -151,14 +152,17 @@ def test_with_an_availability_zone_out(demo: Auroractl) -> None:
     assert_in_order(demo)
     assert all(node["Status"] == "available" for node in demo.volume("demo")["StorageNodes"])
     storage = demo.home.cluster("demo").storage
-    wait_until("all full nodes to hold the same past", lambda: len({_log_below(folder) for folder in storage.glob("*.past")}) == 1)
+    wait_until(
+        "all full nodes to hold the same past",
+        lambda: len({_log_below(folder) for folder in storage.glob("*.past")}) == 1,
+    )
     assert len(list(storage.glob("*.past"))) == 3
     backtrack(demo, "--undo")
     assert numbers(demo) == [1, 2]
 
 
-def _log_below(folder: os.PathLike[str]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in os.listdir(folder) if len(name) == 24))
+def _log_below(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir() if len(path.name) == 24))
 
 
 def test_what_cannot_be_reached_is_refused_and_nothing_changes(demo: Auroractl) -> None:

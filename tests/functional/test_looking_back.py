@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
@@ -18,6 +17,7 @@ from tests.functional.conftest import Auroractl, copy_home, wait_until
 from tests.functional.going_back import (
     assert_in_order,
     execute,
+    kill,
     moment,
     moments_folder,
     nothing_is_left,
@@ -109,7 +109,9 @@ def test_the_copy_goes_with_a_client_that_ends_while_it_is_made(demo: Auroractl,
 
 
 def test_a_copy_that_is_looked_at_outlives_the_supervisor_and_not_its_client(demo: Auroractl, there: str) -> None:
-    process = demo.start("peek", "demo", "--at", there, "--", "-Atc", "select pg_sleep(3)", "-c", "select id from story")
+    process = demo.start(
+        "peek", "demo", "--at", there, "--", "-Atc", "select pg_sleep(3)", "-c", "select id from story"
+    )
     wait_until("the copy", lambda: list(moments_folder(demo).glob("peek-*/client.json")))
     demo("supervisor", "stop")
     demo("supervisor", "start")
@@ -179,9 +181,7 @@ def test_a_copy_waits_over_a_restart_of_the_supervisor(demo: Auroractl, there: s
     document = wait_at(demo, there)
     demo("supervisor", "stop")
     if copy == "was killed":
-        demo.run("supervisor", "status")
-        for pid in processes_below(moments_folder(demo)):
-            signal_quietly(pid)
+        kill(processes_below(moments_folder(demo)))
     demo("supervisor", "start")
     wait_window(demo)
     time.sleep(2)  # longer than the keeper takes to tidy up what nobody wants
@@ -191,14 +191,6 @@ def test_a_copy_waits_over_a_restart_of_the_supervisor(demo: Auroractl, there: s
     assert view["Status"] == "completed"
     assert_in_order(demo)
     assert numbers(demo) == [1]
-
-
-def signal_quietly(pid: int) -> None:
-    """SIGKILL to a process that may have ended with another."""
-    try:
-        psutil.Process(pid).kill()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def test_another_backtrack_while_a_copy_waits(demo: Auroractl, there: str) -> None:

@@ -166,9 +166,7 @@ def test_moments_of_the_first_image_onwards_are_within_a_window_without_bounds(h
 
 
 @given(_histories(first="image"), st.integers(0, 20), st.integers(0, 30_000))
-def test_a_disk_budget_makes_the_window_smaller_and_never_empty(
-    history: History, second: int, over_bytes: int
-) -> None:
+def test_a_disk_budget_makes_the_window_smaller_and_never_empty(history: History, second: int, over_bytes: int) -> None:
     since = BEGAN + timedelta(seconds=second)
     newest = _newest_of_current(history)
     if newest is None:

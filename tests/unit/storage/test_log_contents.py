@@ -26,7 +26,9 @@ rmgr: Transaction len (rec/tot):     46/    46, tx:        779, lsn: 0/00000070,
 def reader(tmp_path: Path) -> Reader:
     (tmp_path / "printed").write_text(PRINTED)
     program = tmp_path / "pg_waldump"
-    program.write_text(f"#!/bin/sh\ncat {tmp_path}/printed\necho 'pg_waldump: error: could not find a valid record after 0/70' >&2\nexit 1\n")
+    program.write_text(
+        f"#!/bin/sh\ncat {tmp_path}/printed\necho 'pg_waldump: error: could not find a valid record after 0/70' >&2\nexit 1\n"
+    )
     program.chmod(0o755)
     return Reader(str(program), None)
 
