@@ -73,6 +73,12 @@ def era_at(eras: Sequence[Era], moment: datetime) -> Era | None:
     return next((era for era in reversed(eras) if era.began_at <= moment), None)
 
 
+def goes_on_in(eras: Sequence[Era], era: Era) -> Era:
+    """The next era where it began at the very end of this one, as after a failover; else the era itself."""
+    following = next((each for each in eras[eras.index(era) + 1 :]), None)
+    return era if following is None or era.left_behind else following
+
+
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """A consistent, stopped data directory that recovery can start from."""

@@ -90,6 +90,8 @@ def backtrack(
 
 def find(context: Context, cluster: str, request: BacktrackRequest) -> Place:
     """Where a request leads. Raises as `backtrack`."""
+    # A failover may just have been.
+    past_log.note_era(context, cluster)
     if request.target is not None:
         return moments.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
     moments.require_window(context, cluster)

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at
+from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at, goes_on_in
 from auroractl.core.errors import (
     AuroraError,
     EngineError,
@@ -145,7 +145,8 @@ def require_window(context: Context, cluster: str) -> datetime:
 def place_on(context: Context, cluster: str, era: Era, moment: datetime) -> Place:
     """The place of a moment of an era. Raises as `find_place`."""
     library = LogLibrary(context, cluster)
-    whole = library.lineage(era.timeline)
+    # Where the next era goes on from its end, that one's log holds all of it, also where it was left within a segment.
+    whole = library.lineage(goes_on_in(context.repository.eras(cluster), era).timeline)
     if whole is None:
         raise InvalidClusterState(f"The history of timeline {era.timeline} is gone.", "Give a later moment")
     search = _Search(context, cluster, library, whole, era.ended_lsn)
@@ -246,6 +247,7 @@ class _Search:
         self._whole = whole
         self._end_lsn = end_lsn
         numbers = library.segments(whole)
+        self._held = frozenset(numbers)
         if end_lsn is not None:
             numbers = [number for number in numbers if number <= segment_at(end_lsn)]
             if not numbers or numbers[-1] < segment_at(max(0, end_lsn - _PAGE_HEADER_BYTES)):
@@ -303,15 +305,23 @@ class _Search:
         """The commits of consecutive segments, a stretch of one timeline at a time."""
         if numbers[-1] - numbers[0] >= len(numbers):
             raise _log_is_gone(self._cluster)
-        self._library.lay(self._whole, numbers, self._folder)
         found: list[Commit] = []
         for timeline in dict.fromkeys(self._whole.at(number).timeline for number in numbers):
-            own = [number for number in numbers if self._whole.at(number).timeline == timeline]
-            end = (own[-1] + 1) * SEGMENT_BYTES
-            if self._end_lsn is not None:
-                end = min(end, self._end_lsn)
-            found += self._reader.decisions(self._folder, timeline, own[0] * SEGMENT_BYTES, end)
+            found += self._read_on(timeline, [each for each in numbers if self._whole.at(each).timeline == timeline])
         return found
+
+    def _read_on(self, timeline: int, numbers: list[int]) -> list[Commit]:
+        """The commits of consecutive segments of one timeline; the last may go on into the next segment."""
+        fork = next((fork for fork in self._whole.forks if fork.timeline == timeline), None)
+        lineage = self._whole.until(fork.lsn - 1) if fork else self._whole
+        following = numbers[-1] + 1
+        laid = [*numbers, following] if following in self._held else numbers
+        self._library.lay(lineage, laid, self._folder, whole=self._whole)
+        found = self._reader.decisions(
+            self._folder, timeline, numbers[0] * SEGMENT_BYTES, (laid[-1] + 1) * SEGMENT_BYTES
+        )
+        end_lsn = self._end_of(numbers)
+        return [commit for commit in found if commit.lsn < end_lsn]
 
 
 def _located(commits: list[Commit], cut: Cut | None, end_lsn: int) -> _Found:

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
+from auroractl.core.model import Address
+from auroractl.engine import sql
+from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, copy_home, wait_until
 from tests.functional.going_back import (
     assert_in_order,
@@ -228,6 +231,7 @@ def test_without_a_window_there_is_no_way_back(shared: Auroractl) -> None:
     """Nor to what was before one was set again."""
     execute(shared, "create table story (id int primary key)")
     before = write(shared, 1)
+    shared("failover", "demo")
     shared("modify-cluster", "demo", "--backtrack-window", "0")
     assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--to", before)
     assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--undo")
@@ -240,3 +244,26 @@ def test_without_a_window_there_is_no_way_back(shared: Auroractl) -> None:
     assert "before the earliest moment" in refused(shared, "--to", before)
     backtrack(shared, "--to", there)
     assert numbers(shared) == [1, 2]
+
+
+def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
+    """The only image left is newer than the last commit."""
+    auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "4s")
+    execute(auroractl, "create table story as select 1 id", "create table filler (text text)")
+    execute(auroractl, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 25000) i")
+    _checkpoint(auroractl)
+    storage = auroractl.home.cluster("demo").storage
+    first = {path.name for path in storage.glob("*.images/*")}
+    wait_until("an image after the last commit", lambda: {path.name for path in storage.glob("*.images/*")} - first)
+    wait_until("the older ones to be given up", lambda: not first & {path.name for path in storage.glob("*.images/*")})
+    there = moment(auroractl)
+    execute(auroractl, "insert into story values (2)")
+    backtrack(auroractl, "--to", there)
+    assert numbers(auroractl) == [1]
+
+
+def _checkpoint(auroractl: Auroractl) -> None:
+    writer = auroractl.writer("demo")["Endpoint"]
+    password = load_internal_secrets(auroractl.home.internal_secrets).admin
+    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
+        connection.execute("checkpoint")

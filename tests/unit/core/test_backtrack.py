@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from auroractl.core.backtrack import (
     Retention,
     choose_image,
     era_at,
+    goes_on_in,
     image_due,
     retain,
     shrink_to_budget,
@@ -246,3 +248,14 @@ def test_due_stays_due_as_log_and_time_go_on(distance_bytes: int, more_bytes: in
 
 def test_a_window_ends_now() -> None:
     assert window_start(BEGAN, 90) == BEGAN - timedelta(seconds=90)
+
+
+@given(_histories())
+def test_an_era_goes_on_in_the_next_one_unless_it_was_left_behind(history: History) -> None:
+    for era, following in pairwise(history.eras):
+        whole = history.lineages[goes_on_in(history.eras, era).timeline]
+        assert goes_on_in(history.eras, era) == (era if era.left_behind else following)
+        for at, lsn in history.places:
+            if era.began_at <= at < following.began_at:
+                assert whole.owner(lsn - 1) == history.lineages[era.timeline].owner(lsn - 1)
+    assert goes_on_in(history.eras, history.eras[-1]) == history.eras[-1]
