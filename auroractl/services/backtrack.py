@@ -33,6 +33,7 @@ from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
 from auroractl.services.moments import Moment, Place
 from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.storage.images import DamagedImage
 
 log = logging.getLogger(__name__)
 
@@ -333,8 +334,22 @@ class _Backtracking:
         if self._copy.server.pid() is not None and self._copy.server.is_ready():
             return
         place = self._place()
-        with self._context.volume_memory(self._cluster).backtrack.images_lock:
-            moments.lay_out(self._context, self._cluster, place, self._copy, durable=True, tell=self._progress.message)
+        while True:
+            try:
+                with self._context.volume_memory(self._cluster).backtrack.images_lock:
+                    moments.lay_out(
+                        self._context, self._cluster, place, self._copy, durable=True, tell=self._progress.message
+                    )
+            except DamagedImage as error:
+                self._progress.message(str(error))
+                other = moments.from_another_image(self._context, self._cluster, place)
+                if other is None:
+                    raise
+                place = other
+                self._arguments["Place"] = place.to_json()
+                self._context.repository.update_operation_arguments(self._record, {"Place": place.to_json()})
+            else:
+                return
 
     def give_up(self) -> None:
         """The first step's undo, and so the last: no copy, nothing under way."""

@@ -10,6 +10,7 @@ put it in the writer's place; `peek` only has to ask it.
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -33,14 +34,15 @@ from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.core.moments import Commit, Cut, Target, cut_at
 from auroractl.core.quorum import write_quorum
+from auroractl.core.sizes import format_size
 from auroractl.core.views import timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import configuration, recovery, sql
 from auroractl.engine.server import Server
-from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree
+from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import kill_all, processes_below, started_at
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import StoredImage, copy_data
+from auroractl.storage.images import StoredImage, copy_data, shares_blocks
 from auroractl.storage.log_contents import Reader
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ _LATE = timedelta(seconds=2)
 """A transaction may take its time and write it this much later; what is further on in the log is not looked at."""
 _BACK_SEGMENTS = 16
 """How many segments at a time are looked through for the last commit before a moment."""
+_SPARE_BYTES = 16 * SEGMENT_BYTES
+"""What has to stay free beyond a copy: its own log, and that of the cluster which goes on."""
 _PAGE_HEADER_BYTES = 41
 """Where a history was left right at the beginning of a segment, that segment may never have been written."""
 
@@ -206,7 +210,7 @@ class _Found:
 
 
 def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, moment: datetime | None) -> Place:
-    images = context.volume_memory(cluster).backtrack.images
+    images = _believed_images(context, cluster)
     cut = found.cut
     image = choose_image(images, whole, cut.lsn) if cut is not None else None
     if image is None:
@@ -221,6 +225,17 @@ def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, mo
             f"The earliest moment is {timestamp(earliest)}" if earliest else "",
         )
     return Place(whole.until(cut.lsn), whole, cut, image, moment)
+
+
+def _believed_images(context: Context, cluster: str) -> list[PageImage]:
+    memory = context.volume_memory(cluster).backtrack
+    return [each for each in memory.images if (each.node, each.identifier) not in memory.suspects]
+
+
+def from_another_image(context: Context, cluster: str, place: Place) -> Place | None:
+    """The same place, reached from an image that is not known to be damaged; None where there is none."""
+    image = choose_image(_believed_images(context, cluster), place.whole, place.cut.lsn)
+    return replace(place, image=image) if image else None
 
 
 def _wait_flushed(context: Context, cluster: str) -> None:
@@ -379,14 +394,24 @@ def lay_out(
     """Copy the page image and lay the log ready; what is there already of an earlier attempt is removed first.
 
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
-    OSError.
+    MachineError where there is no room or a file cannot be read or written.
     """
+    try:
+        _lay_out(context, cluster, place, copy, durable=durable, tell=tell)
+    except OSError as error:
+        raise unwritable(copy.folder, error) from error
+
+
+def _lay_out(
+    context: Context, cluster: str, place: Place, copy: Moment, *, durable: bool, tell: Callable[[str], None]
+) -> None:
     remove(context, cluster, copy.identifier)
     make_folder(context.home.cluster(cluster).moments, mode=0o755)
     make_folder(copy.folder, owner=context.installation.account)
     stored = _stored(context, cluster, place.image.node, place.image.identifier)
     if stored is None:
         raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
+    _require_room(stored, copy)
     checks: list[AuroraError] = []
     checking = Thread(target=_check, args=(stored, checks), daemon=True)
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
@@ -409,6 +434,20 @@ def lay_out(
     if checks:
         context.volume_memory(cluster).backtrack.suspects.add((place.image.node, place.image.identifier))
         raise checks[0]
+
+
+def _require_room(stored: StoredImage, copy: Moment) -> None:
+    """Before anything is copied: a disk that is filled to its end would harm the running cluster."""
+    if shares_blocks(stored, copy.folder):
+        return
+    free_bytes = shutil.disk_usage(copy.folder).free
+    needed_bytes = stored.image.held_bytes + _SPARE_BYTES
+    if free_bytes < needed_bytes:
+        raise MachineError(
+            f"There is not enough room for a copy of the cluster: {format_size(needed_bytes)} are needed and "
+            f"{format_size(free_bytes)} are free on the disk of {copy.folder.parent}.",
+            "Make room, then repeat the command",
+        )
 
 
 def lay_histories(context: Context, cluster: str, copy: Moment) -> None:

@@ -150,6 +150,16 @@ def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = 
                 os.chown(path, account.uid, account.gid)
 
 
+def shares_blocks(stored: StoredImage, folder: Path) -> bool:
+    """Whether a copy of an image into a folder shares its blocks and so takes no room to speak of."""
+    source, probe = stored.data / "PG_VERSION", folder / "shares-blocks"
+    try:
+        with source.open("rb") as reading, probe.open("wb") as writing:
+            return _clone(reading.fileno(), writing.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
+
+
 def _copy(source: Path, target: Path, pace: Pace) -> None:
     with source.open("rb") as reading, target.open("wb") as writing:
         if _clone(reading.fileno(), writing.fileno()):
