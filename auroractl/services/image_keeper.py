@@ -39,9 +39,9 @@ from auroractl.engine import configuration, recovery
 from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, image_seed, past_log
+from auroractl.services import events, image_damage, image_seed, past_log
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
+from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -312,7 +312,8 @@ class ImageKeeper:
         pace = self._pace(urgent=urgent)
         with self._context.images_lock:
             place = folder.begin(image.identifier)
-            copy_data(source.data, place / "data", self._context.installation.account, pace)
+            # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
+            self._copy(source, place / "data", pace)
             self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
             made = folder.complete(image, pace)
         self._made_bytes += made.image.held_bytes
@@ -324,6 +325,13 @@ class ImageKeeper:
             time.monotonic() - began_s,
             format_size(made.image.held_bytes),
         )
+
+    def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
+        try:
+            source.copy_to(target, self._context.installation.account, pace)
+        except DamagedImage as error:
+            image_damage.note(self._context, self._cluster, source.image, error)
+            raise
 
     def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
         installation = self._context.installation
@@ -412,9 +420,8 @@ class ImageKeeper:
         image = damaged.image
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
-            peer.verify_all()
             place = folder.begin(image.identifier)
-            copy_data(peer.data, place / "data", self._context.installation.account, self._pace(urgent=False))
+            self._copy(peer, place / "data", self._pace(urgent=False))
             folder.complete(image)
             return f"it was copied from {peer.image.node}"
         lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
@@ -436,7 +443,6 @@ class ImageKeeper:
 
     def _scrub_some(self, stored: Sequence[StoredImage]) -> None:
         """Read on where the last round stopped, at the pace that is set for finished log."""
-        memory = self._context.volume_memory(self._cluster).backtrack
         pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S
         self._scrub_budget_bytes = min(self._scrub_budget_bytes + pace_bytes, 10 * pace_bytes)
         order = [
@@ -451,17 +457,15 @@ class ImageKeeper:
             self._scrubbed = key
             self._scrub_budget_bytes -= each.files[name][0] + 4096
             if each.folder.exists():
-                self.verify(each, name, memory.suspects)
+                self._verify(each, name)
 
-    def verify(self, stored: StoredImage, name: str, suspects: set[tuple[str, str]]) -> None:
+    def _verify(self, stored: StoredImage, name: str) -> None:
         """Read one file of an image again; a damaged image is noted and told of."""
         try:
             stored.verify(name)
         except DamagedImage as error:
-            key = (stored.image.node, stored.image.identifier)
-            if stored.folder.exists() and key not in suspects:
-                suspects.add(key)
-                events.record(self._context, self._cluster, events.DAMAGE, stored.image.node, error.message)
+            if stored.folder.exists():
+                image_damage.note(self._context, self._cluster, stored.image, error)
 
 
 def _name(timeline: int, lsn: int) -> str:

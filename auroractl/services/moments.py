@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at, goes_on_in
 from auroractl.core.errors import (
-    AuroraError,
     EngineError,
     InvalidClusterState,
     InvalidParameterValue,
@@ -41,8 +40,9 @@ from auroractl.engine import configuration, recovery, sql
 from auroractl.engine.server import Server
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import kill_all, processes_below, started_at
+from auroractl.services import image_damage
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import StoredImage, copy_data, shares_blocks
+from auroractl.storage.images import DamagedImage, StoredImage, copy_data, shares_blocks
 from auroractl.storage.log_contents import Reader
 
 if TYPE_CHECKING:
@@ -228,8 +228,8 @@ def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, mo
 
 
 def _believed_images(context: Context, cluster: str) -> list[PageImage]:
-    memory = context.volume_memory(cluster).backtrack
-    return [each for each in memory.images if (each.node, each.identifier) not in memory.suspects]
+    images = context.volume_memory(cluster).backtrack.images
+    return [each for each in images if not image_damage.is_suspect(context, cluster, each)]
 
 
 def from_another_image(context: Context, cluster: str, place: Place) -> Place | None:
@@ -412,7 +412,7 @@ def _lay_out(
     if stored is None:
         raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
     _require_room(stored, copy)
-    checks: list[AuroraError] = []
+    checks: list[DamagedImage] = []
     checking = Thread(target=_check, args=(stored, checks), daemon=True)
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
     copy_data(stored.data, copy.server.data, context.installation.account)
@@ -432,7 +432,7 @@ def _lay_out(
         flush_tree(copy.server.data)
         checking.join()
     if checks:
-        context.volume_memory(cluster).backtrack.suspects.add((place.image.node, place.image.identifier))
+        image_damage.note(context, cluster, place.image, checks[0])
         raise checks[0]
 
 
@@ -455,10 +455,10 @@ def lay_histories(context: Context, cluster: str, copy: Moment) -> None:
     LogLibrary(context, cluster).lay_histories(copy.log_folder)
 
 
-def _check(stored: StoredImage, found: list[AuroraError]) -> None:
+def _check(stored: StoredImage, found: list[DamagedImage]) -> None:
     try:
         stored.verify_all()
-    except AuroraError as error:
+    except DamagedImage as error:
         found.append(error)
 
 

@@ -68,10 +68,15 @@ class StoredImage:
         if actual != (size_bytes, digest):
             raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
 
-    def verify_all(self) -> None:
+    def verify_all(self, pace: Pace = no_pace) -> None:
         """Read and compare every file. Raises DamagedImage for the first that is not as it was."""
         with ThreadPoolExecutor(_WORKERS) as pool:
-            list(pool.map(self.verify, self.files))
+            list(pool.map(lambda name: self.verify(name, pace), self.files))
+
+    def copy_to(self, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
+        """Copy the data directory. Raises DamagedImage where it is not what it was, OSError."""
+        copy_data(self.data, target, account, pace)
+        self.verify_all(pace)
 
 
 @dataclass(frozen=True, slots=True)
