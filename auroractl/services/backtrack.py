@@ -237,6 +237,9 @@ def _begin(
         context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.PENDING))
     context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
     context.repository.begin_operation(record)
+    # Nobody fills or prunes the nodes' folders from here on, so that sorting them need not wait.
+    context.repository.update_cluster(cluster, phase=Phase.BACKTRACKING)
+    context.keepers.end(cluster)
     return record
 
 
@@ -326,13 +329,11 @@ class _Backtracking:
     def close_connections(self) -> None:
         """Clients are told why; new connections are held."""
         self._closed_s = time.monotonic()
-        self._context.repository.update_cluster(self._cluster, phase=Phase.BACKTRACKING)
         everyone = [each.identifier for each in self._context.repository.instances(self._cluster)]
         farewell = f"terminating connection: the cluster is being backtracked to {self.told}"
         self._context.route(self._cluster, RoutingOverride(without=everyone, farewell=farewell))
 
     def open_connections(self) -> None:
-        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
         self._context.route(self._cluster, None)
 
     def end_instances(self) -> None:

@@ -76,6 +76,8 @@ class VolumeMemory:
 
     nodes_lock: RLock = field(default_factory=RLock)
     """Held while storage nodes are started, and while they are taken from a writer."""
+    folders_lock: RLock = field(default_factory=RLock)
+    """Held while what lies in the nodes' folders is looked through, filled, pruned or sorted."""
     conditions: dict[str, NodeCondition] = field(default_factory=dict)
     flushed_lsn: dict[str, int] = field(default_factory=dict)
     """How far each node is known to have flushed; it must never be found to have less."""
