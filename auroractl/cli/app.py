@@ -18,6 +18,7 @@ from auroractl.cli import (
     simulating,
     supervising,
     volumes,
+    watching,
 )
 from auroractl.cli.session import session, write
 
@@ -69,6 +70,7 @@ endpoints.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)
+watching.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")

@@ -26,7 +26,8 @@ SELECT pg_is_in_recovery(),
   (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'),
   current_setting('default_transaction_read_only') = 'on',
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END,
-  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite'))
+  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
+  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_snapshot_xmax(pg_current_snapshot()) END
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -77,6 +78,8 @@ class ServerAnswer:
     """Processes that wait for log to be written or flushed there."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
     """By application name; a writer's only."""
+    transactions: int | None = None
+    """How many transactions that wrote something a writer has ended, from the newest transaction id."""
 
 
 class Probe:
@@ -106,6 +109,7 @@ class Probe:
             flushed_lsn=parse_lsn(row[6]) if row[6] else None,
             waiting_for_disk=int(str(row[7])),
             standbys=standbys,
+            transactions=int(row[8]) if row[8] else None,
         )
 
     def used_bytes(self) -> int:

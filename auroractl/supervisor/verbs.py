@@ -21,6 +21,7 @@ from auroractl.services import (
     growth,
     history,
     impairments,
+    live,
     modify,
     power,
     replace_node,
@@ -121,6 +122,10 @@ def _endpoint_document(context: Context, endpoint: Endpoint) -> Any:
 
 def _describe_status(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return describe.describe_status(context, body["DBClusterIdentifier"])
+
+
+def _describe_live(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return live.describe_live(context, body["DBClusterIdentifier"])
 
 
 def _scale_readers(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
@@ -308,6 +313,7 @@ VERBS: dict[str, Verb] = {
     "describe-instances": _describe_instances,
     "describe-endpoints": _describe_endpoints,
     "describe-status": _describe_status,
+    "describe-live": _describe_live,
     "scale-readers": _scale_readers,
     "delete-instance": _delete_instance,
     "modify-instance": _modify_instance,

@@ -11,15 +11,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from auroractl.cli.render.words import size as _bytes
+from auroractl.cli.render.words import state as _state
+
 Document = dict[str, Any]
-_GOOD = {"available", "ok", "completed"}
-_BAD = {"failed", "unavailable", "down", "inactive", "unreachable", "write-quorum-lost", "storage-full"}
 _GROWTHS_SHOWN = 5
-
-
-def _state(word: str) -> Text:
-    style = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
-    return Text(word, style=style)
 
 
 def _table(*columns: str) -> Table:
@@ -27,22 +23,6 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-def _bytes(count: int | None) -> str:
-    """A size for people.
-
-    >>> _bytes(32_715_571)
-    '31.2 MiB'
-    """
-    if count is None:
-        return "unknown"
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 def clusters(document: Document) -> RenderableType:
