@@ -12,6 +12,7 @@ from auroractl.cli import (
     connecting,
     drilling,
     endpoints,
+    helping,
     history,
     injecting,
     instances,
@@ -67,6 +68,7 @@ clusters.register(app)
 instances.register(app)
 volumes.register(app)
 endpoints.register(app)
+helping.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)
