@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 Document = dict[str, Any]
-_MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
+_MARKS = {"ok": ("✓", ""), "warning": ("!", "yellow"), "failed": ("✗", "red")}
 _NAME_WIDTH = 16
+_INDENT = " " * (2 + _NAME_WIDTH)
 
 
-def sentences(document: Document) -> Text:
-    """One paragraph per check with its hint, and a line that sums up."""
+def sentences(document: Document) -> Text | str:
+    """A paragraph per check with its hint, and a line that sums up; in a pipe each is one line, however long."""
+    if not sys.stdout.isatty():
+        return "\n".join(part for part, _ in _parts(document, None))
     from rich.text import Text  # noqa: PLC0415  (only where a person looks)
 
     width = max(40, shutil.get_terminal_size().columns - 1)
-    # A path that is longer than a line is left to the terminal, so that it can be copied in one piece.
-    lines = Text(no_wrap=True, overflow="ignore")
+    return Text("\n").join(Text(part, style) for part, style in _parts(document, width))
+
+
+def _parts(document: Document, width: int | None) -> Iterator[tuple[str, str]]:
     for check in document["Checks"]:
         mark, style = _MARKS[check["Status"]]
-        lines.append(f"{mark} ", style).append(f"{check['Name']:<{_NAME_WIDTH}}", "bold" if style != "green" else "")
-        lines.append(_wrapped(check["Message"], width) + "\n")
+        yield _wrapped(f"{mark} {check['Name']:<{_NAME_WIDTH}}{check['Message']}", width), style
         if check["Hint"]:
-            lines.append(" " * (2 + _NAME_WIDTH) + _wrapped(f"→ {check['Hint']}", width) + "\n", style)
-    return lines.append("\n" + _summary(document["Checks"]))
+            yield _wrapped(f"{_INDENT}→ {check['Hint']}", width), style
+    yield f"\n{_summary(document['Checks'])}", ""
 
 
-def _wrapped(text: str, width: int) -> str:
-    indent = " " * (2 + _NAME_WIDTH)
-    wrapped = textwrap.wrap(text, width - len(indent), break_long_words=False, break_on_hyphens=False)
-    return f"\n{indent}".join(wrapped)
+def _wrapped(text: str, width: int | None) -> str:
+    if width is None:
+        return text
+    return textwrap.fill(text, width, subsequent_indent=_INDENT, break_on_hyphens=False)
 
 
 def _summary(checks: Iterable[Document]) -> str:
