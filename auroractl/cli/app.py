@@ -16,6 +16,7 @@ from auroractl.cli import (
     history,
     injecting,
     instances,
+    logs,
     simulating,
     supervising,
     volumes,
@@ -66,6 +67,7 @@ def root(
 
 clusters.register(app)
 instances.register(app)
+logs.register(app)
 volumes.register(app)
 endpoints.register(app)
 helping.register(app)
