@@ -10,6 +10,7 @@ from auroractl import __version__
 from auroractl.cli import (
     clusters,
     connecting,
+    drawing,
     drilling,
     endpoints,
     helping,
@@ -72,6 +73,7 @@ volumes.register(app)
 endpoints.register(app)
 helping.register(app)
 history.register(app)
+drawing.register(app)
 drilling.register(app)
 connecting.register(app)
 watching.register(app)
