@@ -20,6 +20,7 @@ from auroractl.cli import (
     logs,
     simulating,
     supervising,
+    touring,
     volumes,
     watching,
 )
@@ -76,6 +77,7 @@ history.register(app)
 drawing.register(app)
 drilling.register(app)
 connecting.register(app)
+touring.register(app)
 watching.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +18,21 @@ if TYPE_CHECKING:
     from auroractl.cli.session import Session
 
 _ANSWER_TIMEOUT_S = 5.0
+_DESCRIBED: dict[str, dict[str, Any]] = {
+    "supervisor-status": {},
+    "describe-clusters": {"DBClusterIdentifier": None},
+    "describe-instances": {"DBClusterIdentifier": None, "DBInstanceIdentifier": None},
+    "describe-endpoints": {"DBClusterIdentifier": None},
+    "describe-volumes": {"DBClusterIdentifier": None},
+    "describe-events": {"SourceIdentifier": None, "DurationSeconds": 1_209_600, "MaxRecords": 100},
+    "failover-history": {"DBClusterIdentifier": None},
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("doctor", epilog="Example: auroractl doctor")(doctor)
+    app.command("report", epilog="Example: auroractl report --file /tmp/report.tar.gz")(report)
 
 
 def doctor(
@@ -38,6 +50,47 @@ def doctor(
         leave(ExitCode.FAILED)
 
 
+def report(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Where to write it.  [default: auroractl-report-TIME.tar.gz here]")
+    ] = None,
+    output: OutputOption = None,  # noqa: ARG001
+) -> None:
+    """Bundle logs, state, configuration, what describe-* and doctor say, as .tar.gz for whoever helps; no secrets in it.
+
+    Works without the supervisor. Passwords are removed, also from statements that PostgreSQL logged; other data in such
+    statements is not.
+    """
+    from auroractl.services.report import Report  # noqa: PLC0415
+
+    this = session(context)
+    now = datetime.now(UTC)
+    target = file or Path(f"auroractl-report-{now:%Y%m%d-%H%M%S}.tar.gz")
+    bundle = Report(this.home)
+    bundle.collect({"doctor": examine(this), **_descriptions(this, bundle.problems)})
+    bundle.write(target)
+    view = {
+        "File": str(target.absolute()),
+        "Bytes": target.stat().st_size,
+        "Entries": sorted(bundle.entries),
+        "Problems": bundle.problems,
+    }
+    this.show({"Report": view}, render.report, lambda document: [(document["Report"]["File"],)])
+
+
+def _descriptions(this: Session, problems: list[str]) -> dict[str, Any]:
+    """What the supervisor says of everything, by verb; what it does not say is noted."""
+    found: dict[str, Any] = {}
+    for verb, body in _DESCRIBED.items():
+        answer, problem = _ask(this, verb, body)
+        if answer is None:
+            problems.append(f"{verb}: {problem}")
+            return found
+        found[verb] = answer
+    return found
+
+
 def examine(this: Session) -> dict[str, Any]:
     """The document of doctor."""
     from auroractl.config.settings import Settings  # noqa: PLC0415
@@ -52,7 +105,7 @@ def examine(this: Session) -> dict[str, Any]:
         this.settings = settings
         configuration = checks.failed("Configuration", error.message, error.hint)
     found = services.examine(this.home, settings)
-    answer, problem = _ask(this)
+    answer, problem = _ask(this, "supervisor-status", {})
     return checks.checks_view([*found, configuration, services.supervisor_check(this.home, answer, problem)])
 
 
@@ -63,14 +116,14 @@ def _places(this: Session) -> str:
     return f"{' and '.join(there)} can be used." if there else "There is no configuration file; the defaults hold."
 
 
-def _ask(this: Session) -> tuple[dict[str, Any] | None, str]:
-    """What the supervisor says of itself, or why it says nothing; one that does not answer in time is let be."""
+def _ask(this: Session, verb: str, body: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The supervisor's answer, or why there is none; one that does not answer in time is let be."""
     answers: list[dict[str, Any]] = []
     problems = [f"It said nothing for {_ANSWER_TIMEOUT_S:g} s."]
 
     def ask() -> None:
         try:
-            answers.append(this.ask("supervisor-status", {}, start=False))
+            answers.append(this.ask(verb, body, start=False))
         except AuroraError as error:
             problems.append(error.message)
 

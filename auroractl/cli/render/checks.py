@@ -1,4 +1,4 @@
-"""What doctor found, for people and for scripts."""
+"""What doctor found and what report wrote, for people and for scripts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from auroractl.core.sizes import format_size
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -56,3 +58,11 @@ def _summary(checks: Iterable[Document]) -> str:
 def rows(document: Document) -> Iterable[tuple[object, ...]]:
     """One row per check: status, name, sentence, hint."""
     return [(each["Status"], each["Name"], each["Message"], each["Hint"]) for each in document["Checks"]]
+
+
+def report(document: Document) -> str:
+    """Where the bundle is and what is in it."""
+    view = document["Report"]
+    lines = [f"{view['File']} ({format_size(view['Bytes'])}, {len(view['Entries'])} files, passwords removed)."]
+    lines += [f"Not in it: {problem}" for problem in view["Problems"]]
+    return "\n".join([*lines, f"Look before you send it: tar -tzf {view['File']}"])

@@ -197,7 +197,7 @@ def heights(values: Iterable[float], width: int) -> str:
     """The last `width` values, each as high as it is beside the greatest of them.
 
     >>> heights([0, 1, 2], 3)
-    '▁▄█'
+    '▁▅█'
     """
     shown = list(values)[-width:]
     greatest = max(shown, default=0)

@@ -106,3 +106,19 @@ def automation(document: Document) -> str:
     already = "" if document["Changed"] else "already "
     more = "; nothing is promoted or restarted by itself until: auroractl resume-automation" if paused else ""
     return f"Automation of {view['DBClusterIdentifier']} is {already}{'paused' if paused else 'on'}{more}."
+
+
+def demo(document: Document) -> str:
+    """What the demo showed, and what to try next."""
+    view = document["Demo"]
+    back = (
+        "" if view["RowsAfterBacktrack"] is None else f"; {view['RowsAfterBacktrack']:,} rows back after a DROP TABLE"
+    )
+    return (
+        f"\nSeen: a cluster in {view['CreateMilliseconds'] / 1000:.1f} s; its writer killed and {view['GapMilliseconds']} ms "
+        f"without writes;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost{back}.\n\n"
+        "Now your own:\n"
+        "  auroractl create-cluster demo     a cluster\n"
+        "  auroractl psql demo               use it\n"
+        "  auroractl watch demo              see it live"
+    )
