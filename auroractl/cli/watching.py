@@ -1,40 +1,34 @@
-"""watch: a live screen of one cluster."""
+"""watch and top: live screens of one cluster and of its sessions."""
 
 from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auroractl.cli.keys import quit_key
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
 from auroractl.cli.render import text
-from auroractl.cli.session import say, session
-from auroractl.core.errors import AuroraError, ExitCode
+from auroractl.cli.session import session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from auroractl.backends import Document
     from auroractl.cli.render.live_history import History
-    from auroractl.cli.session import Session
+    from auroractl.cli.session import Rows, Session
 
 _ASK_INTERVAL_S = 0.25
-_DRAW_INTERVAL_S = 0.1
+_ASK_ACTIVITY_INTERVAL_S = 1.0
 _MEASURE_S = 1.2
 """Long enough for two looks of the supervisor at the writer, between which a rate can be measured."""
-_STALE_AFTER_S = 2.0
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
     app.command("watch", epilog="Example: auroractl watch demo")(watch)
+    app.command("top", epilog="Example: auroractl top demo")(top)
 
 
 def watch(
@@ -57,6 +51,17 @@ def watch(
         _one_picture(this, body, first)
     else:
         _screen(this, body, first)
+
+
+def _screen(this: Session, body: Document, first: Document) -> None:
+    from auroractl.cli.render.live import frame  # noqa: PLC0415  (Rich, only on a terminal)
+    from auroractl.cli.render.live_history import History  # noqa: PLC0415
+    from auroractl.cli.screen import Latest, show  # noqa: PLC0415
+
+    history = History()
+    history.add(first)
+    latest = Latest(this, "describe-live", body, first, _ASK_INTERVAL_S, history.add)
+    show(latest, lambda size: frame(latest.document, history, width=size.width, height=size.height, note=latest.note()))
 
 
 def _one_picture(this: Session, body: Document, first: Document) -> None:
@@ -83,76 +88,40 @@ def _picture(document: Document, history: History) -> RenderableType:
     return Group(*frame(document, history, width=Console().width, height=None))
 
 
-@dataclass
-class _Latest:
-    """What was last heard of the cluster; filled by a thread, so that a supervisor that is slow never stops the screen."""
+def top(
+    context: typer.Context,
+    name: ClusterArgument = None,
+    once: Annotated[bool, typer.Option("--once", help="One picture.")] = False,
+    cluster: ClusterOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Watch what clients do: their sessions on all instances, the longest running statement first.
 
-    this: Session
-    body: Document
-    document: Document
-    history: History
-    heard_s: float = field(default_factory=time.monotonic)
-    error: AuroraError | None = None
-    lock: Lock = field(default_factory=Lock)
-    ended: Event = field(default_factory=Event)
+    Ends with q or Ctrl-C. Without a terminal, and with --output, one picture is given as with --once.
+    """
+    this = session(context)
+    body: Document = {"DBClusterIdentifier": this.cluster(name, cluster)}
+    first = this.ask("describe-activity", body)
+    body["DBClusterIdentifier"] = first["DBClusterIdentifier"]
+    if once or output is not None or not sys.stdout.isatty():
+        this.show(first, _sessions, _session_rows)
+        return
+    from auroractl.cli.render.activity import frame  # noqa: PLC0415  (Rich, only on a terminal)
+    from auroractl.cli.screen import Latest, show  # noqa: PLC0415
 
-    def listen(self) -> None:
-        """Ask again and again until `ended` is set or the cluster is gone."""
-        while not self.ended.wait(_ASK_INTERVAL_S):
-            try:
-                document = self.this.ask("describe-live", self.body)
-            except AuroraError as error:
-                self.error = error
-                if error.exit_code is ExitCode.NOT_FOUND:
-                    return
-                continue
-            with self.lock:
-                self.document, self.error, self.heard_s = document, None, time.monotonic()
-                self.history.add(document)
-
-    def note(self) -> str:
-        """What keeps the picture from being of now; empty where it is."""
-        silent_s = time.monotonic() - self.heard_s
-        if self.error is not None:
-            return f"Of {silent_s:.0f} s ago: {self.error.message}"
-        return f"Of {silent_s:.0f} s ago: the supervisor does not answer." if silent_s > _STALE_AFTER_S else ""
+    latest = Latest(this, "describe-activity", body, first, _ASK_ACTIVITY_INTERVAL_S)
+    show(latest, lambda size: frame(latest.document, width=size.width, height=size.height, note=latest.note()))
 
 
-def _screen(this: Session, body: Document, first: Document) -> None:
+def _sessions(document: Document) -> RenderableType:
     from rich.console import Console  # noqa: PLC0415
 
-    from auroractl.cli.render.live_history import History  # noqa: PLC0415
+    from auroractl.cli.render.activity import picture  # noqa: PLC0415
 
-    latest = _Latest(this, body, first, History())
-    latest.history.add(first)
-    listener = Thread(target=latest.listen, name="listen", daemon=True)
-    listener.start()
-    try:
-        with quit_key() as pressed:
-            _draw(latest, Console(highlight=False), pressed)
-    except KeyboardInterrupt:
-        return
-    finally:
-        latest.ended.set()
-    if isinstance(latest.error, AuroraError) and latest.error.exit_code is ExitCode.NOT_FOUND:
-        say(f"Cluster {body['DBClusterIdentifier']} is gone.")
+    return picture(document, Console().width)
 
 
-def _draw(latest: _Latest, console: Console, pressed: Callable[[float], bool]) -> None:
-    """Draw until a key ends it or the cluster is gone; a frame like the one before costs nothing."""
-    from rich.console import Group  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
+def _session_rows(document: Document) -> Rows:
+    from auroractl.cli.render.activity import rows  # noqa: PLC0415
 
-    from auroractl.cli.render.live import frame  # noqa: PLC0415
-
-    before: object = None
-    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
-        while not (latest.error is not None and latest.error.exit_code is ExitCode.NOT_FOUND):
-            width, height = console.size
-            with latest.lock:
-                lines = frame(latest.document, latest.history, width=width, height=height, note=latest.note())
-            if (now := (width, height, lines)) != before:
-                live.update(Group(*lines), refresh=True)
-                before = now
-            if pressed(_DRAW_INTERVAL_S):
-                return
+    return rows(document)

@@ -12,6 +12,7 @@ from auroractl.core import views
 from auroractl.core.model import CustomEndpointType, Endpoint
 from auroractl.core.status import cluster_status
 from auroractl.services import (
+    activity,
     create_cluster,
     custom_endpoints,
     delete_cluster,
@@ -126,6 +127,10 @@ def _describe_status(context: Context, body: Body, _progress: Progress, _answer:
 
 def _describe_live(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return live.describe_live(context, body["DBClusterIdentifier"])
+
+
+def _describe_activity(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return activity.describe_activity(context, body["DBClusterIdentifier"])
 
 
 def _scale_readers(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
@@ -314,6 +319,7 @@ VERBS: dict[str, Verb] = {
     "describe-endpoints": _describe_endpoints,
     "describe-status": _describe_status,
     "describe-live": _describe_live,
+    "describe-activity": _describe_activity,
     "scale-readers": _scale_readers,
     "delete-instance": _delete_instance,
     "modify-instance": _modify_instance,

@@ -110,7 +110,7 @@ def _row(view: Document, zone: str, history: History, name_width: int, width: in
     style = "bold" if role == "writer" else "" if role == "reader" else "dim"
     spark = magnitudes(history.lag_bytes.get(name, ()), max(0, min(_SPARK_MAX, width - _FIXED - name_width)))
     return Text.assemble(
-        f"{zone:<11}", (f"{_end_of(name, name_width):<{name_width}} ", style), (f"{role:<7}", style),
+        f"{zone:<11}", (f"{end_of(name, name_width):<{name_width}} ", style), (f"{role:<7}", style),
         _padded(state(status), 12), f"{connections:>4}  {lsn or '':<11}{lag:<9}", (spark, "cyan"),
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def _endpoints(document: Document, history: History, width: int) -> list[Text]:
         spark = heights(history.connections.get(name, ()), max(0, min(_SPARK_MAX, width - name_width - 49)))
         lines.append(
             Text.assemble(
-                f"{_end_of(name, name_width):<{name_width + 1}}{each['EndpointType']:<8}{address:<22}",
+                f"{end_of(name, name_width):<{name_width + 1}}{each['EndpointType']:<8}{address:<22}",
                 _padded(state(each["Status"]), 11),
                 f"{_whole(each['Connections']):>4}  ",
                 (spark, "cyan"),
@@ -216,10 +216,10 @@ def magnitudes(values: Iterable[float], width: int) -> str:
     return "".join(_BARS[0 if value < 1 else min(len(_BARS) - 1, 1 + int(math.log10(value)))] for value in shown)
 
 
-def _end_of(name: str, width: int) -> str:
+def end_of(name: str, width: int) -> str:
     """A name in so many characters; its end is what tells members of a cluster apart.
 
-    >>> _end_of("a-long-cluster-instance-1", 12)
+    >>> end_of("a-long-cluster-instance-1", 12)
     '…-instance-1'
     """
     return name if len(name) <= width else "…" + name[-(width - 1) :]
