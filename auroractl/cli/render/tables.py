@@ -162,7 +162,7 @@ def _volume(view: Document) -> Text:
     write, read = view["WriteQuorum"], view["ReadQuorum"]
     lines = [
         f"  Used          {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
-        f"{view['ProtectionGroups']} protection groups",
+        f"{view['ProtectionGroups']} protection group{'s' * (view['ProtectionGroups'] != 1)}",
         f"  Growth        {'on' if view['AutoGrow'] else 'off'}, up to {_bytes(view['MaxAllocatedBytes'])}",
         f"  {_quorum('Write quorum', write)}",
         f"  {_quorum('Read quorum ', read)}",
@@ -287,6 +287,8 @@ def drill(document: Document) -> RenderableType:
     """The rounds of a drill with their spread; times in milliseconds from the fault on."""
     view = document["Drill"]
     table = _table("ROUND", *_DRILL_COLUMNS, "COMMITS", "LOST", "IN DOUBT", "READS FAILED")
+    for column in table.columns[1:]:
+        column.justify = "right"
     for number, each in enumerate(view["Rounds"], 1):
         times = [_whole(each[key]) for key in _DRILL_COLUMNS.values()]
         lost = Text(str(each["AcknowledgedRowsLost"]), style="red" if each["AcknowledgedRowsLost"] else "green")
