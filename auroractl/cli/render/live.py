@@ -108,7 +108,9 @@ def _row(view: Document, zone: str, history: History, name_width: int, width: in
         lsn = view["CurrentLsn"]
         lag = "" if view["IsClusterWriter"] else _lag(view["ReplicaLagBytes"], view["ReplicaLagMilliseconds"])
     style = "bold" if role == "writer" else "" if role == "reader" else "dim"
-    spark = magnitudes(history.lag_bytes.get(name, ()), max(0, min(_SPARK_MAX, width - _FIXED - name_width)))
+    # A writer was a reader before, perhaps; it lags behind nobody now.
+    lags = () if role == "writer" else history.lag_bytes.get(name, ())
+    spark = magnitudes(lags, max(0, min(_SPARK_MAX, width - _FIXED - name_width)))
     return Text.assemble(
         f"{zone:<11}", (f"{end_of(name, name_width):<{name_width}} ", style), (f"{role:<7}", style),
         _padded(state(status), 12), f"{connections:>4}  {lsn or '':<11}{lag:<9}", (spark, "cyan"),
