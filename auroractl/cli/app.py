@@ -42,6 +42,7 @@ auroractl gives you a real Aurora-style PostgreSQL cluster on this machine. Begi
   auroractl status demo             see it
   auroractl psql demo               use it
 
+See it all first: auroractl demo     Something is wrong: auroractl doctor
 All commands: auroractl --help"""
 
 

@@ -22,7 +22,10 @@ def diagram(
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Draw a cluster as it is now in Mermaid: clients, endpoints, instances by Availability Zone, storage nodes."""
+    """Draw a cluster as it is now, in Mermaid.
+
+    Clients, endpoints and where they lead, instances by Availability Zone, storage nodes.
+    """
     from auroractl.core.diagram import mermaid  # noqa: PLC0415
 
     this = session(context)

@@ -39,9 +39,9 @@ def doctor(
     context: typer.Context,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Check everything that can go wrong on this machine; exit code 1 where auroractl cannot work on it.
+    """Check this machine, with a hint per finding.
 
-    Works without the supervisor and changes nothing.
+    Exit code 1 where auroractl cannot work on it. Works without the supervisor and changes nothing.
     """
     this = session(context)
     document = examine(this)
@@ -57,9 +57,9 @@ def report(
     ] = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Bundle logs, state, configuration, what describe-* and doctor say, as .tar.gz for whoever helps; no secrets in it.
+    """Bundle logs and state for whoever helps.
 
-    Works without the supervisor. Passwords are removed, also from statements that PostgreSQL logged; other data in such
+    A .tar.gz with the configuration and what describe-* and doctor say too. Works without the supervisor. Passwords are removed, also from statements that PostgreSQL logged; other data in such
     statements is not.
     """
     from auroractl.services.report import Report  # noqa: PLC0415

@@ -36,9 +36,9 @@ def logs(
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show what all parts of a cluster say, on one time line: supervisor, endpoints, servers, storage nodes.
+    """Show the logs of all parts on one time line.
 
-    A time that begins with ~ is not the line's own, but when the line was there at the latest.
+    Supervisor, endpoint process, servers, storage nodes. Works without the supervisor. A time that begins with ~ is not the line's own, but when the line was there at the latest.
     """
     from auroractl.services.logs import Logs  # noqa: PLC0415
 

@@ -32,9 +32,9 @@ def register(app: typer.Typer) -> None:
         keep: Annotated[bool, typer.Option("--keep", help="Keep the cluster at the end.")] = False,
         output: OutputOption = None,  # noqa: ARG001
     ) -> None:
-        """Show a newcomer, on a cluster of its own: create, write, kill the writer, watch it heal, count; then delete it.
+        """See a real failover in half a minute.
 
-        Takes about half a minute and asks nothing. Exit code 1 where an acknowledged row was lost.
+        On a cluster of its own: create, write, kill the writer, watch it heal, count; then delete it. Asks nothing. Exit code 1 where an acknowledged row was lost.
         """
         _demo(session(context), name, keep=keep, backtrack=_backtrack(app, context, name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -38,16 +39,16 @@ def watch(
     cluster: ClusterOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Watch a cluster live: topology, positions, lag, writes per second, connections, the work in progress, events.
+    """Watch a cluster on a live screen.
 
-    Ends with q or Ctrl-C. Writes per second are transactions that changed something, counted by their ids. Without a
+    Topology, positions, lag, writes per second, connections, the work in progress, events. Ends with q or Ctrl-C. Writes per second are transactions that changed something, counted by their ids. Without a
     terminal, and with --output, one picture is given as with --once.
     """
     this = session(context)
     body: Document = {"DBClusterIdentifier": this.cluster(name, cluster)}
     first = this.ask("describe-live", body)
     body["DBClusterIdentifier"] = first["DBCluster"]["DBClusterIdentifier"]
-    if once or output is not None or not sys.stdout.isatty():
+    if once or output is not None or not _on_a_screen():
         _one_picture(this, body, first)
     else:
         _screen(this, body, first)
@@ -62,6 +63,10 @@ def _screen(this: Session, body: Document, first: Document) -> None:
     history.add(first)
     latest = Latest(this, "describe-live", body, first, _ASK_INTERVAL_S, history.add)
     show(latest, lambda size: frame(latest.document, history, width=size.width, height=size.height, note=latest.note()))
+
+
+def _on_a_screen() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _one_picture(this: Session, body: Document, first: Document) -> None:
@@ -95,15 +100,15 @@ def top(
     cluster: ClusterOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Watch what clients do: their sessions on all instances, the longest running statement first.
+    """Watch what clients do on all instances.
 
-    Ends with q or Ctrl-C. Without a terminal, and with --output, one picture is given as with --once.
+    Their sessions, the longest running statement first. Ends with q or Ctrl-C. Without a terminal, and with --output, one picture is given as with --once.
     """
     this = session(context)
     body: Document = {"DBClusterIdentifier": this.cluster(name, cluster)}
     first = this.ask("describe-activity", body)
     body["DBClusterIdentifier"] = first["DBClusterIdentifier"]
-    if once or output is not None or not sys.stdout.isatty():
+    if once or output is not None or not _on_a_screen():
         this.show(first, _sessions, _session_rows)
         return
     from auroractl.cli.render.activity import frame  # noqa: PLC0415  (Rich, only on a terminal)

@@ -101,12 +101,12 @@ def _row(view: Document, zone: str, history: History, name_width: int, width: in
     name = _name(view)
     if "StorageNodeIdentifier" in view:
         role, status, connections = view["Kind"], view["Status"], ""
-        lsn, lag = view["FlushedLsn"], _lag(view["LagBytes"], None)
+        lsn, lag = view["FlushedLsn"], _lag(view["Status"], view["LagBytes"], None)
     else:
         role = "writer" if view["IsClusterWriter"] else "reader"
         status, connections = view["DBInstanceStatus"], _whole(view["DatabaseConnections"])
         lsn = view["CurrentLsn"]
-        lag = "" if view["IsClusterWriter"] else _lag(view["ReplicaLagBytes"], view["ReplicaLagMilliseconds"])
+        lag = "" if view["IsClusterWriter"] else _lag(status, view["ReplicaLagBytes"], view["ReplicaLagMilliseconds"])
     style = "bold" if role == "writer" else "" if role == "reader" else "dim"
     # A writer was a reader before, perhaps; it lags behind nobody now.
     lags = () if role == "writer" else history.lag_bytes.get(name, ())
@@ -121,9 +121,9 @@ def _name(view: Document) -> str:
     return str(view.get("DBInstanceIdentifier") or view["StorageNodeIdentifier"])
 
 
-def _lag(lag_bytes: int | None, lag_ms: float | None) -> str:
+def _lag(status: str, lag_bytes: int | None, lag_ms: float | None) -> str:
     if lag_bytes is None:
-        return "unknown"
+        return "" if status == "stopped" else "unknown"
     # A reader that has everything has no lag, whatever the last measurement of its delay was.
     return size(lag_bytes) if lag_ms is None or lag_bytes == 0 else f"{lag_ms:,.0f} ms"
 
@@ -151,12 +151,15 @@ def _volume(document: Document) -> Text:
     view = document["StorageVolume"]
     if view is None:
         return Text("Volume  it gains storage nodes at its next start")
+    room = f"{size(view['UsedBytes'])} of {size(view['AllocatedBytes'])}"
+    if document["DBCluster"]["Status"] == "stopped":
+        return Text.assemble(("Volume  ", "bold"), f"{room}, its nodes are stopped with the cluster")
     write, count = view["WriteQuorum"], len(view["StorageNodes"])
     held = ("held", "green") if write["Held"] else ("LOST", "red")
     # While the quorum is held every commit waits for it, for a moment.
     waiting = f", {write['WaitingCommits']} commits wait" if write.get("WaitingCommits") and not write["Held"] else ""
     return Text.assemble(
-        ("Volume  ", "bold"), f"{size(view['UsedBytes'])} of {size(view['AllocatedBytes'])}, write quorum ", held,
+        ("Volume  ", "bold"), f"{room}, write quorum ", held,
         f": {write['Available']} of {count} nodes{waiting}",
     )  # fmt: skip
 

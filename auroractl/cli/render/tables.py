@@ -119,6 +119,9 @@ def _volume_line(document: Document) -> str:
     view = document["StorageVolume"]
     if view is None:
         return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gains storage nodes at its next start"
+    if document["DBCluster"]["Status"] == "stopped":
+        room = f"{_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])}"
+        return f"Volume  {room} used; its nodes are stopped with the cluster"
     write = view["WriteQuorum"]
     by_zone = Counter(each["AvailabilityZone"] for each in view["StorageNodes"] if each["Status"] == "available")
     zones = sorted({each["AvailabilityZone"] for each in view["StorageNodes"]})
@@ -136,7 +139,8 @@ def _topology(document: Document) -> Tree:
         members = [each for each in document["DBInstances"] if each["AvailabilityZone"] == zone]
         branch = tree.add(Text(zone, style="bold" if members else "dim"))
         for each in members:
-            lag = f"  lag {_lag(each)}" if not each["IsClusterWriter"] else ""
+            stopped = each["DBInstanceStatus"] == "stopped"
+            lag = "" if each["IsClusterWriter"] or stopped else f"  lag {_lag(each)}"
             role = "writer" if each["IsClusterWriter"] else "reader"
             address = f"{each['Endpoint']['Address']}:{each['Endpoint']['Port']}"
             line = (f"{each['DBInstanceIdentifier']}  {role}  ", _state(each["DBInstanceStatus"]), f"  {address}{lag}")
