@@ -147,7 +147,7 @@ def _port(home: Home) -> Check:
         hint = "New clusters take the next free port; end that process for them to have 5432"
         return warning(name, f"It is taken on all addresses by {who}.", hint)
     others = len({each.host for each in found})
-    more = f"; other programs have it on {others} addresses that are not asked for" if others else ""
+    more = f"; programs on {others} other addresses do not matter" if others else ""
     return ok(name, f"Free for new clusters{more}.")
 
 
