@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from datetime import datetime
@@ -13,7 +14,7 @@ from auroractl.cli.options import OutputOption
 from auroractl.cli.progress import Silent
 from auroractl.cli.render import sentences
 from auroractl.cli.session import leave, say, session
-from auroractl.core.errors import ExitCode
+from auroractl.core.errors import AuroraError, ExitCode
 
 if TYPE_CHECKING:
     from auroractl.cli.session import Session
@@ -83,7 +84,10 @@ def _backtrack(app: typer.Typer, context: typer.Context, name: str) -> Backtrack
         say(f"   $ auroractl {' '.join(arguments)}")
         this = session(context)
         home = ["--home", str(this.home.root), "--quiet"]
-        app(args=[*home, *arguments], standalone_mode=False, obj=type(this)())
+        with contextlib.redirect_stdout(sys.stderr):
+            code = app(args=[*home, *arguments], standalone_mode=False, obj=type(this)())
+        if code:
+            raise AuroraError(f"backtrack ended with exit code {code}.")
 
     return go_back
 

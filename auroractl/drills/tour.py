@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
+
 from auroractl.backends import Backend, Progress
 from auroractl.core.errors import AuroraError, ClusterAlreadyExists, TimedOut
 from auroractl.drills.drill import longest_gap
@@ -159,8 +161,8 @@ class Tour:
         try:
             backtrack(moment)
             seen.backtracked_rows = len(load.there())
-        except AuroraError as error:
-            self._tell(f"   It could not go back: {error.message} {error.hint}")
+        except (AuroraError, psycopg.Error) as error:
+            self._tell(f"   It could not go back: {str(error).splitlines()[0]}")
             return
         self._tell(f"   {seen.backtracked_rows:,} rows are there again.")
 

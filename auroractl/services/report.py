@@ -29,7 +29,10 @@ _LOG_BYTES_MAX = 4 * 1024**2
 
 @dataclass
 class Report:
-    """A bundle that is being put together; what could not be had is noted in `problems`, one sentence each."""
+    """A bundle that is being put together; what could not be had is noted in `problems`, one sentence each.
+
+    Raises MachineError where the passwords of the home cannot be read: they could not be removed then.
+    """
 
     home: Home
     problems: list[str] = field(default_factory=list)
@@ -45,7 +48,7 @@ class Report:
         for name, path in self._files():
             with contextlib.suppress(FileNotFoundError):
                 self._note(name, lambda path=path, name=name: self._add(name, _end_of(path)))
-        self._add("environment.txt", "".join(f"{name}={os.environ[name]}\n" for name in sorted(os.environ) if name.startswith(("AURORACTL_", "LC_", "LANG", "TZ"))))  # fmt: skip
+        self._add("environment.txt", "".join(_environment()))
         self._add("processes.txt", "".join(_processes(self.home.root)))
         if self.home.state.exists():
             self._note("state.db", self._add_state)
@@ -125,6 +128,13 @@ def _end_of(path: Path) -> str:
         text = file.read().decode(errors="replace")
     # A line that was cut could hold half of a secret, which nobody would recognise.
     return text.partition("\n")[2] if size > _LOG_BYTES_MAX else text
+
+
+def _environment() -> Iterator[str]:
+    """What of the environment changes what auroractl does."""
+    for name in sorted(os.environ):
+        if name.startswith(("AURORACTL_", "LC_", "LANG", "TZ")):
+            yield f"{name}={os.environ[name]}\n"
 
 
 def _processes(root: Path) -> Iterator[str]:
