@@ -234,5 +234,6 @@ class Context:
             self._overrides.pop(cluster, None)
             self._published.pop(cluster, None)
         self._volumes.pop(cluster, None)
+        self.live.pop(cluster, None)
         for name in [name for name in self.failed if name.startswith(f"{cluster}/")]:
             del self.failed[name]
