@@ -57,7 +57,7 @@ def _demo(this: Session, name: str, *, keep: bool, backtrack: Backtrack | None) 
 
 
 def _leave_behind(tour: Tour, name: str, tell: Any, *, keep: bool) -> None:
-    if not tour.created:
+    if not tour.left_something():
         return
     tell("")
     if keep:

@@ -66,7 +66,7 @@ def with_times_after(part: str, lines: Sequence[str], written: datetime) -> list
 
 
 def merge(logs: Iterable[Sequence[LogLine]], since: datetime | None, newest: int | None) -> list[LogLine]:
-    """All lines by time, those of one part in their order; from `since` on, and of these the `newest`."""
+    """All lines by time, those of one moment in their order; from `since` on, and of these the `newest`."""
     lines = sorted((line for log in logs for line in log), key=lambda line: line.at)
     if since is not None:
         lines = [line for line in lines if line.at >= since]

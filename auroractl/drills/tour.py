@@ -51,8 +51,7 @@ class Tour:
         self._backend, self._cluster = backend, cluster
         self._tell, self._pause = tell, pause
         self._told: set[tuple[str, str]] = set()
-        self.created = False
-        """Whether the cluster is the tour's own, and to be deleted at the end."""
+        self._created = False
 
     def run(self, progress: Progress, backtrack: Backtrack | None) -> Seen:
         """All scenes. Raises ClusterAlreadyExists, and what the commands it shows raise."""
@@ -76,31 +75,29 @@ class Tour:
             self._go_back(seen, load, backtrack)
         return seen
 
+    def left_something(self) -> bool:
+        """Whether there is a cluster that the tour made, or is still making."""
+        return self._created and self._own() is not None
+
     def delete(self, progress: Progress) -> None:
         """Remove what was made, once nothing works on it any more."""
         deadline = time.monotonic() + _WELL_TIMEOUT_S
-        while True:
-            there = [each for each in self._clusters() if each["DBClusterIdentifier"] == self._cluster.lower()]
-            if not there:
-                return
-            if there[0]["Operation"] is None or time.monotonic() > deadline:
-                break
+        while (there := self._own()) is not None and there["Operation"] is not None and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-        self._ask("delete-cluster", progress, DBClusterIdentifier=self._cluster)
-        self.created = False
+        if there is not None:
+            self._ask("delete-cluster", progress, DBClusterIdentifier=self._cluster)
 
-    def _clusters(self) -> list[Any]:
-        found: list[Any] = self._ask("describe-clusters", DBClusterIdentifier=None)["DBClusters"]
-        return found
+    def _own(self) -> Any:
+        found = self._ask("describe-clusters", DBClusterIdentifier=None)["DBClusters"]
+        return next((each for each in found if each["DBClusterIdentifier"] == self._cluster.lower()), None)
 
     def _create(self, seen: Seen, progress: Progress) -> None:
         self._tell("1. Create a cluster: a writer, two readers, six copies, in three zones.")
         self._command(f"create-cluster {self._cluster}")
-        known = [each["DBClusterIdentifier"] for each in self._clusters()]
-        if self._cluster.lower() in known:
+        if self._own() is not None:
             raise ClusterAlreadyExists(self._cluster)
         # From here on whatever is there of that name was made by this, also where it is interrupted.
-        self.created = True
+        self._created = True
         began_s = time.monotonic()
         nothing = (
             "EngineVersion", "DatabaseName", "MasterUsername", "MasterUserPassword", "Port", "Region",
