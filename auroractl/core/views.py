@@ -9,6 +9,7 @@ from typing import Any
 from auroractl.core import status
 from auroractl.core.backtrack import Backtrack
 from auroractl.core.identifiers import ENGINE
+from auroractl.core.log_lines import LogLine
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
 from auroractl.core.operations import OperationRecord
@@ -304,3 +305,8 @@ def event_view(event: Event) -> View:
         "Date": timestamp(event.at),
         "EventCategories": list(event.categories),
     }
+
+
+def log_view(line: LogLine) -> View:
+    """One element of LogLines."""
+    return {"Time": timestamp(line.at), "TimeIsExact": line.exact, "Part": line.part, "Message": line.text}
