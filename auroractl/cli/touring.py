@@ -80,7 +80,13 @@ def _backtrack(app: typer.Typer, context: typer.Context, name: str) -> Backtrack
         return None
 
     def go_back(moment: datetime) -> None:
-        arguments = ["backtrack", name, "--yes", "--to", moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")]
+        arguments = [
+            "backtrack",
+            name,
+            "--yes",
+            "--to",
+            moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        ]
         say(f"   $ auroractl {' '.join(arguments)}")
         this = session(context)
         home = ["--home", str(this.home.root), "--quiet"]

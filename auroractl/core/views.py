@@ -187,7 +187,10 @@ def volume_view(snapshot: ClusterSnapshot, paths: Mapping[str, str]) -> View | N
             }
             for fault in volume.faults
         ],
-        "StorageNodes": [_node_view(volume, node, paths[node.identifier]) for node in volume.nodes],
+        "StorageNodes": [
+            {**_node_view(volume, node, paths[node.identifier]), "PageImages": _images_view(snapshot, node)}
+            for node in volume.nodes
+        ],
     }
 
 
@@ -198,6 +201,20 @@ def _quorum_view(quorum: Quorum, present: Collection[str]) -> View:
         "Held": quorum.met_by(present),
         "Margin": quorum.margin(present),
     }
+
+
+def _images_view(snapshot: ClusterSnapshot, node: StorageNode) -> list[View]:
+    return [
+        {
+            "Identifier": image.identifier,
+            "Timeline": image.timeline,
+            "CheckpointLsn": format_lsn(image.checkpoint_lsn),
+            "ReachedTime": timestamp(image.reached_at),
+            "Bytes": image.held_bytes,
+        }
+        for image in snapshot.backtrack.images
+        if image.node == node.identifier
+    ]
 
 
 def _node_view(volume: VolumeSnapshot, node: StorageNode, path: str) -> View:

@@ -55,7 +55,12 @@ class BacktrackMemory:
     def reach(self) -> BacktrackReach:
         """What is told of it."""
         return BacktrackReach(
-            self.earliest, self.log_bytes, self.image_bytes, self.log_bytes_per_hour, self.image_bytes_per_hour
+            self.earliest,
+            self.log_bytes,
+            self.image_bytes,
+            self.log_bytes_per_hour,
+            self.image_bytes_per_hour,
+            self.images,
         )
 
     @property

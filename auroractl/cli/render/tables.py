@@ -103,7 +103,7 @@ def status(document: Document) -> RenderableType:
         ),
         _topology(document),
         endpoints(document),
-        Text(_volume_line(document)),
+        Text("\n".join(filter(None, (_volume_line(document), _backtrack_line(view))))),
     ]  # fmt: skip
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))
@@ -114,6 +114,14 @@ def status(document: Document) -> RenderableType:
     if document["Events"]:
         parts.append(Text("\n".join(f"{each['Date'][11:19]}  {each['Message']}" for each in document["Events"])))
     return Group(*(each for part in parts for each in (part, Text())))
+
+
+def _backtrack_line(view: Document) -> str:
+    """How far it can be brought back."""
+    if not view["BacktrackWindow"] or view["EarliestBacktrackTime"] is None:
+        return ""
+    held = _bytes(view["BacktrackLogBytes"] + view["BacktrackImageBytes"])
+    return f"Back    to {view['EarliestBacktrackTime'][:19].replace('T', ' ')} UTC; log and page images take {held}"
 
 
 def _volume_line(document: Document) -> str:
