@@ -11,14 +11,19 @@ from auroractl.cli import (
     backtracking,
     clusters,
     connecting,
+    drawing,
     drilling,
     endpoints,
+    helping,
     history,
     injecting,
     instances,
+    logs,
     simulating,
     supervising,
+    touring,
     volumes,
+    watching,
 )
 from auroractl.cli.session import session, write
 
@@ -38,6 +43,7 @@ auroractl gives you a real Aurora-style PostgreSQL cluster on this machine. Begi
   auroractl status demo             see it
   auroractl psql demo               use it
 
+See it all first: auroractl demo     Something is wrong: auroractl doctor
 All commands: auroractl --help"""
 
 
@@ -65,12 +71,17 @@ def root(
 
 clusters.register(app)
 instances.register(app)
+logs.register(app)
 volumes.register(app)
 endpoints.register(app)
 backtracking.register(app)
+helping.register(app)
 history.register(app)
+drawing.register(app)
 drilling.register(app)
 connecting.register(app)
+touring.register(app)
+watching.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")

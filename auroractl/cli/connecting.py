@@ -21,7 +21,8 @@ InstanceOption = Annotated[str | None, typer.Option("--instance", help="To this 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("psql", epilog='Example: auroractl psql demo -- -c "select version()"')(psql)
-    app.command("uri", epilog="Example: pgbench -i $(auroractl uri demo)")(uri)
+    app.command("pgbench", epilog="Example: auroractl pgbench demo -- -i -s 10")(pgbench)
+    app.command("uri", epilog='Example: psql "$(auroractl uri demo)"')(uri)
     app.command("env", epilog='Example: eval "$(auroractl env demo)"')(env)
 
 
@@ -49,6 +50,23 @@ def psql(
         arguments, name = [name, *(arguments or [])], None
     there = _connection(context, name, cluster, reader=reader, instance=instance)
     replace_process(there["PsqlPath"], ["psql", *(arguments or [])], _variables(there))
+
+
+def pgbench(
+    context: typer.Context,
+    name: ClusterArgument = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS]", help="Handed to pgbench.")] = None,
+    reader: ReaderOption = False,
+    instance: InstanceOption = None,
+    cluster: ClusterOption = None,
+) -> None:
+    """Run pgbench, PostgreSQL's own load generator, through the writer endpoint unless told otherwise."""
+    from auroractl.process.programs import replace_process  # noqa: PLC0415  (only here)
+
+    if name is not None and name.startswith("-"):
+        arguments, name = [name, *(arguments or [])], None
+    there = _connection(context, name, cluster, reader=reader, instance=instance)
+    replace_process(there["PgbenchPath"], ["pgbench", *(arguments or [])], _variables(there))
 
 
 def uri(

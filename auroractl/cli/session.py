@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from auroractl.backends import Backend, Document, Progress
 
 Rows = Iterable[Iterable[object]]
+_PIPE_WIDTH = 500
+"""No line of a table is broken in a pipe, where it would be lost on grep."""
 
 
 class Output(StrEnum):
@@ -120,7 +122,14 @@ def _print(rendered: RenderableType | str) -> None:
         return
     from rich.console import Console  # noqa: PLC0415  (only where a person looks at a table)
 
-    Console(markup=False, highlight=False).print(rendered)
+    asked_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(markup=False, highlight=False, width=None if asked_width else _PIPE_WIDTH)
+    if console.is_terminal:
+        console.print(rendered)
+        return
+    with console.capture() as captured:
+        console.print(rendered)
+    write("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def write(text: str) -> None:

@@ -151,6 +151,7 @@ class BacktrackReach:
     log_bytes_per_hour: int | None = None
     """Created, of each copy; None where nothing has been measured yet."""
     image_bytes_per_hour: int | None = None
+    images: tuple[PageImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

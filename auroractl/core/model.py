@@ -149,6 +149,8 @@ class InstanceObservation:
     lag_bytes: int | None = None
     lag_ms: float | None = None
     connections: int | None = None
+    transactions: int | None = None
+    """How many transactions that wrote something a writer has ended, since the cluster was made."""
     suspended: bool = False
     """Its server process is stopped by a signal and answers nobody."""
     disk_full: bool = False

@@ -9,6 +9,7 @@ from typing import Any
 from auroractl.core import status
 from auroractl.core.backtrack import Backtrack
 from auroractl.core.identifiers import ENGINE
+from auroractl.core.log_lines import LogLine
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
 from auroractl.core.operations import OperationRecord
@@ -186,7 +187,10 @@ def volume_view(snapshot: ClusterSnapshot, paths: Mapping[str, str]) -> View | N
             }
             for fault in volume.faults
         ],
-        "StorageNodes": [_node_view(volume, node, paths[node.identifier]) for node in volume.nodes],
+        "StorageNodes": [
+            {**_node_view(volume, node, paths[node.identifier]), "PageImages": _images_view(snapshot, node)}
+            for node in volume.nodes
+        ],
     }
 
 
@@ -197,6 +201,20 @@ def _quorum_view(quorum: Quorum, present: Collection[str]) -> View:
         "Held": quorum.met_by(present),
         "Margin": quorum.margin(present),
     }
+
+
+def _images_view(snapshot: ClusterSnapshot, node: StorageNode) -> list[View]:
+    return [
+        {
+            "Identifier": image.identifier,
+            "Timeline": image.timeline,
+            "CheckpointLsn": format_lsn(image.checkpoint_lsn),
+            "ReachedTime": timestamp(image.reached_at),
+            "Bytes": image.held_bytes,
+        }
+        for image in snapshot.backtrack.images
+        if image.node == node.identifier
+    ]
 
 
 def _node_view(volume: VolumeSnapshot, node: StorageNode, path: str) -> View:
@@ -304,3 +322,8 @@ def event_view(event: Event) -> View:
         "Date": timestamp(event.at),
         "EventCategories": list(event.categories),
     }
+
+
+def log_view(line: LogLine) -> View:
+    """One element of LogLines."""
+    return {"Time": timestamp(line.at), "TimeIsExact": line.exact, "Part": line.part, "Message": line.text}

@@ -28,7 +28,8 @@ SELECT pg_is_in_recovery(),
   current_setting('default_transaction_read_only') = 'on',
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END,
   (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
-  (SELECT concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_control_checkpoint())
+  (SELECT concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_control_checkpoint()),
+  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_snapshot_xmax(pg_current_snapshot()) END
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -81,6 +82,8 @@ class ServerAnswer:
     """The last one that was completed."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
     """By application name; a writer's only."""
+    transactions: int | None = None
+    """How many transactions that wrote something a writer has ended, from the newest transaction id."""
 
 
 class Probe:
@@ -111,6 +114,7 @@ class Probe:
             waiting_for_disk=int(str(row[7])),
             checkpoint=_checkpoint(str(row[8])),
             standbys=standbys,
+            transactions=int(row[9]) if row[9] else None,
         )
 
     def used_bytes(self) -> int:

@@ -32,6 +32,12 @@ def database_account(run_as: str) -> Account | None:
     As root: `run_as` if given, else `postgres` if it exists, else an account made for it. Raises ConfigurationError
     for a `run_as` that does not exist or is root, MachineError where no account can be made.
     """
+    account = existing_account(run_as)
+    return _create_account() if account is None and os.geteuid() == 0 else account
+
+
+def existing_account(run_as: str) -> Account | None:
+    """As `database_account`, but None where one would have to be made."""
     if os.geteuid() != 0:
         return None
     for name in (run_as,) if run_as else ("postgres", _OWN_ACCOUNT):
@@ -44,7 +50,7 @@ def database_account(run_as: str) -> Account | None:
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     if run_as:
         raise ConfigurationError(f"run_as = {run_as!r}: there is no such account.", "Create it, or name another")
-    return _create_account()
+    return None
 
 
 def _create_account() -> Account:

@@ -84,6 +84,11 @@ def make_folder(path: Path, *, mode: int = 0o700, owner: Account | None = None) 
         raise unwritable(path, error) from error
 
 
+def nearest_existing(path: Path) -> Path:
+    """A path, or the nearest folder above it that exists."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object from a file; None where there is no file. Raises MachineError for anything else."""
     try:

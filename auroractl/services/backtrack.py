@@ -244,6 +244,9 @@ def _begin(
         context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.APPLYING))
     else:
         context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
+    # Nobody fills or prunes the nodes' folders from here on, so that sorting them need not wait.
+    context.repository.update_cluster(cluster, phase=Phase.BACKTRACKING)
+    context.keepers.end(cluster)
     return record
 
 
@@ -376,13 +379,11 @@ class _Backtracking:
     def close_connections(self) -> None:
         """Clients are told why; new connections are held."""
         self._closed_s = time.monotonic()
-        self._context.repository.update_cluster(self._cluster, phase=Phase.BACKTRACKING)
         everyone = [each.identifier for each in self._context.repository.instances(self._cluster)]
         farewell = f"terminating connection: the cluster is being backtracked to {self.told}"
         self._context.route(self._cluster, RoutingOverride(without=everyone, farewell=farewell))
 
     def open_connections(self) -> None:
-        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
         self._context.route(self._cluster, None)
 
     def end_instances(self) -> None:
@@ -463,10 +464,9 @@ class _Backtracking:
         self._context.repository.begin_era(self._cluster, timeline, now, end_lsn, left_behind=True)
 
     def start(self) -> None:
-        # What the ended writer said of its nodes is of the history that was left, and so is the oldest log to keep.
+        # What the ended writer said of its nodes is of the history that was left.
         self._context.observer.forget_writer(self._cluster)
         self._context.volume_memory(self._cluster).flushed_lsn.clear()
-        self._context.keepers.forget(self._cluster)
         self._context.failed.pop(f"{self._cluster}/{self.writer.identifier}", None)
         following.start_writer(self._context, self.writer)
         storage_nodes.start_nodes(self._context, self._cluster)

@@ -22,6 +22,7 @@ from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.services.image_keeper import ImageKeepers
 from auroractl.services.installation import Installation
 from auroractl.services.keeper import Keepers
+from auroractl.services.live_document import LiveDocument
 from auroractl.services.locks import ClusterLocks
 from auroractl.services.observer import Observer
 from auroractl.services.volume_memory import VolumeMemory, observe_nodes
@@ -64,6 +65,8 @@ class Context:
         self.started_at = self.now()
         self.broken_on_purpose: set[tuple[str, str]] = set()
         """Cluster and instance that a person has just injected a fault into: that does not count as keeping to end."""
+        self.live: dict[str, LiveDocument] = {}
+        """The last status document of every cluster that is being watched."""
         self.repairs_paused = False
         """Set while everything is being ended on purpose."""
         self._on_change = on_change
@@ -244,5 +247,6 @@ class Context:
             self._overrides.pop(cluster, None)
             self._published.pop(cluster, None)
         self._volumes.pop(cluster, None)
+        self.live.pop(cluster, None)
         for name in [name for name in self.failed if name.startswith(f"{cluster}/")]:
             del self.failed[name]

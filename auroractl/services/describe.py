@@ -104,6 +104,7 @@ def connection(context: Context, cluster: str | None, role: str, instance: str |
         "Password": master_password(context, row.identifier),
         "Database": row.database_name,
         "PsqlPath": context.installation.binaries.program("psql"),
+        "PgbenchPath": context.installation.binaries.program("pgbench"),
     }
 
 

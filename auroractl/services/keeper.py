@@ -67,7 +67,7 @@ class Keeper:
     def __init__(self, context: Context, cluster: str) -> None:
         self._context = context
         self._cluster = cluster
-        self._lock = RLock()
+        self._lock = context.volume_memory(cluster).folders_lock
         self._recorded: dict[str, dict[str, str]] = {}
         self._damage: dict[str, set[str]] = {}
         """Segments that reading showed to be damaged, by node, until they are repaired."""
@@ -427,8 +427,8 @@ class Keepers:
                     self._keepers[name] = Keeper(self._context, name)
                     self._keepers[name].start()
 
-    def forget(self, cluster: str) -> None:
-        """Have the next look begin with a new keeper, which knows nothing of what was."""
+    def end(self, cluster: str) -> None:
+        """End that of a cluster; what is being copied is finished first."""
         with self._lock:
             keeper = self._keepers.pop(cluster, None)
         if keeper is not None:

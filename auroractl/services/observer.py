@@ -241,6 +241,7 @@ class Observer:
             lsn=answer.lsn,
             timeline=answer.timeline,
             connections=answer.connections,
+            transactions=answer.transactions,
             disk_full=self._disk_full(instance),
             stalled_s=self._stalled_s(instance.identifier, answer),
         )

@@ -5,7 +5,7 @@ of theirs is within the window. It is what makes going forward again possible.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,11 @@ def set_aside(context: Context, cluster: str, lineage: Lineage) -> None:
     what is of it and had been set aside comes back. The nodes must be ended. May be repeated. A node that cannot be reached
     is brought into line when its process starts, and filled from its peers.
     """
+    with context.volume_memory(cluster).folders_lock:
+        _set_aside(context, cluster, lineage)
+
+
+def _set_aside(context: Context, cluster: str, lineage: Lineage) -> None:
     faults = {fault.target for fault in context.repository.faults(cluster)}
     for node in context.repository.storage_nodes(cluster):
         if faults & {node.identifier, node.availability_zone}:
@@ -64,21 +69,19 @@ def _sort(main: LogFolder, past: LogFolder, lineage: Lineage) -> None:
     recorded = {**ChecksumRecord(past.path).load(), **ChecksumRecord(main.path).load()}
     moved: dict[str, str] = {}
     held = main.inventory()
-    for segment in held.segments:
-        # Also the one in which the history was left: beyond that place it is of the past.
-        if lineage.at(segment.number) != segment:
-            finished = segment in held.finished
-            source, target = (
-                (main.finished(segment), past.finished(segment))
-                if finished
-                else (main.partial(segment), past.partial(segment))
-            )
-            if past.finished(segment).exists():
-                source.unlink()
-                continue
-            source.rename(target)
-            if finished and segment.name in recorded:
+    # Also the segment in which the history was left: beyond that place it is of the past.
+    for segment in _not_of(lineage, held.finished):
+        if past.finished(segment).exists():
+            main.finished(segment).unlink()
+        else:
+            main.finished(segment).rename(past.finished(segment))
+            if segment.name in recorded:
                 moved[segment.name] = recorded[segment.name]
+    for segment in _not_of(lineage, held.partial):
+        if past.finished(segment).exists():
+            main.partial(segment).unlink()
+        else:
+            main.partial(segment).rename(past.partial(segment))
     if moved:
         ChecksumRecord(past.path).add(moved)
     for segment in past.inventory().finished:
@@ -96,11 +99,16 @@ def _last_of(lineage: Lineage, segment: Segment) -> int:
     return segment_at(fork.lsn) if fork else 2**62
 
 
+def _not_of(lineage: Lineage, segments: Iterable[Segment]) -> list[Segment]:
+    return [segment for segment in segments if lineage.at(segment.number) != segment]
+
+
 def _drop(main: LogFolder, lineage: Lineage) -> None:
     held = main.inventory()
-    for segment in held.segments:
-        if lineage.at(segment.number) != segment:
-            (main.finished(segment) if segment in held.finished else main.partial(segment)).unlink(missing_ok=True)
+    for segment in _not_of(lineage, held.finished):
+        main.finished(segment).unlink(missing_ok=True)
+    for segment in _not_of(lineage, held.partial):
+        main.partial(segment).unlink(missing_ok=True)
 
 
 def finish_tail(context: Context, cluster: str, timeline: int) -> int | None:

@@ -13,10 +13,11 @@ from auroractl.core.health import nodes_are_free
 from auroractl.core.model import Instance
 from auroractl.core.sizes import parse_size_bytes
 from auroractl.core.storage import StorageNode, StorageVolume, place_nodes
-from auroractl.core.wal import Fork, Segment, parse_history
+from auroractl.core.wal import Fork, Segment, parse_history, parse_segment
 from auroractl.engine import sql
 from auroractl.process.liveness import kill_all
 from auroractl.services.concurrency import side_by_side
+from auroractl.storage.folder import LogFolder
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 
 _STREAMING_TIMEOUT_S = 30.0
 _POLL_S = 0.01
-_REMOVED = "has already been removed"
-"""PostgreSQL's words where a standby asks for log that the writer no longer has."""
 
 
 def make_volume(context: Context, cluster: str) -> None:
@@ -107,11 +106,19 @@ def _start(context: Context, node: StorageNode, writer: Instance) -> None:
     timeline, forks = lineage(context, writer)
     for done in folder.make_ready(forks, timeline):
         log.info("%s: %s", node.identifier, done)
-    if not folder.inventory().finished or _REMOVED in receiver.last_words():
+    if _lacks_what_is_sent(context, folder, writer):
         _take_newest(context, node)
     pid = receiver.start(writer.address)
     if pid is not None:
         context.observer.watch_exit(pid)
+
+
+def _lacks_what_is_sent(context: Context, folder: LogFolder, writer: Instance) -> bool:
+    """Whether the writer no longer has the log that a node would ask it for."""
+    newest = folder.inventory().newest_finished
+    log_folder = context.installation.server(writer).data / "pg_wal"
+    sent = [segment.number for path in log_folder.iterdir() if (segment := parse_segment(path.name)) is not None]
+    return newest is None or newest.number + 1 < min(sent, default=0)
 
 
 def _take_newest(context: Context, node: StorageNode) -> None:

@@ -55,7 +55,12 @@ class BacktrackMemory:
     def reach(self) -> BacktrackReach:
         """What is told of it."""
         return BacktrackReach(
-            self.earliest, self.log_bytes, self.image_bytes, self.log_bytes_per_hour, self.image_bytes_per_hour
+            self.earliest,
+            self.log_bytes,
+            self.image_bytes,
+            self.log_bytes_per_hour,
+            self.image_bytes_per_hour,
+            self.images,
         )
 
     @property
@@ -76,6 +81,8 @@ class VolumeMemory:
 
     nodes_lock: RLock = field(default_factory=RLock)
     """Held while storage nodes are started, and while they are taken from a writer."""
+    folders_lock: RLock = field(default_factory=RLock)
+    """Held while what lies in the nodes' folders is looked through, filled, pruned or sorted."""
     conditions: dict[str, NodeCondition] = field(default_factory=dict)
     flushed_lsn: dict[str, int] = field(default_factory=dict)
     """How far each node is known to have flushed; it must never be found to have less."""

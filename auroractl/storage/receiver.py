@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from auroractl.core.model import Address
@@ -60,6 +61,7 @@ class Receiver:
         try:
             if self.log.exists() and self.log.stat().st_size > _LOG_BYTES_MAX:
                 self.log.write_text("")
+            self._note_start(writer)
             pid = spawn(
                 [
                     self.program,
@@ -79,6 +81,12 @@ class Receiver:
         finally:
             lock.release()
         return pid
+
+    def _note_start(self, writer: Address) -> None:
+        """What the program prints has no times; this tells between which starts it was printed."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{now} INFO {self.name} receives from {writer}\n")
 
     def _conninfo(self, writer: Address) -> str:
         return (

@@ -15,6 +15,7 @@ from auroractl.core.model import CustomEndpointType, Endpoint
 from auroractl.core.moments import Target
 from auroractl.core.status import cluster_status
 from auroractl.services import (
+    activity,
     backtrack,
     backtrack_plan,
     create_cluster,
@@ -26,6 +27,7 @@ from auroractl.services import (
     growth,
     history,
     impairments,
+    live,
     modify,
     peek,
     power,
@@ -127,6 +129,14 @@ def _endpoint_document(context: Context, endpoint: Endpoint) -> Any:
 
 def _describe_status(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return describe.describe_status(context, body["DBClusterIdentifier"])
+
+
+def _describe_live(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return live.describe_live(context, body["DBClusterIdentifier"])
+
+
+def _describe_activity(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return activity.describe_activity(context, body["DBClusterIdentifier"])
 
 
 def _scale_readers(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
@@ -362,6 +372,8 @@ VERBS: dict[str, Verb] = {
     "describe-instances": _describe_instances,
     "describe-endpoints": _describe_endpoints,
     "describe-status": _describe_status,
+    "describe-live": _describe_live,
+    "describe-activity": _describe_activity,
     "scale-readers": _scale_readers,
     "delete-instance": _delete_instance,
     "modify-instance": _modify_instance,

@@ -159,3 +159,19 @@ def backtrack_plan(document: Document) -> str:
         what = table["Table"] or "a table that is not there any more"
         lines.append(f"          {table['Changes']} changes in {what} ({table['Database']})")
     return "\n".join(lines)
+
+
+def demo(document: Document) -> str:
+    """What the demo showed, and what to try next."""
+    view = document["Demo"]
+    back = (
+        "" if view["RowsAfterBacktrack"] is None else f"; {view['RowsAfterBacktrack']:,} rows back after a DROP TABLE"
+    )
+    return (
+        f"\nSeen: a cluster in {view['CreateMilliseconds'] / 1000:.1f} s; its writer killed and {view['GapMilliseconds']} ms "
+        f"without writes;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost{back}.\n\n"
+        "Now your own:\n"
+        "  auroractl create-cluster demo     a cluster\n"
+        "  auroractl psql demo               use it\n"
+        "  auroractl watch demo              see it live"
+    )

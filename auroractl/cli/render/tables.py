@@ -12,16 +12,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from auroractl.cli.render import sentences
+from auroractl.cli.render.words import size as _bytes
+from auroractl.cli.render.words import state as _state
 
 Document = dict[str, Any]
-_GOOD = {"available", "ok", "completed"}
-_BAD = {"failed", "unavailable", "down", "inactive", "unreachable", "write-quorum-lost", "storage-full"}
 _GROWTHS_SHOWN = 5
-
-
-def _state(word: str) -> Text:
-    style = "green" if word in _GOOD else "red" if word in _BAD else "yellow"
-    return Text(word, style=style)
 
 
 def _table(*columns: str) -> Table:
@@ -29,22 +24,6 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-def _bytes(count: int | None) -> str:
-    """A size for people.
-
-    >>> _bytes(32_715_571)
-    '31.2 MiB'
-    """
-    if count is None:
-        return "unknown"
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 def clusters(document: Document) -> RenderableType:
@@ -124,7 +103,7 @@ def status(document: Document) -> RenderableType:
         ),
         _topology(document),
         endpoints(document),
-        Text(_volume_line(document)),
+        Text("\n".join(filter(None, (_volume_line(document), _backtrack_line(view))))),
     ]  # fmt: skip
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))
@@ -137,10 +116,21 @@ def status(document: Document) -> RenderableType:
     return Group(*(each for part in parts for each in (part, Text())))
 
 
+def _backtrack_line(view: Document) -> str:
+    """How far it can be brought back."""
+    if not view["BacktrackWindow"] or view["EarliestBacktrackTime"] is None:
+        return ""
+    held = _bytes(view["BacktrackLogBytes"] + view["BacktrackImageBytes"])
+    return f"Back    to {view['EarliestBacktrackTime'][:19].replace('T', ' ')} UTC; log and page images take {held}"
+
+
 def _volume_line(document: Document) -> str:
     view = document["StorageVolume"]
     if view is None:
         return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gains storage nodes at its next start"
+    if document["DBCluster"]["Status"] == "stopped":
+        room = f"{_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])}"
+        return f"Volume  {room} used; its nodes are stopped with the cluster"
     write = view["WriteQuorum"]
     by_zone = Counter(each["AvailabilityZone"] for each in view["StorageNodes"] if each["Status"] == "available")
     zones = sorted({each["AvailabilityZone"] for each in view["StorageNodes"]})
@@ -158,7 +148,8 @@ def _topology(document: Document) -> Tree:
         members = [each for each in document["DBInstances"] if each["AvailabilityZone"] == zone]
         branch = tree.add(Text(zone, style="bold" if members else "dim"))
         for each in members:
-            lag = f"  lag {_lag(each)}" if not each["IsClusterWriter"] else ""
+            stopped = each["DBInstanceStatus"] == "stopped"
+            lag = "" if each["IsClusterWriter"] or stopped else f"  lag {_lag(each)}"
             role = "writer" if each["IsClusterWriter"] else "reader"
             address = f"{each['Endpoint']['Address']}:{each['Endpoint']['Port']}"
             line = (f"{each['DBInstanceIdentifier']}  {role}  ", _state(each["DBInstanceStatus"]), f"  {address}{lag}")
@@ -184,7 +175,7 @@ def _volume(view: Document) -> Text:
     write, read = view["WriteQuorum"], view["ReadQuorum"]
     lines = [
         f"  Used          {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
-        f"{view['ProtectionGroups']} protection groups",
+        f"{view['ProtectionGroups']} protection group{'s' * (view['ProtectionGroups'] != 1)}",
         f"  Growth        {'on' if view['AutoGrow'] else 'off'}, up to {_bytes(view['MaxAllocatedBytes'])}",
         f"  {_quorum('Write quorum', write)}",
         f"  {_quorum('Read quorum ', read)}",
@@ -309,6 +300,8 @@ def drill(document: Document) -> RenderableType:
     """The rounds of a drill with their spread; times in milliseconds from the fault on."""
     view = document["Drill"]
     table = _table("ROUND", *_DRILL_COLUMNS, "COMMITS", "LOST", "IN DOUBT", "READS FAILED")
+    for column in table.columns[1:]:
+        column.justify = "right"
     for number, each in enumerate(view["Rounds"], 1):
         times = [_whole(each[key]) for key in _DRILL_COLUMNS.values()]
         lost = Text(str(each["AcknowledgedRowsLost"]), style="red" if each["AcknowledgedRowsLost"] else "green")

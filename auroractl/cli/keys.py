@@ -1,0 +1,45 @@
+"""Waiting for a key without stopping the picture."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quit_key() -> Iterator[Callable[[float], bool]]:
+    """A function that waits so many seconds, or less: True as soon as q is pressed, False once the time is over.
+
+    Keys are read one by one and not shown while the context lasts. Where stdin is no terminal there are none.
+    """
+    if not sys.stdin.isatty():
+        yield _wait
+        return
+    import termios  # noqa: PLC0415  (only where a person looks)
+    import tty  # noqa: PLC0415
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield _wait_for_q
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _wait(timeout_s: float) -> bool:
+    time.sleep(timeout_s)
+    return False
+
+
+def _wait_for_q(timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while (left_s := deadline - time.monotonic()) > 0:
+        ready, _, _ = select.select([sys.stdin], [], [], left_s)
+        if ready and os.read(sys.stdin.fileno(), 1) in {b"q", b"Q", b""}:
+            return True
+    return False
