@@ -127,6 +127,22 @@ def test_across_several_failovers(demo: Auroractl) -> None:
     assert numbers(demo) == [1, 2, 3]
 
 
+def test_over_much_log_and_a_crash_right_after(demo: Auroractl) -> None:
+    """What the nodes had of the history that was left must not be missed when the new one is read back from them."""
+    there = write(demo, 1)
+    fill = "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 5000) i"
+    execute(demo, "create table filler (text text)", fill, fill, fill)
+    backtrack(demo, "--to", there)
+    kill_writer(demo)
+    assert numbers(demo) == [1]
+    write(demo, 2)
+    backtrack(demo, "--undo")
+    assert execute(demo, "select count(*) from filler") == [(15_000,)]
+    kill_writer(demo)
+    assert execute(demo, "select count(*) from filler") == [(15_000,)]
+    execute(demo, "drop table filler")
+
+
 def test_to_while_the_cluster_was_stopped(demo: Auroractl) -> None:
     write(demo, 1)
     demo("stop-cluster", "demo")

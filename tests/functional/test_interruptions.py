@@ -153,7 +153,7 @@ def test_backtrack_is_undone_or_finished(going_back: Auroractl, kind: str, posit
     assert numbers(going_back) == ([1] if finished else [1, 2])
     (newest, *_) = going_back.json("describe-backtracks", "demo")["DBClusterBacktracks"]
     assert newest["Status"] == ("completed" if finished else "failed")
-    if finished and moment == "before":
+    if finished and position == 7:
         backtrack(going_back, "--undo")
         assert numbers(going_back) == [1, 2]
 

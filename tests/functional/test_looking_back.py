@@ -193,6 +193,18 @@ def test_a_copy_waits_over_a_restart_of_the_supervisor(demo: Auroractl, there: s
     assert numbers(demo) == [1]
 
 
+def test_a_copy_ends_with_everything_else_and_can_be_made_again(demo: Auroractl, there: str) -> None:
+    wait_at(demo, there)
+    demo("supervisor", "stop", "--all")
+    assert demo.processes() == []
+    demo("supervisor", "start")
+    demo.wait_healthy("demo")
+    wait_window(demo)
+    demo("backtrack", "demo", "--accept")
+    assert_in_order(demo)
+    assert numbers(demo) == [1]
+
+
 def test_another_backtrack_while_a_copy_waits(demo: Auroractl, there: str) -> None:
     """The decision is still open afterwards, and still means the moment that was looked at."""
     wait_at(demo, there)
