@@ -17,7 +17,9 @@ from auroractl.cli import (
     instances,
     simulating,
     supervising,
+    tree,
     volumes,
+    waiting,
 )
 from auroractl.cli.session import session, write
 
@@ -69,6 +71,9 @@ endpoints.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)
+waiting.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")
+
+root_command = tree.root(app)

@@ -13,9 +13,10 @@ import tomli
 
 from auroractl.config.paths import Home, user_config
 from auroractl.core.errors import AuroraError, ConfigurationError
+from auroractl.core.guessing import did_you_mean
 from auroractl.core.sizes import parse_size_bytes
 
-OUTPUTS = ("table", "json", "text")
+OUTPUTS = ("table", "json", "yaml", "text")
 ADDRESSES = ("auto", "block", "ports")
 _SIZES = frozenset({"storage_group_size", "storage_max_capacity", "log_keep_size"})
 _ENVIRONMENT_PREFIX = "AURORACTL_"
@@ -130,10 +131,7 @@ def _line_of(text: str, key: str) -> int:
 
 def _checked(key: str, value: Any, place: str) -> Any:
     if key not in _DEFAULTS:
-        import difflib  # noqa: PLC0415  (only on the way to an error)
-
-        close = difflib.get_close_matches(key, list(_DEFAULTS), 1)
-        hint = f"Did you mean {close[0]}?" if close else "docs/configuration.md lists all keys"
+        hint = did_you_mean(key, _DEFAULTS, "docs/configuration.md lists all keys")
         raise ConfigurationError(f"{place}: unknown key {key!r}.", hint)
     default = _DEFAULTS[key]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

@@ -12,6 +12,7 @@ from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, InvalidClusterState, UsageError
 from auroractl.core.faults import FaultKind
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
+from auroractl.core.operations import OperationRecord
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.sizes import format_size
@@ -60,6 +61,8 @@ class Context:
         self.started_at = self.now()
         self.broken_on_purpose: set[tuple[str, str]] = set()
         """Cluster and instance that a person has just injected a fault into: that does not count as keeping to end."""
+        self.on_prepared: Callable[[OperationRecord], None] = lambda _record: None
+        """Called once nothing can refuse an operation any more; a copy of the context is made for one request."""
         self.repairs_paused = False
         """Set while everything is being ended on purpose."""
         self._on_change = on_change

@@ -25,6 +25,11 @@ def cluster(document: Document) -> Rows:
     return [_cluster(document["DBCluster"])]
 
 
+def deleted(document: Document) -> Rows:
+    """A cluster that was deleted, or nothing."""
+    return cluster(document) if document["DBCluster"] else []
+
+
 def clusters(document: Document) -> Rows:
     """Several clusters."""
     return [_cluster(view) for view in document["DBClusters"]]
@@ -145,3 +150,9 @@ def drill(document: Document) -> Rows:
         "LongestGapMilliseconds", "CommitsAcknowledged", "AcknowledgedRowsLost", "RowsInDoubt", "ReadsFailed",
     )  # fmt: skip
     return [tuple(view[key] for key in keys) for view in document["Drill"]["Rounds"]]
+
+
+def plan(document: Document) -> Rows:
+    """The steps that a dry run found."""
+    view = document["Plan"]
+    return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
