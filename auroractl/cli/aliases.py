@@ -53,13 +53,15 @@ class Alias:
         if spellings is None:
             return param
         if isinstance(param, TyperArgument):
-            return TyperOption(
+            option = TyperOption(
                 param_decls=[str(param.name), *spellings],
                 type=param.type,
                 required=param.required,
                 default=param.default,
                 help=param.help,
             )
+            option._custom_shell_complete = param._custom_shell_complete
+            return option
         param.opts.extend(spelling for spelling in spellings if spelling not in param.opts)
         return param
 

@@ -9,6 +9,7 @@ import typer
 from auroractl import __version__
 from auroractl.cli import (
     clusters,
+    configuring,
     connecting,
     drilling,
     endpoints,
@@ -72,6 +73,7 @@ history.register(app)
 drilling.register(app)
 connecting.register(app)
 waiting.register(app)
+configuring.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")

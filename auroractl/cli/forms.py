@@ -36,6 +36,8 @@ _IDENTIFIERS: tuple[tuple[str, str | None], ...] = (
     ("DBCluster", "DBClusterIdentifier"),
     ("DBInstances", "DBInstanceIdentifier"),
     ("DBInstance", "DBInstanceIdentifier"),
+    ("Settings", "Key"),
+    ("DBClusterIdentifier", None),
 )
 """Where a document's identifiers lie, the first key that is there; None: the value is one itself."""
 
@@ -70,7 +72,7 @@ def compiled(expression: str) -> ParsedResult:
     try:
         return jmespath.compile(expression)
     except JMESPathError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(", for expression")[0]
         raise InvalidParameterValue(
             f"--query {expression!r} is not a JMESPath expression: {reason}",
             "For example: --query 'DBClusters[].Status'",

@@ -104,7 +104,7 @@ class Session:
         if self.dry_run:
             table, text = sentences.plan, plain.plan
         form = self._form()
-        if self.identifiers_only:
+        if self.identifiers_only and not self.dry_run:
             names = forms.identifiers(document)
             _write_some("\n".join(names) if form in {Output.TABLE, Output.TEXT} else forms.printed(form, names))
         elif self.query is not None:

@@ -69,10 +69,9 @@ def look(condition: Condition, document: Document | None, since: str, instance: 
         return Seen(document is None, "" if document is None else _cluster(document))
     if document is None:
         return Seen(False, "there is no such cluster")
+    seen = _LOOKS[condition](document, instance)
     stale = _stale(condition, document, since, instance)
-    if stale:
-        return Seen(False, f"{stale} has not been looked at since")
-    return _LOOKS[condition](document, instance)
+    return Seen(False, f"{seen.last}; {stale} has not been looked at since") if stale else seen
 
 
 def _stale(condition: Condition, document: Document, since: str, instance: str) -> str:

@@ -127,3 +127,11 @@ def plan(document: Document) -> str:
         return "Nothing to change."
     lines = [f"{view['Operation']} of {view['DBClusterIdentifier']} would:"]
     return "\n".join([*lines, *(f"  {step['Name']}" for step in view["Steps"])])
+
+
+def used(document: Document) -> str:
+    """The cluster that commands mean when none is named."""
+    name = document["DBClusterIdentifier"]
+    if name is None:
+        return "No cluster is set; commands mean the only one there is. Set one: auroractl use CLUSTER"
+    return f"Commands mean the cluster {name} when none is named ({document['Source']})."

@@ -329,3 +329,12 @@ def drill(document: Document) -> RenderableType:
 
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
+
+
+def settings(document: Document) -> RenderableType:
+    """Settings, those that are not defaults standing out."""
+    table = _table("SETTING", "VALUE", "FROM")
+    for view in document["Settings"]:
+        own = view["Source"] != "default"
+        table.add_row(view["Key"], str(view["Value"]) or "-", view["Source"], style="bold" if own else "dim")
+    return Group(Text(f"Home  {document['Home']}"), Text(), table)

@@ -156,3 +156,13 @@ def plan(document: Document) -> Rows:
     """The steps that a dry run found."""
     view = document["Plan"]
     return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
+
+
+def settings(document: Document) -> Rows:
+    """Settings: key, value, where it comes from."""
+    return [(view["Key"], view["Value"], view["Source"]) for view in document["Settings"]]
+
+
+def used(document: Document) -> Rows:
+    """The cluster that commands mean when none is named."""
+    return [(document["DBClusterIdentifier"], document["Source"])]
