@@ -26,14 +26,14 @@ class Output(StrEnum):
 
 _IDENTIFIERS: tuple[tuple[str, str | None], ...] = (
     ("DBClusters", "DBClusterIdentifier"),
-    ("DBClusterEndpoints", "DBClusterEndpointIdentifier"),
-    ("DBClusterBacktracks", "BacktrackIdentifier"),
-    ("DBClusterSnapshots", "DBClusterSnapshotIdentifier"),
     ("Clusters", "DBClusterIdentifier"),
     ("New", None),
     ("To", None),
     ("Target", None),
     ("DBCluster", "DBClusterIdentifier"),
+    ("DBClusterEndpoints", "DBClusterEndpointIdentifier"),
+    ("DBClusterBacktracks", "BacktrackIdentifier"),
+    ("DBClusterSnapshots", "DBClusterSnapshotIdentifier"),
     ("DBInstances", "DBInstanceIdentifier"),
     ("DBInstance", "DBInstanceIdentifier"),
     ("Settings", "Key"),
