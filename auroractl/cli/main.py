@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except AuroraError as error:
         return _tell(session, error)
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            say(str(getattr(error, "message", error)))
+            return int(ExitCode.USAGE)
         return _tell(session, _usage_error(error))
     except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")

@@ -20,7 +20,10 @@ LONG = frozenset(
 )  # fmt: skip
 """Commands that may take a while: they have --no-wait."""
 
-REHEARSED = LONG | {"modify-cluster", "modify-instance", "create-endpoint", "modify-endpoint", "delete-endpoint"}
+REHEARSED = LONG | {
+    "modify-cluster", "modify-instance", "create-endpoint", "modify-endpoint", "delete-endpoint", "pause-automation",
+    "resume-automation",
+}  # fmt: skip
 """Commands that change something of a cluster and can say what they would do: they have --dry-run."""
 
 _OUTPUT = "output"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from auroractl.cli.session import Session
 
 _POLL_S = 0.1
+_LOST_MAX = 3
 _CONDITIONS = [condition.value for condition in Condition]
 
 
@@ -77,8 +78,16 @@ def _wait(this: Session, condition: Condition, about: str, timeout_s: float) -> 
 
     since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     deadline_s = time.monotonic() + timeout_s
+    lost = 0
     while True:
-        seen = _look(this, condition, about, since)
+        try:
+            seen, lost = _look(this, condition, about, since), 0
+        except AuroraError as error:
+            # A supervisor that ended is started again by the next request, and goes on with the work.
+            lost += 1
+            if error.exit_code is not ExitCode.NOT_RUNNING or lost > _LOST_MAX:
+                raise
+            seen = Seen(False, error.message.rstrip("."))
         if seen.met:
             return
         left_s = deadline_s - time.monotonic()

@@ -20,6 +20,7 @@ _ONE_STEP = {
     "create-endpoint": "Make the endpoint and publish it",
     "modify-endpoint": "Change the endpoint and publish it",
     "delete-endpoint": "Take the endpoint away",
+    "pause-automation": "Change the cluster's automation",
 }
 """Verbs that change rows without a journalled operation."""
 
@@ -28,10 +29,9 @@ _STATUS = {
     OperationKind.START_CLUSTER: "starting",
     OperationKind.STOP_CLUSTER: "stopping",
     OperationKind.FAILOVER: "failing-over",
-    OperationKind.REBOOT_INSTANCE: "rebooting",
-    OperationKind.DELETE_INSTANCE: "deleting",
 }
-"""What AWS answers while the work goes on."""
+_INSTANCE_STATUS = {"reboot-instance": "rebooting", "delete-instance": "deleting"}
+"""What AWS answers while the work goes on; deleting a writer begins with a failover."""
 
 
 def serve(context: Context, verb: str, body: Body, progress: Progress, answer: Answer) -> Any:
@@ -150,9 +150,12 @@ def _failing_over(context: Context, record: OperationRecord, _body: Body) -> Any
     return {"DBCluster": _cluster(context, record), **facts, "DurationMilliseconds": None}
 
 
-def _instance(context: Context, record: OperationRecord, body: Body) -> Any:
-    view = describe.describe_instances(context, None, body["DBInstanceIdentifier"])[0]
-    return {"DBInstance": {**view, "DBInstanceStatus": _STATUS.get(record.kind, view["DBInstanceStatus"])}}
+def _instance(verb: str) -> Callable[[Context, OperationRecord, Body], Any]:
+    def view(context: Context, _record: OperationRecord, body: Body) -> Any:
+        found = describe.describe_instances(context, None, body["DBInstanceIdentifier"])[0]
+        return {"DBInstance": {**found, "DBInstanceStatus": _INSTANCE_STATUS[verb]}}
+
+    return view
 
 
 def _replacing(context: Context, record: OperationRecord, _body: Body) -> Any:
@@ -167,8 +170,8 @@ EARLY: Mapping[str, Callable[[Context, OperationRecord, Body], Any]] = {
     "stop-cluster": _changed,
     "scale-readers": _scaled,
     "failover": _failing_over,
-    "reboot-instance": _instance,
-    "delete-instance": _instance,
+    "reboot-instance": _instance("reboot-instance"),
+    "delete-instance": _instance("delete-instance"),
     "replace-storage-node": _replacing,
 }
 """What a verb answers with NoWait: the keys of its result, as things are when nothing can refuse it any more."""

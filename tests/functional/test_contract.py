@@ -91,6 +91,7 @@ def test_every_command_refuses_what_is_wrong_in_one_sentence(run: Run, name: str
         ("delete-instance WRITER", ["Write a checkpoint", "Take WRITER from the endpoints"], "To"),
         ("modify-cluster demo --tags a=b", ["Change the cluster's settings"], None),
         ("modify-instance demo-instance-2 --promotion-tier 3", ["Change the instance's promotion tier"], None),
+        ("pause-automation demo", ["Change the cluster's automation"], None),
         ("create-endpoint later --cluster demo", ["Make the endpoint and publish it"], None),
         ("replace-storage-node 1 --cluster demo", ["Remove demo-storage-1"], "Old"),
     ],
@@ -133,7 +134,12 @@ def test_a_dry_run_is_refused_as_the_real_one_would_be(run: Run, words: str, cod
 
 
 def test_a_dry_run_of_what_is_so_already_has_no_steps(run: Run) -> None:
-    for words in ("create-cluster demo --if-not-exists", "delete-cluster nobody --if-exists", "start-cluster demo"):
+    for words in (
+        "create-cluster demo --if-not-exists",
+        "delete-cluster nobody --if-exists",
+        "start-cluster demo",
+        "resume-automation demo",
+    ):
         plan = _well(run, f"{words} --dry-run").json["Plan"]
         assert (plan["Changed"], plan["Steps"]) == (False, []), words
 
