@@ -35,10 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except AuroraError as error:
         return _tell(session, error)
     except typer.TyperException as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            say(str(getattr(error, "message", error)))
-            return int(ExitCode.USAGE)
-        return _tell(session, _usage_error(error))
+        return _tell_usage(session, error)
     except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")
         return int(ExitCode.INTERRUPTED)
@@ -59,6 +56,13 @@ def _tell(session: Session, error: AuroraError) -> int:
         if error.hint:
             say(f"Try: {error.hint}")
     return int(error.exit_code)
+
+
+def _tell_usage(session: Session, error: typer.TyperException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(str(getattr(error, "message", error)))
+        return int(ExitCode.USAGE)
+    return _tell(session, _usage_error(error))
 
 
 def _usage_error(error: typer.TyperException) -> UsageError:
