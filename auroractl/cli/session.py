@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from auroractl.backends import Backend, Document, Progress
 
+__all__ = ["Output", "Session", "leave", "say", "session", "write"]
+
 Rows = Iterable[Iterable[object]]
 
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from auroractl.core.errors import ClusterAlreadyExists, ClusterNotFound, Unsupported
+from auroractl.core.errors import ClusterAlreadyExists, ClusterNotFound
 from auroractl.core.operations import OperationKind, OperationRecord
 from auroractl.services import describe
 from auroractl.services.context import Context
@@ -35,12 +35,15 @@ _INSTANCE_STATUS = {"reboot-instance": "rebooting", "delete-instance": "deleting
 
 
 def serve(context: Context, verb: str, body: Body, progress: Progress, answer: Answer) -> Any:
-    """The result document of a verb. `answer` is called with it before the work is done where that was asked for."""
-    if body.get("DryRun") and verb != "storage-autogrow":
+    """The result document of a verb. `answer` is called with it before the work is done where that was asked for.
+
+    Verbs that are in no table here see to their own dry runs and early answers.
+    """
+    if body.get("DryRun") and (verb in EARLY or verb in _ONE_STEP):
         return _plan(context, verb, body, progress)
     if body.get("IfNotExists") and context.repository.cluster(str(body["DBClusterIdentifier"]).lower()) is not None:
         return _existing(context, body)
-    if body.get("NoWait"):
+    if body.get("NoWait") and verb in EARLY:
         context = copy.copy(context)
         context.on_prepared = _early(context, verb, body, answer)
     try:
@@ -73,8 +76,6 @@ def _plan(context: Context, verb: str, body: Body, progress: Progress) -> Any:
     def call(rehearsing: Context) -> None:
         VERBS[verb](rehearsing, body, progress, lambda _result: None)
 
-    if verb not in _ONE_STEP and verb not in EARLY:
-        raise Unsupported(f"{verb} has no dry run.", "")
     try:
         rehearsed = rehearse(context, call)
     except ClusterAlreadyExists:
@@ -115,9 +116,7 @@ def _cluster_of(context: Context, body: Body) -> str | None:
 
 def _early(context: Context, verb: str, body: Body, answer: Answer) -> Callable[[OperationRecord], None]:
     def on_prepared(record: OperationRecord) -> None:
-        view = EARLY.get(verb)
-        if view is not None:
-            answer(view(context, record, body))
+        answer(EARLY[verb](context, record, body))
 
     return on_prepared
 

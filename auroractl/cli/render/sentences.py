@@ -60,6 +60,23 @@ def failed_over(document: Document) -> str:
     )
 
 
+def plan(document: Document) -> str:
+    """What a dry run found: the steps that would be done."""
+    view = document["Plan"]
+    if not view["Changed"]:
+        return "Nothing to change."
+    lines = [f"{view['Operation']} of {view['DBClusterIdentifier']} would:"]
+    return "\n".join([*lines, *(f"  {step['Name']}" for step in view["Steps"])])
+
+
+def used(document: Document) -> str:
+    """The cluster that commands mean when none is named."""
+    name = document["DBClusterIdentifier"]
+    if name is None:
+        return "No cluster is set; commands mean the only one there is. Set one: auroractl use CLUSTER"
+    return f"Commands mean the cluster {name} when none is named ({document['Source']})."
+
+
 def supervisor(document: Document) -> str:
     """The supervisor and its clusters."""
     lines = [
@@ -118,20 +135,3 @@ def automation(document: Document) -> str:
     already = "" if document["Changed"] else "already "
     more = "; nothing is promoted or restarted by itself until: auroractl resume-automation" if paused else ""
     return f"Automation of {view['DBClusterIdentifier']} is {already}{'paused' if paused else 'on'}{more}."
-
-
-def plan(document: Document) -> str:
-    """What a dry run found: the steps that would be done."""
-    view = document["Plan"]
-    if not view["Changed"]:
-        return "Nothing to change."
-    lines = [f"{view['Operation']} of {view['DBClusterIdentifier']} would:"]
-    return "\n".join([*lines, *(f"  {step['Name']}" for step in view["Steps"])])
-
-
-def used(document: Document) -> str:
-    """The cluster that commands mean when none is named."""
-    name = document["DBClusterIdentifier"]
-    if name is None:
-        return "No cluster is set; commands mean the only one there is. Set one: auroractl use CLUSTER"
-    return f"Commands mean the cluster {name} when none is named ({document['Source']})."

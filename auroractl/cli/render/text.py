@@ -73,6 +73,22 @@ def failover(document: Document) -> Rows:
     return [(document["From"], document["To"], document["DurationMilliseconds"], document["Planned"])]
 
 
+def plan(document: Document) -> Rows:
+    """The steps that a dry run found."""
+    view = document["Plan"]
+    return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
+
+
+def settings(document: Document) -> Rows:
+    """Settings: key, value, where it comes from."""
+    return [(view["Key"], view["Value"], view["Source"]) for view in document["Settings"]]
+
+
+def used(document: Document) -> Rows:
+    """The cluster that commands mean when none is named."""
+    return [(document["DBClusterIdentifier"], document["Source"])]
+
+
 def supervisor(document: Document) -> Rows:
     """The supervisor."""
     return [(document["ProcessId"], document["Version"], document["Home"], document["StartTime"])]
@@ -150,19 +166,3 @@ def drill(document: Document) -> Rows:
         "LongestGapMilliseconds", "CommitsAcknowledged", "AcknowledgedRowsLost", "RowsInDoubt", "ReadsFailed",
     )  # fmt: skip
     return [tuple(view[key] for key in keys) for view in document["Drill"]["Rounds"]]
-
-
-def plan(document: Document) -> Rows:
-    """The steps that a dry run found."""
-    view = document["Plan"]
-    return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
-
-
-def settings(document: Document) -> Rows:
-    """Settings: key, value, where it comes from."""
-    return [(view["Key"], view["Value"], view["Source"]) for view in document["Settings"]]
-
-
-def used(document: Document) -> Rows:
-    """The cluster that commands mean when none is named."""
-    return [(document["DBClusterIdentifier"], document["Source"])]
