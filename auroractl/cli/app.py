@@ -42,6 +42,11 @@ auroractl gives you a real Aurora-style PostgreSQL cluster on this machine. Begi
 
 All commands: auroractl --help"""
 
+EPILOG = """\
+Example: auroractl create-cluster demo
+
+The names and options of the AWS command line work too: auroractl create-db-cluster --db-cluster-identifier demo"""
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -49,7 +54,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True, epilog="Example: auroractl create-cluster demo")
+@app.callback(invoke_without_command=True, epilog=EPILOG)
 def root(
     context: typer.Context,
     home: Annotated[str | None, typer.Option(help="Folder that holds everything; else AURORACTL_HOME.")] = None,
@@ -70,10 +75,10 @@ instances.register(app)
 volumes.register(app)
 endpoints.register(app)
 history.register(app)
-drilling.register(app)
-connecting.register(app)
 waiting.register(app)
 configuring.register(app)
+drilling.register(app)
+connecting.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")

@@ -54,6 +54,8 @@ class Context:
         self.repository = repository
         self.installation = Installation(home, settings)
         self.observer = Observer(self.installation, settings, on_change)
+        self.on_prepared: Callable[[OperationRecord], None] = lambda _record: None
+        """Called once nothing can refuse an operation any more; a copy of the context is made for one request."""
         self.locks = ClusterLocks()
         self.keepers = Keepers(self)
         self.failed: dict[str, str] = {}
@@ -61,8 +63,6 @@ class Context:
         self.started_at = self.now()
         self.broken_on_purpose: set[tuple[str, str]] = set()
         """Cluster and instance that a person has just injected a fault into: that does not count as keeping to end."""
-        self.on_prepared: Callable[[OperationRecord], None] = lambda _record: None
-        """Called once nothing can refuse an operation any more; a copy of the context is made for one request."""
         self.repairs_paused = False
         """Set while everything is being ended on purpose."""
         self._on_change = on_change
