@@ -79,7 +79,7 @@ waiting.register(app)
 configuring.register(app)
 drilling.register(app)
 connecting.register(app)
-app.add_typer(injecting.app, name="inject-fault")
+app.add_typer(injecting.app, name="inject-fault", short_help="Break something on purpose.")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")
 

@@ -5,6 +5,7 @@ as long as everything else a command does.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -62,6 +63,11 @@ class Command(TyperCommand):
         """All parameters, help included."""
         self.complete()
         return list(super().get_params(ctx))
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002  (what is too long for a line is wrapped)
+        """What it does in a few words: the beginning of its help, up to the first explanation."""
+        sentence = (self.help or "").strip().splitlines()[0]
+        return re.split(r"[;:]|\. ", sentence)[0].rstrip(".") + "."
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the arguments apart, AWS's lists and tags first brought into our form."""

@@ -59,7 +59,7 @@ def wait(
     """
     this = session(context)
     wanted = parse_condition(condition)
-    timeout_s = parse_duration_ms(timeout) / 1000
+    timeout_s = parse_duration_ms(f"{timeout}s" if timeout.isdecimal() else timeout) / 1000
     if wanted is Condition.INSTANCE_AVAILABLE:
         about = name or instance
         if about is None:

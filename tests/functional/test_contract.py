@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -155,6 +156,18 @@ def test_waiting_for_a_failover_that_nobody_has_noticed_yet(demo: Auroractl, run
     _well(run, f"wait instance-available {writer} --timeout 60s")
     _well(run, "wait cluster-available demo --timeout 60s")
     assert demo.cluster("demo")["Health"] == "ok"
+
+
+def test_waiting_lives_through_the_end_of_the_supervisor(demo: Auroractl) -> None:
+    pid = demo.supervisor_pid()
+    with demo.start("wait", "cluster-deleted", "demo", "--timeout", "4") as process:
+        time.sleep(1.0)
+        os.kill(pid, signal.SIGKILL)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 6, told
+    assert "last seen: demo is available" in told
+    demo("wait", "cluster-available", "demo", "--timeout", "1m")
+    assert demo.supervisor_pid() != pid
 
 
 def test_waiting_for_the_quorum(demo: Auroractl, run: Run) -> None:
