@@ -14,7 +14,7 @@ from auroractl.cli.progress import Silent
 from auroractl.config.paths import find_home
 from auroractl.core.errors import AuroraError
 
-_LIMIT_S = 0.1
+_LIMIT_S = 0.3
 
 
 def _names(context: typer.Context, incomplete: str, *kinds: str) -> list[str]:

@@ -45,7 +45,7 @@ def describe_events(context: Context, wanted: EventFilter, max_records: int) -> 
         return (
             (wanted.source_type in {None, event.source_type})
             and (not instance or name in {None, event.source})
-            and (until is None or event.at <= until)
+            and (until is None or views.timestamp(event.at) <= views.timestamp(until))
             and (not wanted.categories or bool({*wanted.categories} & {*event.categories}))
         )
 
