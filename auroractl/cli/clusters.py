@@ -10,7 +10,7 @@ import typer
 from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption, TagsOption, parse_tags
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import leave, session
+from auroractl.cli.session import can_ask, leave, session
 from auroractl.core.durations import parse_duration_s
 from auroractl.core.errors import ExitCode, UsageError
 
@@ -233,7 +233,7 @@ def _is_absent(this: Session, cluster: str) -> bool:
 
 
 def _confirm(name: str) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise UsageError(f"Deleting {name} with all its data needs a yes.", "Add --yes")
     typed = typer.prompt(f"This deletes {name} with all its data. Type its name to go on", err=True)
     if typed.strip().lower() != name:

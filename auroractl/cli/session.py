@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from auroractl.backends import Backend, Document, Progress
 
-__all__ = ["Output", "Session", "leave", "say", "session", "write"]
+__all__ = ["Output", "Session", "can_ask", "leave", "say", "session", "write"]
 
 Rows = Iterable[Iterable[object]]
 
@@ -86,7 +86,7 @@ class Session:
         """Who is told how work gets on: a spinner on a terminal, else lines, or nobody."""
         if self.quiet:
             return Silent()
-        if sys.stderr.isatty() and not _unattended():
+        if sys.stderr.isatty() and not _in_ci() and os.environ.get("TERM") != "dumb":
             from auroractl.cli.spinner import SpinnerProgress  # noqa: PLC0415  (Rich only on a terminal)
 
             return SpinnerProgress()
@@ -139,9 +139,13 @@ def _print(rendered: RenderableType | str) -> None:
     Console(markup=False, highlight=False).print(rendered)
 
 
-def _unattended() -> bool:
-    """Whether nobody looks although there is a terminal: continuous integration often gives one."""
-    return os.environ.get("CI", "").lower() not in {"", "0", "false"} or os.environ.get("TERM") == "dumb"
+def can_ask() -> bool:
+    """Whether somebody is there to answer a question; never in continuous integration, which may have a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not _in_ci()
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def _write_some(text: str) -> None:

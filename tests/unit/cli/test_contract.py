@@ -252,6 +252,10 @@ def test_no_color_and_columns_are_honoured(home: Home) -> None:
     assert max(len(line.rstrip()) for line in plain.splitlines()) <= 60
 
 
+def test_nothing_is_asked_in_continuous_integration_although_it_has_a_terminal(home: Home) -> None:
+    assert "Add --yes" in _on_terminal(home, "delete-cluster", "demo", CI="true")
+
+
 def test_nothing_is_asked_without_a_terminal(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     server = answering(home, status_document())
     assert main(["delete-cluster", "demo"]) == 2
