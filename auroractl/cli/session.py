@@ -93,8 +93,9 @@ class Session:
         return PlainProgress()
 
     def show_json(self, document: Document) -> None:
-        """Print a result document as JSON whatever form was asked for."""
-        write(forms.as_json(document))
+        """Print a result document, or what the query finds in it, as JSON, or as YAML where that was asked for."""
+        data = document if self.query is None else forms.found(self.query, document)
+        write(forms.printed(Output.YAML if self.output is Output.YAML else Output.JSON, data))
 
     def show(
         self, document: Document, table: Callable[[Document], RenderableType | str], text: Callable[[Document], Rows]

@@ -130,6 +130,14 @@ def test_forms_of_output(home: Home, arguments: list[str], printed: str, capsys:
     assert capsys.readouterr().out == printed
 
 
+def test_a_plan_that_is_always_json_can_be_queried(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    server = answering(home, {"StorageGrowth": {"UsedBytes": 1}})
+    assert main(["storage-autogrow", "demo", "--dry-run", "--query", "StorageGrowth.UsedBytes"]) == 0
+    assert main(["storage-autogrow", "demo", "--dry-run", "--output", "yaml"]) == 0
+    server.close()
+    assert capsys.readouterr().out == "1\nStorageGrowth:\n  UsedBytes: 1\n"
+
+
 def test_yaml_is_the_same_document_as_json(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     import yaml  # noqa: PLC0415
 
