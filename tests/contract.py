@@ -1,7 +1,7 @@
 """What is checked of every command: a document that has a golden file, and an error path.
 
-A command that is missing here fails tests/unit/cli/test_contract.py. Golden files are in tests/golden; they are written
-anew, for the eye to compare, by: AURORACTL_WRITE_GOLDEN=1 pytest tests/functional/test_contract.py
+A command that is missing here fails tests/unit/cli/test_contract.py. Golden files are in tests/golden; all are written
+anew, for the eye to compare, by the whole of: AURORACTL_WRITE_GOLDEN=1 pytest tests/functional/test_contract.py
 """
 
 from __future__ import annotations
@@ -131,6 +131,10 @@ MAY_BE_NULL = {
 """What may be unknown or not be so, whether or not it was when the golden files were written."""
 
 
+_written: set[str] = set()
+"""Golden files that this run has begun; further documents add to them."""
+
+
 def _nullable(golden: Any) -> Any:
     match golden:
         case dict():
@@ -148,7 +152,8 @@ def check_golden(name: str, document: dict[str, Any]) -> None:
     path = GOLDEN / f"{name}.json"
     found = shape(document)
     if os.environ.get("AURORACTL_WRITE_GOLDEN"):
-        golden = _nullable(merge(json.loads(path.read_text()), found) if path.exists() else found)
+        golden = _nullable(merge(json.loads(path.read_text()), found) if name in _written else found)
+        _written.add(name)
         path.write_text(json.dumps(golden, indent=2) + "\n")
         return
     assert_fits(found, json.loads(path.read_text()))

@@ -59,11 +59,14 @@ def _well(run: Run, words: str) -> Printed:
 
 
 def test_every_document_has_the_keys_of_its_golden_file(demo: Auroractl, run: Run) -> None:
-    for name, checked in COMMANDS.items():
-        for arguments in checked.runs:
-            done = _well(run, f"{name} {arguments} --output json")
-            assert checked.golden is not None, name
-            check_golden(checked.golden, done.json)
+    try:
+        for name, checked in COMMANDS.items():
+            for arguments in checked.runs:
+                done = _well(run, f"{name} {arguments} --output json")
+                assert checked.golden is not None, name
+                check_golden(checked.golden, done.json)
+    finally:
+        run("delete-cluster second --yes --if-exists")
     _well(run, "wait cluster-available demo --timeout 60s")
 
 
