@@ -9,6 +9,7 @@ _CONDITIONS = {
     "start-cluster": "cluster-available",
     "scale-readers": "cluster-available",
     "replace-storage-node": "cluster-available",
+    "stop-cluster": "cluster-stopped",
     "delete-cluster": "cluster-deleted",
     "failover": "failover-completed",
     "backtrack": "backtrack-completed",
@@ -21,7 +22,7 @@ def what_to_do(verb: str, body: dict[str, Any]) -> str:
 
     >>> what_to_do("failover", {"DBClusterIdentifier": "demo"})
     'auroractl wait failover-completed demo'
-    >>> what_to_do("stop-cluster", {"DBClusterIdentifier": None})
+    >>> what_to_do("scrub-volume", {"DBClusterIdentifier": None})
     'auroractl status'
     """
     condition = _CONDITIONS.get(verb)

@@ -21,6 +21,7 @@ class Condition(StrEnum):
     """What can be waited for."""
 
     CLUSTER_AVAILABLE = "cluster-available"
+    CLUSTER_STOPPED = "cluster-stopped"
     CLUSTER_DELETED = "cluster-deleted"
     FAILOVER_COMPLETED = "failover-completed"
     BACKTRACK_COMPLETED = "backtrack-completed"
@@ -75,7 +76,9 @@ def look(condition: Condition, document: Document | None, since: str, instance: 
 
 
 def _stale(condition: Condition, document: Document, since: str, instance: str) -> str:
-    """The first thing that matters whose observation is older than the waiting."""
+    """The first thing that matters whose observation is older than the waiting; nobody looks at what is stopped."""
+    if condition is Condition.CLUSTER_STOPPED:
+        return ""
     for view in document["DBInstances"]:
         name = str(view["DBInstanceIdentifier"])
         matters = view["IsClusterWriter"] if condition is not Condition.INSTANCE_AVAILABLE else name == instance
@@ -98,6 +101,11 @@ def _available(document: Document, _instance: str) -> Seen:
         if view["Status"] != "available":
             return Seen(False, f"the endpoint {view['DBClusterEndpointIdentifier']} is {view['Status']}")
     return Seen(True, _cluster(document))
+
+
+def _stopped(document: Document, _instance: str) -> Seen:
+    operation = document["Operation"] or document["DBCluster"]["Operation"]
+    return Seen(document["DBCluster"]["Status"] == "stopped" and not operation, _cluster(document))
 
 
 def _failover_completed(document: Document, _instance: str) -> Seen:
@@ -151,6 +159,7 @@ def _instance_state(view: Document) -> str:
 
 _LOOKS: Mapping[Condition, Callable[[Document, str], Seen]] = {
     Condition.CLUSTER_AVAILABLE: _available,
+    Condition.CLUSTER_STOPPED: _stopped,
     Condition.FAILOVER_COMPLETED: _failover_completed,
     Condition.BACKTRACK_COMPLETED: _backtrack_completed,
     Condition.INSTANCE_AVAILABLE: _instance_available,

@@ -197,6 +197,7 @@ def test_commands_that_do_not_wait_and_waiting_for_them(demo: Auroractl, run: Ru
     late = run("wait cluster-available later --timeout 1500ms")
     assert late.code == 6
     assert "last seen: later is stop" in late.err
+    _well(run, "wait cluster-stopped later --timeout 60s")
     deleting = _well(run, "delete-cluster later --yes --no-wait --output json").json
     check_golden("delete-cluster", deleting)
     _well(run, "wait cluster-deleted later --timeout 60s")

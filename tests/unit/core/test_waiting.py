@@ -30,7 +30,7 @@ def _document(*seen: InstanceObservation, operation: str = "", **more: Any) -> d
     }
 
 
-ALL = [condition for condition in Condition if condition is not Condition.CLUSTER_DELETED]
+ALL = [each for each in Condition if each not in {Condition.CLUSTER_DELETED, Condition.CLUSTER_STOPPED}]
 
 
 @pytest.mark.parametrize("condition", ALL)
@@ -84,6 +84,14 @@ def test_a_cluster_is_deleted_when_there_is_none() -> None:
     assert look(Condition.CLUSTER_DELETED, None, LATER).met
     assert look(Condition.CLUSTER_DELETED, _document(), SINCE) == look(Condition.CLUSTER_DELETED, _document(), LATER)
     assert not look(Condition.CLUSTER_DELETED, _document(), SINCE).met
+
+
+def test_a_cluster_is_stopped_when_all_of_it_has_ended_and_no_operation_runs() -> None:
+    stopped = cluster(Wanted.STOPPED)
+    assert look(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped), LATER).met
+    assert not look(Condition.CLUSTER_STOPPED, _document(well(1), gone(), row=stopped), SINCE).met
+    assert not look(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped, operation="x"), SINCE).met
+    assert not look(Condition.CLUSTER_STOPPED, _document(), SINCE).met
 
 
 def test_an_instance_is_available_whatever_the_others_do() -> None:
