@@ -73,6 +73,12 @@ def era_at(eras: Sequence[Era], moment: datetime) -> Era | None:
     return next((era for era in reversed(eras) if era.began_at <= moment), None)
 
 
+def goes_on_in(eras: Sequence[Era], era: Era) -> Era:
+    """The next era where it began at the very end of this one, as after a failover; else the era itself."""
+    following = next((each for each in eras[eras.index(era) + 1 :]), None)
+    return era if following is None or era.left_behind else following
+
+
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """A consistent, stopped data directory that recovery can start from."""
@@ -172,7 +178,7 @@ def retain(
     first_lsn: dict[int, int] = {}
     earliest: datetime | None = None
     for era in reversed(eras):
-        if era.ended_at is not None and era.ended_at < since:
+        if era.ended_at is not None and era.ended_at <= since:
             break
         lineage = lineages.get(era.timeline)
         if lineage is None:
@@ -222,7 +228,8 @@ def shrink_to_budget(
     image of the current history always stays.
     """
     result = retain(eras, lineages, images, since)
-    begins = sorted({image.reached_at for image in images if image.reached_at > since})
+    moments = {image.reached_at for image in images} | {era.began_at for era in eras}
+    begins = sorted(moment for moment in moments if moment > since)
     every = {(image.node, image.identifier) for image in images}
     for begin in begins:
         freed = sum(freed_bytes.get(key, 0) for key in every - result.images)

@@ -86,7 +86,10 @@ def _not_a_moment(text: str) -> InvalidParameterValue:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit record: where it begins in the log, and when its transaction said that it committed."""
+    """A commit record: where it begins in the log, and when its transaction said that it committed.
+
+    Records that prepare a transaction, or decide about a prepared one, stand here too: what they did was acknowledged.
+    """
 
     lsn: int
     at: datetime

@@ -33,10 +33,13 @@ from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
 from auroractl.services.moments import Moment, Place
 from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.storage.images import DamagedImage
 
 log = logging.getLogger(__name__)
 
 _PROMOTE_TIMEOUT_S = 60.0
+_ATTEMPTS = 3
+_BETWEEN_ATTEMPTS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ def backtrack(
 
 def find(context: Context, cluster: str, request: BacktrackRequest) -> Place:
     """Where a request leads. Raises as `backtrack`."""
+    # A failover may just have been.
+    past_log.note_era(context, cluster)
     if request.target is not None:
         return moments.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
     moments.require_window(context, cluster)
@@ -233,10 +238,12 @@ def _begin(
     }
     record = new_record(context, OperationKind.BACKTRACK, cluster, arguments)
     context.volume_memory(cluster).backtrack.pins[identifier] = place.image.reached_at
-    if row is None:
-        context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.PENDING))
-    context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
+    # The journal first: a row without an operation would wait for somebody for ever.
     context.repository.begin_operation(record)
+    if row is None:
+        context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.APPLYING))
+    else:
+        context.repository.update_backtrack(identifier, status=BacktrackStatus.APPLYING)
     # Nobody fills or prunes the nodes' folders from here on, so that sorting them need not wait.
     context.repository.update_cluster(cluster, phase=Phase.BACKTRACKING)
     context.keepers.end(cluster)
@@ -259,12 +266,12 @@ def _plan(context: Context, record: OperationRecord, progress: Progress | None =
         Step("End the writer and the readers", work.end_instances, undo=work.restart_instances),
         Step("Take the storage nodes from the writer", work.take_nodes, undo=work.give_nodes_back),
         Step("Promote the recovered data", work.promote),
-        Step(put, work.put_in_place),
-        Step("Keep the log of what is undone", work.keep_log),
-        Step("Start the writer and the storage nodes", work.start),
-        Step("Switch the endpoints", work.switch_endpoints),
-        Step("Bring the readers back", work.bring_readers_back),
-        Step("Mark the cluster available", work.finish),
+        Step(put, work.surely(work.put_in_place)),
+        Step("Keep the log of what is undone", work.surely(work.keep_log)),
+        Step("Start the writer and the storage nodes", work.surely(work.start)),
+        Step("Switch the endpoints", work.surely(work.switch_endpoints)),
+        Step("Bring the readers back", work.surely(work.bring_readers_back)),
+        Step("Mark the cluster available", work.surely(work.finish)),
     ]
     return Plan(steps, point_of_no_return=put)
 
@@ -296,13 +303,56 @@ class _Backtracking:
     def _readers(self) -> list[Instance]:
         return [each for each in self._context.repository.instances(self._cluster) if not each.is_writer]
 
+    def surely(self, do: Callable[[], None]) -> Callable[[], None]:
+        """A step after the point of no return: there is no way but forward, so it is tried again.
+
+        Where that does not help, the watch loop gets the cluster as it stands: it starts or replaces what is missing.
+        """
+
+        def persist() -> None:
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    do()
+                except (AuroraError, OSError) as error:
+                    log.warning("%s: attempt %d of a step of the backtrack: %s", self._cluster, attempt, error)
+                    if attempt == _ATTEMPTS:
+                        self._hand_over(str(error))
+                        raise
+                    time.sleep(_BETWEEN_ATTEMPTS_S)
+                else:
+                    return
+
+        return persist
+
+    def _hand_over(self, reason: str) -> None:
+        self._context.repository.update_cluster(self._cluster, phase=Phase.NONE)
+        self._context.repository.update_backtrack(self._identifier, status=BacktrackStatus.FAILED, error=reason)
+        self._context.volume_memory(self._cluster).backtrack.pins.pop(self._identifier, None)
+        self._context.route(self._cluster, None)
+        message = f"Backtrack to {self.told} could not be finished; what is missing is repaired: {reason}"
+        events.record(self._context, self._cluster, events.BACKTRACK, self._cluster, message)
+
     def lay_out(self) -> None:
         """A copy that has been looked at and accepted is there already, and stands at its place."""
         if self._copy.server.pid() is not None and self._copy.server.is_ready():
             return
         place = self._place()
-        with self._context.volume_memory(self._cluster).backtrack.images_lock:
-            moments.lay_out(self._context, self._cluster, place, self._copy, durable=True, tell=self._progress.message)
+        while True:
+            try:
+                with self._context.volume_memory(self._cluster).backtrack.images_lock:
+                    moments.lay_out(
+                        self._context, self._cluster, place, self._copy, durable=True, tell=self._progress.message
+                    )
+            except DamagedImage as error:
+                self._progress.message(str(error))
+                other = moments.from_another_image(self._context, self._cluster, place)
+                if other is None:
+                    raise
+                place = other
+                self._arguments["Place"] = place.to_json()
+                self._context.repository.update_operation_arguments(self._record, {"Place": place.to_json()})
+            else:
+                return
 
     def give_up(self) -> None:
         """The first step's undo, and so the last: no copy, nothing under way."""
@@ -366,6 +416,8 @@ class _Backtracking:
         if not self._is_promoted():
             if server.pid() is None:
                 moments.recover(self._context, self._cluster, self._place(), self._copy, self._progress.message)
+            # It takes the next number that no history file has; others may have been taken while the copy waited.
+            moments.lay_histories(self._context, self._cluster, self._copy)
             with sql.session(server.address, self._password) as connection:
                 sql.end_pause(connection, _PROMOTE_TIMEOUT_S)
         server.stop(self._context.settings.stop_timeout_s)
@@ -412,8 +464,9 @@ class _Backtracking:
         self._context.repository.begin_era(self._cluster, timeline, now, end_lsn, left_behind=True)
 
     def start(self) -> None:
-        memory = self._context.volume_memory(self._cluster)
-        memory.flushed_lsn.clear()
+        # What the ended writer said of its nodes is of the history that was left.
+        self._context.observer.forget_writer(self._cluster)
+        self._context.volume_memory(self._cluster).flushed_lsn.clear()
         self._context.failed.pop(f"{self._cluster}/{self.writer.identifier}", None)
         following.start_writer(self._context, self.writer)
         storage_nodes.start_nodes(self._context, self._cluster)

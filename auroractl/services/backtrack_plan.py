@@ -69,7 +69,7 @@ def _undone(context: Context, cluster: str, place: Place) -> dict[str, Any]:
             for timeline in dict.fromkeys(current.at(number).timeline for number in read):
                 own = [number for number in read if current.at(number).timeline == timeline]
                 stretch = max(start_lsn, own[0] * SEGMENT_BYTES), (own[-1] + 1) * SEGMENT_BYTES
-                commits += len(reader.commits(folder, timeline, *stretch))
+                commits += reader.count_commits(folder, timeline, *stretch)
                 changes += reader.changed_relations(folder, timeline, *stretch)
         finally:
             remove_tree(folder)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 
 from auroractl.core.errors import AuroraError, EngineError, TimedOut
+from auroractl.core.lsn import parse_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.engine import sql, standby
 from auroractl.process.liveness import suspended
+from auroractl.services import storage_nodes
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,32 @@ def ended_as_writer(context: Context, instance: Instance) -> bool:
     return server.control_data()["Database cluster state"] == "in production"
 
 
+def has_diverged(context: Context, reader: Instance, writer: Instance) -> bool:
+    """Whether a reader has log that is not in the writer's history; one that cannot be asked is not said to.
+
+    Such a one streams for a moment whenever it asks, and never gets anywhere.
+    """
+    server = context.installation.server(reader)
+    if not server.has_data():
+        return False
+    control = server.control_data()
+    names = ("Latest checkpoint's TimeLineID", "Min recovery ending loc's timeline")
+    own = max(int(control[name]) for name in names)
+    has_lsn = max(
+        parse_lsn(control[name]) for name in ("Latest checkpoint location", "Minimum recovery ending location")
+    )
+    if server.is_ready():
+        with contextlib.suppress(AuroraError), sql.session(reader.address, _password(context)) as connection:
+            has_lsn = max(has_lsn, sql.received_lsn(connection))
+    timeline, forks = storage_nodes.lineage(context, writer)
+    left = next((fork.lsn for fork in forks if fork.timeline == own), None)
+    return has_lsn > left if left is not None else own != timeline
+
+
+def _password(context: Context) -> str:
+    return context.installation.secrets.admin
+
+
 def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bool = False) -> str:
     """Make an instance a reader of the writer by the cheapest way that works and return that way in words.
 
@@ -74,6 +103,7 @@ def rejoin(context: Context, reader: Instance, writer: Instance, *, diverged: bo
     history (pg_rewind), else a new copy. Raises the error of the last way where none works.
     """
     server = context.installation.server(reader)
+    diverged = diverged or has_diverged(context, reader, writer)
     if diverged:
         server.abort()
     ways = (("as it was", _as_it_is), ("rewound", _rewound), ("copied anew", _copied))

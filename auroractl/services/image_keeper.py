@@ -20,6 +20,7 @@ from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import (
+    BacktrackStatus,
     Checkpoint,
     Limits,
     PageImage,
@@ -38,9 +39,9 @@ from auroractl.engine import configuration, recovery
 from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, image_seed, past_log
+from auroractl.services import events, image_damage, image_seed, past_log
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
+from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -171,6 +172,10 @@ class ImageKeeper:
                 self._context.installation.past_folder(node).remove()
         memory.images, memory.retention, memory.earliest, memory.shrunk = (), Retention(None), None, False
         memory.known, memory.image_bytes, memory.log_bytes = True, 0, 0
+        # Their log is gone: a window that is set again begins with the current one.
+        earlier = {era.timeline for era in self._context.repository.eras(self._cluster)[:-1]}
+        if earlier:
+            self._context.repository.forget_eras(self._cluster, earlier)
 
     def _decide_retention(
         self, stored: Sequence[StoredImage], library: LogLibrary, lineages: dict[int, Lineage], limits: Limits
@@ -181,7 +186,7 @@ class ImageKeeper:
         memory.log_bytes = library.held_bytes()
         self._sample()
         eras = self._context.repository.eras(self._cluster)
-        since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values()])
+        since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values(), *self._awaited()])
         over_bytes = self._over_budget(memory.image_bytes + memory.log_bytes)
         plain = retain(eras, lineages, usable, since)
         retention = plain
@@ -197,6 +202,11 @@ class ImageKeeper:
                 if key not in retention.images and key not in memory.suspects and retention.earliest is not None:
                     log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
                     ImageFolder(each.image.node, each.folder.parent).remove(each.image.identifier)
+
+    def _awaited(self) -> list[datetime]:
+        """The moments of backtracks that wait for a decision, which another supervisor may have begun."""
+        rows = self._context.repository.backtracks(self._cluster)
+        return [row.consistent_at for row in rows if row.status is BacktrackStatus.PENDING and row.consistent_at]
 
     def _over_budget(self, held_bytes: int) -> int:
         """How much has to be freed: what is held beyond the budget, or what the disk lacks."""
@@ -302,7 +312,8 @@ class ImageKeeper:
         pace = self._pace(urgent=urgent)
         with self._context.images_lock:
             place = folder.begin(image.identifier)
-            copy_data(source.data, place / "data", self._context.installation.account, pace)
+            # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
+            self._copy(source, place / "data", pace)
             self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
             made = folder.complete(image, pace)
         self._made_bytes += made.image.held_bytes
@@ -314,6 +325,13 @@ class ImageKeeper:
             time.monotonic() - began_s,
             format_size(made.image.held_bytes),
         )
+
+    def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
+        try:
+            source.copy_to(target, self._context.installation.account, pace)
+        except DamagedImage as error:
+            image_damage.note(self._context, self._cluster, source.image, error)
+            raise
 
     def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
         installation = self._context.installation
@@ -402,9 +420,8 @@ class ImageKeeper:
         image = damaged.image
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
-            peer.verify_all()
             place = folder.begin(image.identifier)
-            copy_data(peer.data, place / "data", self._context.installation.account, self._pace(urgent=False))
+            self._copy(peer, place / "data", self._pace(urgent=False))
             folder.complete(image)
             return f"it was copied from {peer.image.node}"
         lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
@@ -426,7 +443,6 @@ class ImageKeeper:
 
     def _scrub_some(self, stored: Sequence[StoredImage]) -> None:
         """Read on where the last round stopped, at the pace that is set for finished log."""
-        memory = self._context.volume_memory(self._cluster).backtrack
         pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S
         self._scrub_budget_bytes = min(self._scrub_budget_bytes + pace_bytes, 10 * pace_bytes)
         order = [
@@ -441,17 +457,15 @@ class ImageKeeper:
             self._scrubbed = key
             self._scrub_budget_bytes -= each.files[name][0] + 4096
             if each.folder.exists():
-                self.verify(each, name, memory.suspects)
+                self._verify(each, name)
 
-    def verify(self, stored: StoredImage, name: str, suspects: set[tuple[str, str]]) -> None:
+    def _verify(self, stored: StoredImage, name: str) -> None:
         """Read one file of an image again; a damaged image is noted and told of."""
         try:
             stored.verify(name)
         except DamagedImage as error:
-            key = (stored.image.node, stored.image.identifier)
-            if stored.folder.exists() and key not in suspects:
-                suspects.add(key)
-                events.record(self._context, self._cluster, events.DAMAGE, stored.image.node, error.message)
+            if stored.folder.exists():
+                image_damage.note(self._context, self._cluster, stored.image, error)
 
 
 def _name(timeline: int, lsn: int) -> str:

@@ -97,10 +97,14 @@ class LogLibrary:
         copy that can be believed.
         """
         make_folder(target, owner=self._context.installation.account)
-        for path in self.histories():
-            _link(path, target / path.name)
+        self.lay_histories(target)
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(lambda number: self._lay(lineage, number, target, whole or lineage), numbers))
+
+    def lay_histories(self, target: Path) -> None:
+        """Put the history files of all timelines into a folder."""
+        for path in self.histories():
+            _link(path, target / path.name)
 
     def _lay(self, lineage: Lineage, number: int, target: Path, whole: Lineage) -> None:
         segment = lineage.at(number)

@@ -10,6 +10,7 @@ put it in the writer's place; `peek` only has to ask it.
 from __future__ import annotations
 
 import logging
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -20,20 +21,28 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at
-from auroractl.core.errors import AuroraError, EngineError, InvalidClusterState, InvalidParameterValue, MachineError
+from auroractl.core.backtrack import BacktrackStatus, Era, PageImage, choose_image, era_at, goes_on_in
+from auroractl.core.errors import (
+    EngineError,
+    InvalidClusterState,
+    InvalidParameterValue,
+    MachineError,
+    QuorumLost,
+)
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.core.moments import Commit, Cut, Target, cut_at
 from auroractl.core.quorum import write_quorum
+from auroractl.core.sizes import format_size
 from auroractl.core.views import timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import configuration, recovery, sql
 from auroractl.engine.server import Server
-from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree
+from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import kill_all, processes_below, started_at
+from auroractl.services import image_damage
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import StoredImage, copy_data
+from auroractl.storage.images import DamagedImage, StoredImage, copy_data, shares_blocks
 from auroractl.storage.log_contents import Reader
 
 if TYPE_CHECKING:
@@ -49,7 +58,10 @@ _LATE = timedelta(seconds=2)
 """A transaction may take its time and write it this much later; what is further on in the log is not looked at."""
 _BACK_SEGMENTS = 16
 """How many segments at a time are looked through for the last commit before a moment."""
-_POLL_S = 0.02
+_SPARE_BYTES = 16 * SEGMENT_BYTES
+"""What has to stay free beyond a copy: its own log, and that of the cluster which goes on."""
+_PAGE_HEADER_BYTES = 41
+"""Where a history was left right at the beginning of a segment, that segment may never have been written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +149,16 @@ def require_window(context: Context, cluster: str) -> datetime:
 def place_on(context: Context, cluster: str, era: Era, moment: datetime) -> Place:
     """The place of a moment of an era. Raises as `find_place`."""
     library = LogLibrary(context, cluster)
-    whole = library.lineage(era.timeline)
+    # Where the next era goes on from its end, that one's log holds all of it, also where it was left within a segment.
+    whole = library.lineage(goes_on_in(context.repository.eras(cluster), era).timeline)
     if whole is None:
         raise InvalidClusterState(f"The history of timeline {era.timeline} is gone.", "Give a later moment")
     search = _Search(context, cluster, library, whole, era.ended_lsn)
     try:
-        cut = search.before(moment)
+        found = search.before(moment)
     finally:
         search.close()
-    return _reachable(context, cluster, whole, cut, moment)
+    return _reachable(context, cluster, whole, found, moment)
 
 
 def _place_of_lsn(context: Context, cluster: str, lsn: int) -> Place:
@@ -170,10 +183,10 @@ def end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
         raise InvalidClusterState(f"The history of timeline {timeline} is gone.", "")
     search = _Search(context, cluster, library, whole, lsn)
     try:
-        cut = search.last()
+        found = search.last()
     finally:
         search.close()
-    return _reachable(context, cluster, whole, cut, None)
+    return _reachable(context, cluster, whole, found, None)
 
 
 def restore_place(context: Context, cluster: str, document: dict[str, Any], requested_at: datetime | None) -> Place:
@@ -186,9 +199,25 @@ def restore_place(context: Context, cluster: str, document: dict[str, Any], requ
     return Place(whole.until(cut.lsn), whole, cut, image.image, requested_at)
 
 
-def _reachable(context: Context, cluster: str, whole: Lineage, cut: Cut | None, moment: datetime | None) -> Place:
-    images = context.volume_memory(cluster).backtrack.images
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search found."""
+
+    cut: Cut | None
+    """None where the log that there is holds no commit that counts."""
+    free_until_lsn: int
+    """No commit begins between the cut and here."""
+
+
+def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, moment: datetime | None) -> Place:
+    images = _believed_images(context, cluster)
+    cut = found.cut
     image = choose_image(images, whole, cut.lsn) if cut is not None else None
+    if image is None:
+        # Where nothing was committed for long, the oldest image is newer than the last commit and holds the same.
+        image = choose_image(images, whole, found.free_until_lsn - 1)
+        if image is not None:
+            cut = Cut(image.checkpoint_lsn, cut.at if cut else min(image.reached_at, moment or image.reached_at))
     if cut is None or image is None:
         earliest = context.volume_memory(cluster).backtrack.earliest
         raise InvalidParameterValue(
@@ -196,6 +225,17 @@ def _reachable(context: Context, cluster: str, whole: Lineage, cut: Cut | None, 
             f"The earliest moment is {timestamp(earliest)}" if earliest else "",
         )
     return Place(whole.until(cut.lsn), whole, cut, image, moment)
+
+
+def _believed_images(context: Context, cluster: str) -> list[PageImage]:
+    images = context.volume_memory(cluster).backtrack.images
+    return [each for each in images if not image_damage.is_suspect(context, cluster, each)]
+
+
+def from_another_image(context: Context, cluster: str, place: Place) -> Place | None:
+    """The same place, reached from an image that is not known to be damaged; None where there is none."""
+    image = choose_image(_believed_images(context, cluster), place.whole, place.cut.lsn)
+    return replace(place, image=image) if image else None
 
 
 def _wait_flushed(context: Context, cluster: str) -> None:
@@ -217,13 +257,16 @@ class _Search:
     def __init__(
         self, context: Context, cluster: str, library: LogLibrary, whole: Lineage, end_lsn: int | None
     ) -> None:
-        self._context = context
+        self._cluster = cluster
         self._library = library
         self._whole = whole
         self._end_lsn = end_lsn
         numbers = library.segments(whole)
+        self._held = frozenset(numbers)
         if end_lsn is not None:
             numbers = [number for number in numbers if number <= segment_at(end_lsn)]
+            if not numbers or numbers[-1] < segment_at(max(0, end_lsn - _PAGE_HEADER_BYTES)):
+                raise _log_is_gone(cluster)
         self._numbers = numbers
         self._folder = context.home.cluster(cluster).moments / f"search-{time.monotonic_ns()}"
         self._in_use = context.volume_memory(cluster).backtrack.in_use
@@ -235,49 +278,77 @@ class _Search:
         remove_tree(self._folder)
         self._in_use.discard(self._folder.name)
 
-    def before(self, moment: datetime) -> Cut | None:
-        """The latest exact cut that is not after a moment."""
+    def before(self, moment: datetime) -> _Found:
+        """The latest exact cut that is not after a moment. Raises QuorumLost where log in between is missing."""
         until = next(
             (place for place, number in enumerate(self._numbers) if self._written(number) > moment + _LATE),
             len(self._numbers) - 1,
         )
         commits: list[Commit] = []
         stop = min(until + 2, len(self._numbers))
+        end_lsn = self._end_of(self._numbers[:stop])
         while stop > 0:
             start = max(0, stop - _BACK_SEGMENTS) if commits or stop <= until else max(0, until - 1)
             commits = self._read(self._numbers[start:stop]) + commits
             cut = cut_at(commits, moment)
             # What stands before the stretch could still be later than the first commits in it.
             if cut is not None and (start == 0 or cut.at - commits[0].at > _LATE):
-                return cut
+                return _located(commits, cut, end_lsn)
             stop = start
-        return cut_at(commits, moment)
+        return _located(commits, cut_at(commits, moment), end_lsn)
 
-    def last(self) -> Cut | None:
-        """The last commit before the end."""
+    def last(self) -> _Found:
+        """The last commit before the end. Raises as `before`."""
         stop = len(self._numbers)
+        end_lsn = self._end_of(self._numbers)
         while stop > 0:
             start = max(0, stop - _BACK_SEGMENTS)
             commits = self._read(self._numbers[start:stop])
             if commits:
-                return Cut(commits[-1].lsn, max(commit.at for commit in commits))
+                return _Found(Cut(commits[-1].lsn, max(commit.at for commit in commits)), end_lsn)
             stop = start
-        return None
+        return _Found(None, end_lsn)
+
+    def _end_of(self, numbers: list[int]) -> int:
+        end = (numbers[-1] + 1) * SEGMENT_BYTES if numbers else 0
+        return end if self._end_lsn is None else min(end, self._end_lsn)
 
     def _written(self, number: int) -> datetime:
         return self._library.written_at(self._whole.at(number)) or datetime.max.replace(tzinfo=UTC)
 
     def _read(self, numbers: list[int]) -> list[Commit]:
         """The commits of consecutive segments, a stretch of one timeline at a time."""
-        self._library.lay(self._whole, numbers, self._folder)
+        if numbers[-1] - numbers[0] >= len(numbers):
+            raise _log_is_gone(self._cluster)
         found: list[Commit] = []
         for timeline in dict.fromkeys(self._whole.at(number).timeline for number in numbers):
-            own = [number for number in numbers if self._whole.at(number).timeline == timeline]
-            end = (own[-1] + 1) * SEGMENT_BYTES
-            if self._end_lsn is not None:
-                end = min(end, self._end_lsn)
-            found += self._reader.commits(self._folder, timeline, own[0] * SEGMENT_BYTES, end)
+            found += self._read_on(timeline, [each for each in numbers if self._whole.at(each).timeline == timeline])
         return found
+
+    def _read_on(self, timeline: int, numbers: list[int]) -> list[Commit]:
+        """The commits of consecutive segments of one timeline; the last may go on into the next segment."""
+        fork = next((fork for fork in self._whole.forks if fork.timeline == timeline), None)
+        lineage = self._whole.until(fork.lsn - 1) if fork else self._whole
+        following = numbers[-1] + 1
+        laid = [*numbers, following] if following in self._held else numbers
+        self._library.lay(lineage, laid, self._folder, whole=self._whole)
+        found = self._reader.decisions(
+            self._folder, timeline, numbers[0] * SEGMENT_BYTES, (laid[-1] + 1) * SEGMENT_BYTES
+        )
+        end_lsn = self._end_of(numbers)
+        return [commit for commit in found if commit.lsn < end_lsn]
+
+
+def _located(commits: list[Commit], cut: Cut | None, end_lsn: int) -> _Found:
+    after = (commit.lsn for commit in commits if cut is None or commit.lsn > cut.lsn)
+    return _Found(cut, next(after, end_lsn))
+
+
+def _log_is_gone(cluster: str) -> QuorumLost:
+    return QuorumLost(
+        f"No storage node has all log of DBCluster {cluster} that is needed for that.",
+        f"Give a later moment, or see auroractl describe-volumes {cluster}",
+    )
 
 
 # Bringing a copy there
@@ -323,15 +394,25 @@ def lay_out(
     """Copy the page image and lay the log ready; what is there already of an earlier attempt is removed first.
 
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
-    OSError.
+    MachineError where there is no room or a file cannot be read or written.
     """
+    try:
+        _lay_out(context, cluster, place, copy, durable=durable, tell=tell)
+    except OSError as error:
+        raise unwritable(copy.folder, error) from error
+
+
+def _lay_out(
+    context: Context, cluster: str, place: Place, copy: Moment, *, durable: bool, tell: Callable[[str], None]
+) -> None:
     remove(context, cluster, copy.identifier)
     make_folder(context.home.cluster(cluster).moments, mode=0o755)
     make_folder(copy.folder, owner=context.installation.account)
     stored = _stored(context, cluster, place.image.node, place.image.identifier)
     if stored is None:
         raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
-    checks: list[AuroraError] = []
+    _require_room(stored, copy)
+    checks: list[DamagedImage] = []
     checking = Thread(target=_check, args=(stored, checks), daemon=True)
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
     copy_data(stored.data, copy.server.data, context.installation.account)
@@ -351,14 +432,33 @@ def lay_out(
         flush_tree(copy.server.data)
         checking.join()
     if checks:
-        context.volume_memory(cluster).backtrack.suspects.add((place.image.node, place.image.identifier))
+        image_damage.note(context, cluster, place.image, checks[0])
         raise checks[0]
 
 
-def _check(stored: StoredImage, found: list[AuroraError]) -> None:
+def _require_room(stored: StoredImage, copy: Moment) -> None:
+    """Before anything is copied: a disk that is filled to its end would harm the running cluster."""
+    if shares_blocks(stored, copy.folder):
+        return
+    free_bytes = shutil.disk_usage(copy.folder).free
+    needed_bytes = stored.image.held_bytes + _SPARE_BYTES
+    if free_bytes < needed_bytes:
+        raise MachineError(
+            f"There is not enough room for a copy of the cluster: {format_size(needed_bytes)} are needed and "
+            f"{format_size(free_bytes)} are free on the disk of {copy.folder.parent}.",
+            "Make room, then repeat the command",
+        )
+
+
+def lay_histories(context: Context, cluster: str, copy: Moment) -> None:
+    """Show a copy the history files that there are now."""
+    LogLibrary(context, cluster).lay_histories(copy.log_folder)
+
+
+def _check(stored: StoredImage, found: list[DamagedImage]) -> None:
     try:
         stored.verify_all()
-    except AuroraError as error:
+    except DamagedImage as error:
         found.append(error)
 
 
@@ -421,6 +521,13 @@ def remove(context: Context, cluster: str, identifier: str) -> None:
     remove_tree(folder)
 
 
+def end_servers(context: Context, cluster: str) -> None:
+    """End the servers of all copies; those that a person has yet to decide about can be made to recover again."""
+    left = kill_all(processes_below(context.home.cluster(cluster).moments))
+    if left:
+        raise EngineError(f"Processes of copies of {cluster} cannot be ended: {left}", "See ps -o stat,wchan")
+
+
 @contextmanager
 def in_use(context: Context, cluster: str, name: str) -> Iterator[None]:
     """Keep a folder of that name from being tidied away."""
@@ -449,7 +556,9 @@ def tidy(context: Context, cluster: str) -> None:
 
 def _client_lives(folder: Path) -> bool:
     document = read_json(folder / CLIENT)
-    return document is not None and started_at(document["ProcessId"]) == document["StartedAt"]
+    if document is None or document["StartedAt"] is None:
+        return False
+    return bool(started_at(document["ProcessId"]) == document["StartedAt"])
 
 
 def _stored(context: Context, cluster: str, node: str, identifier: str) -> StoredImage | None:

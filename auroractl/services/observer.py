@@ -267,6 +267,10 @@ class Observer:
         """What the cluster's writer last said of its standbys; None where it has not been asked yet."""
         return self._writers.get(cluster)
 
+    def forget_writer(self, cluster: str) -> None:
+        """Drop what the writer said: it has ended, and the next one begins at an earlier place in the log."""
+        self._writers.pop(cluster, None)
+
     def watch_exit(self, pid: int) -> None:
         """Have the end of one more process noticed at once."""
         self._exits.watch(pid)

@@ -116,7 +116,12 @@ def finish_tail(context: Context, cluster: str, timeline: int) -> int | None:
 
     The furthest valid content is taken. None where nothing of the timeline is there.
     """
-    nodes = [each for each in context.repository.storage_nodes(cluster) if each.kind is NodeKind.FULL]
+    faults = {fault.target for fault in context.repository.faults(cluster)}
+    nodes = [
+        each
+        for each in context.repository.storage_nodes(cluster)
+        if each.kind is NodeKind.FULL and not faults & {each.identifier, each.availability_zone}
+    ]
     folders = [context.installation.past_folder(node) for node in nodes]
     inventories = [folder.inventory() for folder in folders]
     own = {segment for each in inventories for segment in each.segments if segment.timeline == timeline}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auroractl.core.model import Instance, Phase, RunningOperation, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.services import events, failover, following, operations, storage_nodes
+from auroractl.services import events, failover, following, moments, operations, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.operations import Plan, Progress, Step, new_record
@@ -94,6 +94,7 @@ def _plan_stop(context: Context, record: OperationRecord) -> Plan:
 
     def stop_nodes() -> None:
         storage_nodes.take_away(context, name)
+        moments.end_servers(context, name)
 
     def finish() -> None:
         context.repository.update_cluster(name, phase=Phase.NONE)

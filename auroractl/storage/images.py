@@ -68,10 +68,15 @@ class StoredImage:
         if actual != (size_bytes, digest):
             raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
 
-    def verify_all(self) -> None:
+    def verify_all(self, pace: Pace = no_pace) -> None:
         """Read and compare every file. Raises DamagedImage for the first that is not as it was."""
         with ThreadPoolExecutor(_WORKERS) as pool:
-            list(pool.map(self.verify, self.files))
+            list(pool.map(lambda name: self.verify(name, pace), self.files))
+
+    def copy_to(self, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
+        """Copy the data directory. Raises DamagedImage where it is not what it was, OSError."""
+        copy_data(self.data, target, account, pace)
+        self.verify_all(pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,16 @@ def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = 
             path.chmod(0o700 if path.is_dir() else 0o600)
             if account is not None:
                 os.chown(path, account.uid, account.gid)
+
+
+def shares_blocks(stored: StoredImage, folder: Path) -> bool:
+    """Whether a copy of an image into a folder shares its blocks and so takes no room to speak of."""
+    source, probe = stored.data / "PG_VERSION", folder / "shares-blocks"
+    try:
+        with source.open("rb") as reading, probe.open("wb") as writing:
+            return _clone(reading.fileno(), writing.fileno())
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path, pace: Pace) -> None:

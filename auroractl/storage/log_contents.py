@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,13 @@ from auroractl.process.accounts import Account
 from auroractl.process.programs import run_tolerant
 
 _TIMEOUT_S = 600.0
-_COMMIT = re.compile(
-    r"lsn: ([0-9A-F]+/[0-9A-F]+), .*?desc: COMMIT(?:_PREPARED)? (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC"
+_DECISION = re.compile(
+    r"^rmgr: Transaction .*?lsn: ([0-9A-F]+/[0-9A-F]+), prev [0-9A-F/]+, desc: "
+    r"(COMMIT|COMMIT_PREPARED \d+:|ABORT_PREPARED \d+:|PREPARE gid .*:) "
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC",
+    re.MULTILINE,
 )
+"""The name of a prepared transaction is the client's and may look like anything."""
 _RELATION = re.compile(r"blkref #\d+: rel (\d+)/(\d+)/(\d+)")
 _TO_THE_END = ("could not find a valid record after", "could not find file", "error in WAL record at")
 """How pg_waldump ends at the end of what is there."""
@@ -33,14 +38,18 @@ class Reader:
     program: str
     account: Account | None
 
-    def commits(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> list[Commit]:
-        """The commits whose records begin in [start, end), in the order of the log."""
+    def decisions(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> list[Commit]:
+        """What decides about transactions, in records that begin in [start, end), in the order of the log.
+
+        Commits, and what happens to prepared transactions: one that was prepared, and not yet committed, is there too.
+        """
         printed = self._dump(folder, timeline, start_lsn, end_lsn, "--rmgr=Transaction")
-        found = (
-            Commit(parse_lsn(lsn), datetime.fromisoformat(at).replace(tzinfo=UTC))
-            for lsn, at in _COMMIT.findall(printed)
-        )
-        return [commit for commit in found if start_lsn <= commit.lsn < end_lsn]
+        return [each for _, each in _decisions(printed) if start_lsn <= each.lsn < end_lsn]
+
+    def count_commits(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> int:
+        """How many transactions were committed by records that begin in [start, end)."""
+        printed = self._dump(folder, timeline, start_lsn, end_lsn, "--rmgr=Transaction")
+        return sum(kind.startswith("COMMIT") and start_lsn <= each.lsn < end_lsn for kind, each in _decisions(printed))
 
     def changed_relations(self, folder: Path, timeline: int, start_lsn: int, end_lsn: int) -> Counter[tuple[int, int]]:
         """How many changes of blocks there are in [start, end), by database and relation file number."""
@@ -62,3 +71,8 @@ class Reader:
         if complaint and not any(words in complaint for words in _TO_THE_END):
             raise MachineError(complaint, "")
         return printed
+
+
+def _decisions(printed: str) -> Iterator[tuple[str, Commit]]:
+    for lsn, kind, at in _DECISION.findall(printed):
+        yield kind, Commit(parse_lsn(lsn), datetime.fromisoformat(at).replace(tzinfo=UTC))

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from auroractl.config.paths import Home
 from auroractl.process.locks import lock_holder
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.going_back import assert_in_order, backtrack, execute, numbers, wait_window
+from tests.functional.going_back import moment as now
 
-STEPS = {"create-cluster": 7, "scale-readers": 4, "failover": 10, "replace-storage-node": 5, "delete-cluster": 4}
+STEPS = {
+    "create-cluster": 7,
+    "scale-readers": 4,
+    "failover": 10,
+    "replace-storage-node": 5,
+    "backtrack": 12,
+    "delete-cluster": 4,
+}
 MOMENTS = [
     (kind, position, moment)
     for kind, count in STEPS.items()
@@ -113,6 +125,39 @@ def test_replace_storage_node_is_undone_or_finished(
     assert _no_operation_is_open(auroractl)
 
 
+@pytest.fixture(scope="module")
+def going_back(warm_home: Home) -> Iterator[Auroractl]:
+    """A cluster that is brought back again and again; every interruption must leave it as good as it was."""
+    command = Auroractl(copy_home(warm_home))
+    try:
+        command("create-cluster", "demo", "--readers", "1")
+        execute(command, "create table story (id int)")
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
+
+
+@pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "backtrack"])
+def test_backtrack_is_undone_or_finished(going_back: Auroractl, kind: str, position: int, moment: str) -> None:
+    wait_window(going_back)
+    execute(going_back, "truncate story", "insert into story values (1)")
+    there = now(going_back)
+    execute(going_back, "insert into story values (2)")
+    going_back("supervisor", "stop")
+    _ends_at(going_back, kind, position, moment)
+    wait_window(going_back)
+    _cut_off(going_back, "backtrack", "demo", "--to", there, "--yes")
+    assert_in_order(going_back)
+    finished = position >= 6
+    assert numbers(going_back) == ([1] if finished else [1, 2])
+    (newest, *_) = going_back.json("describe-backtracks", "demo")["DBClusterBacktracks"]
+    assert newest["Status"] == ("completed" if finished else "failed")
+    if finished and moment == "before":
+        backtrack(going_back, "--undo")
+        assert numbers(going_back) == [1, 2]
+
+
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "delete-cluster"])
 def test_delete_cluster_is_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
     _ends_at(auroractl, kind, position, moment)
@@ -130,6 +175,8 @@ def test_the_steps_counted_here_are_all_there_are(auroractl: Auroractl) -> None:
     auroractl("scale-readers", "demo", "--add", "1")
     auroractl("failover", "demo")
     auroractl("replace-storage-node", "demo-storage-3")
+    wait_window(auroractl)
+    auroractl("backtrack", "demo", "--to", "now", "--yes")
     auroractl("delete-cluster", "demo", "--yes")
     counted = auroractl.rows(
         "select o.kind, count(*) from operation o join operation_step s on s.operation = o.identifier group by o.identifier"

@@ -1,0 +1,247 @@
+"""What can go wrong with a backtrack: killed servers, damaged and missing images and log, a full disk. Nothing is half."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auroractl.config.paths import Home
+from auroractl.process.liveness import processes_below
+from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.going_back import (
+    assert_in_order,
+    backtrack,
+    execute,
+    kill,
+    moment,
+    moments_folder,
+    numbers,
+    refused,
+    wait_window,
+)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def shared(warm_home: Home) -> Iterator[Auroractl]:
+    """A home with the cluster demo, a writer and a reader; damage is looked for quickly."""
+    command = Auroractl(copy_home(warm_home), {"AURORACTL_SCRUB_RATE_MB_PER_S": "200"})
+    try:
+        command("create-cluster", "demo", "--readers", "1")
+        wait_window(command)
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
+
+
+@pytest.fixture
+def demo(shared: Auroractl) -> Auroractl:
+    """The shared cluster with 1 and 2 in the table `story`; `there` is between them."""
+    execute(shared, "drop table if exists story", "create table story (id int primary key)")
+    execute(shared, "insert into story values (1)")
+    return shared
+
+
+@pytest.fixture
+def there(demo: Auroractl) -> str:
+    """The moment between 1 and 2."""
+    there = moment(demo)
+    execute(demo, "insert into story values (2)")
+    return there
+
+
+def kill_copy(auroractl: Auroractl, when: str) -> None:
+    """SIGKILL to every process of the copy, from the moment on at which a step of that name has begun."""
+
+    def begun() -> bool:
+        return bool(
+            auroractl.rows(
+                "select 1 from operation_step s join operation o on o.identifier = s.operation"
+                " where o.kind = 'backtrack' and o.status = 'running' and s.name like ? and s.status = 'started'",
+                f"{when}%",
+            )
+        )
+
+    wait_until(f"the step {when!r}", begun, interval_s=0.001)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        pids = processes_below(moments_folder(auroractl))
+        kill(pids)
+        if pids:
+            return
+    pytest.fail("there was no copy to kill")
+
+
+@pytest.mark.parametrize("when", ["Recover", "Close connections", "End the writer", "Promote"])
+def test_sigkill_of_the_recovering_server(demo: Auroractl, there: str, when: str) -> None:
+    """The cluster is as it was, or the copy was made to recover once more and took its place: one or the other."""
+    process = demo.start("backtrack", "demo", "--to", there, "--yes")
+    kill_copy(demo, when)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode in {0, 1}, (stdout, stderr)
+    assert_in_order(demo)
+    expected = [1] if process.returncode == 0 else [1, 2]
+    assert numbers(demo) == expected
+    (newest, *_) = demo.json("describe-backtracks", "demo")["DBClusterBacktracks"]
+    assert newest["Status"] == ("completed" if process.returncode == 0 else "failed")
+
+
+def test_sigkill_of_the_writer_while_it_is_started_again(demo: Auroractl, there: str) -> None:
+    """After the point of no return: it is finished."""
+    process = demo.start("backtrack", "demo", "--to", there, "--yes")
+    data = Path(demo.writer("demo")["DataDirectory"])
+    wait_until(
+        "the start",
+        lambda: demo.rows(
+            "select 1 from operation_step s join operation o on o.identifier = s.operation where o.kind = 'backtrack'"
+            " and o.status = 'running' and s.name like 'Start the writer%' and s.status = 'started'"
+        ),
+        interval_s=0.001,
+    )
+    wait_until("the server", lambda: processes_below(data), interval_s=0.001)
+    kill(processes_below(data))
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert_in_order(demo)
+    assert numbers(demo) == [1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small filesystem")
+def test_not_enough_disk_for_the_copy(demo: Auroractl, there: str) -> None:
+    folder = moments_folder(demo)
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], check=True)
+    try:
+        folder.chmod(0o755)
+        assert "There is not enough room for a copy of the cluster" in refused(demo, "--to", there)
+        assert_in_order(demo)
+        assert numbers(demo) == [1, 2]
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1]
+
+
+def images(auroractl: Auroractl) -> list[Path]:
+    """The data directories of all page images."""
+    return sorted(auroractl.home.cluster("demo").storage.glob("*.images/*/data"))
+
+
+def flip(path: Path, place: int = 4096) -> None:
+    """Damage one byte, as a disk would: the file's times tell nothing."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte[0] ^ 0xFF]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def told(auroractl: Auroractl, words: str) -> bool:
+    """Whether an event says so."""
+    events = auroractl.ask("describe-events", SourceIdentifier=None, SourceType=None, DurationMinutes=None)["Events"]
+    return any(words in event["Message"] for event in events)
+
+
+def test_a_damaged_page_image_is_found_told_and_healed(demo: Auroractl, there: str) -> None:
+    image = images(demo)[0]
+    victim = max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size)
+    whole = victim.read_bytes()
+    flip(victim)
+    wait_until("the event", lambda: told(demo, "is not what it was when the image was made"))
+    wait_until("the healing", lambda: told(demo, "was damaged; it was copied from"))
+    assert victim.read_bytes() == whole
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1]
+
+
+@pytest.fixture
+def unread(demo: Auroractl) -> Iterator[Auroractl]:
+    """The shared cluster, where nothing is read again by itself."""
+    before = demo.variables["AURORACTL_SCRUB_RATE_MB_PER_S"]
+    demo("supervisor", "stop")
+    demo.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = "0.00001"
+    wait_window(demo)
+    yield demo
+    demo("supervisor", "stop")
+    demo.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = before
+    wait_window(demo)
+
+
+def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> None:
+    """Even where nobody has found it before: every file of what takes the writer's place is compared."""
+    used = unread.json("backtrack", "demo", "--to", there, "--dry-run")["BacktrackPlan"]["PageImage"]
+    storage = unread.home.cluster("demo").storage
+    image = storage / f"{used['StorageNodeIdentifier']}.images" / used["Identifier"] / "data"
+    flip(max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size))
+    done = unread("backtrack", "demo", "--to", there, "--yes")
+    assert "is not what it was when the image was made" in done.stderr
+    assert_in_order(unread)
+    assert numbers(unread) == [1]
+    wait_until("the event", lambda: told(unread, "is not what it was when the image was made"))
+    wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was"))
+
+
+def test_damaged_log_of_one_node_is_never_used(unread: Auroractl) -> None:
+    execute(unread, "create table if not exists filler (text text)")
+    for _ in range(3):
+        execute(unread, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 5000) i")
+    there = moment(unread)
+    execute(unread, "insert into story values (2)")
+    node = unread.home.cluster("demo").storage_node("demo-storage-1")
+    finished = wait_until(
+        "finished log", lambda: sorted(path for path in node.iterdir() if len(path.name) == 24 and not path.suffix)
+    )
+    assert len(finished) >= 2
+    for path in finished[-3:]:
+        flip(path, 1_000_000)
+    backtrack(unread, "--to", there)
+    assert numbers(unread) == [1]
+    assert execute(unread, "select count(*) from filler") == [(15_000,)]
+    execute(unread, "drop table filler")
+
+
+def test_without_a_usable_image_the_cluster_stays_as_it_was(unread: Auroractl, there: str) -> None:
+    """All of them damaged at once: refused, whatever is tried, until a new one has been made."""
+    before = {each["ProcessId"] for each in unread.instances("demo")}
+    for image in images(unread):
+        flip(image / "global" / "pg_control", 8)
+    said = [refused(unread, "--to", there) for _ in range(4)]
+    assert any("is not what it was when the image was made" in each for each in said), said
+    assert {each["ProcessId"] for each in unread.instances("demo")} == before
+    assert_in_order(unread)
+    assert numbers(unread) == [1, 2]
+    wait_until("images to be made again", lambda: not told(unread, "no such event") and images(unread))
+    wait_until("a moment that can be reached", lambda: unread.cluster("demo")["EarliestBacktrackTime"], 60)
+    later = moment(unread)
+    execute(unread, "insert into story values (3)")
+    wait_until("the window", lambda: unread.run("backtrack", "demo", "--to", later, "--yes").returncode == 0, 60)
+    assert_in_order(unread)
+    assert numbers(unread) == [1, 2]
+
+
+def test_no_process_of_any_copy_is_left(shared: Auroractl) -> None:
+    """After all of the above: one server per instance, one receiver per storage node, an endpoint, a supervisor."""
+    wait_until("image keepers to rest", lambda: len(_servers(shared)) == 2)
+    assert len([each for each in shared.processes() if "pg_receivewal" in each]) == 6
+
+
+def _servers(auroractl: Auroractl) -> list[int]:
+    found = []
+    for pid in auroractl.pids():
+        try:
+            if "bin/postgres -D" in " ".join(psutil.Process(pid).cmdline()):
+                found.append(pid)
+        except psutil.NoSuchProcess:
+            continue
+    return found

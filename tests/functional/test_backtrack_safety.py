@@ -1,0 +1,269 @@
+"""Backtracks again and again: to every kind of moment, across failovers and timelines, back and forth."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from auroractl.config.paths import Home
+from auroractl.core.model import Address
+from auroractl.engine import sql
+from auroractl.engine.secrets import load_internal_secrets
+from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.going_back import (
+    assert_in_order,
+    backtrack,
+    execute,
+    moment,
+    numbers,
+    refused,
+    wait_window,
+)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def shared(warm_home: Home) -> Iterator[Auroractl]:
+    """A home with the cluster demo, a writer and a reader."""
+    command = Auroractl(copy_home(warm_home))
+    try:
+        command("create-cluster", "demo", "--readers", "1")
+        wait_window(command)
+        yield command
+    finally:
+        command.end()
+        shutil.rmtree(command.home.root)
+
+
+@pytest.fixture
+def demo(shared: Auroractl) -> Auroractl:
+    """The shared cluster with an empty table `story`."""
+    execute(shared, "drop table if exists story", "create table story (id int primary key)")
+    return shared
+
+
+def write(auroractl: Auroractl, *ids: int) -> str:
+    """Insert numbers, each committed by itself; returns the moment after."""
+    execute(auroractl, *(f"insert into story values ({number})" for number in ids))
+    return moment(auroractl)
+
+
+def kill_writer(auroractl: Auroractl) -> None:
+    """SIGKILL to the writer, and wait until another instance, or itself again, writes."""
+    before = auroractl.writer("demo")
+    os.kill(before["ProcessId"], signal.SIGKILL)
+    wait_until("another writer", lambda: auroractl.writer("demo")["ProcessId"] not in {None, before["ProcessId"]})
+    auroractl.wait_healthy("demo")
+
+
+def test_back_and_forth_over_eras_that_earlier_backtracks_left(demo: Auroractl) -> None:
+    first = write(demo, 1)
+    second = write(demo, 2)
+    write(demo, 3)
+    backtrack(demo, "--to", second)
+    assert numbers(demo) == [1, 2]
+    fourth = write(demo, 4)
+    backtrack(demo, "--to", first)  # before the earlier backtrack
+    assert numbers(demo) == [1]
+    write(demo, 5)
+    backtrack(demo, "--to", fourth)  # within the era that the first one began and the second one left behind
+    assert numbers(demo) == [1, 2, 4]
+    for expected in ([1, 5], [1, 2, 4], [1, 5]):
+        backtrack(demo, "--undo")
+        assert numbers(demo) == expected
+    backtrack(demo, "--to", second)
+    assert numbers(demo) == [1, 2]
+    views = demo.json("describe-backtracks", "demo")["DBClusterBacktracks"]
+    assert {view["Status"] for view in views} == {"completed"}
+    assert all(view["DowntimeMilliseconds"] > 0 for view in views)
+
+
+def test_to_after_the_last_commit(demo: Auroractl) -> None:
+    write(demo, 1, 2)
+    backtrack(demo, "--to", "now")
+    assert numbers(demo) == [1, 2]
+
+
+def test_to_a_place_in_the_log(demo: Auroractl) -> None:
+    write(demo, 1)
+    ((lsn,),) = execute(demo, "select pg_current_wal_insert_lsn()::text")
+    write(demo, 2)
+    backtrack(demo, "--to", lsn)
+    assert numbers(demo) == [1]
+    assert "does not go as far" in refused(demo, "--to", "FFFFFF/0")
+
+
+def test_a_planned_failover_between(demo: Auroractl) -> None:
+    there = write(demo, 1)
+    demo("failover", "demo")
+    write(demo, 2)
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1]
+    backtrack(demo, "--undo")
+    assert numbers(demo) == [1, 2]
+
+
+def test_across_several_failovers(demo: Auroractl) -> None:
+    moments = [write(demo, 1)]
+    for number in (2, 3):
+        kill_writer(demo)
+        moments.append(write(demo, number))
+    demo("failover", "demo")
+    write(demo, 4)
+    backtrack(demo, "--to", moments[1])
+    assert numbers(demo) == [1, 2]
+    kill_writer(demo)
+    assert numbers(demo) == [1, 2]
+    backtrack(demo, "--to", moments[0])
+    assert numbers(demo) == [1]
+    backtrack(demo, "--to", moments[2])
+    assert numbers(demo) == [1, 2, 3]
+
+
+def test_to_while_the_cluster_was_stopped(demo: Auroractl) -> None:
+    write(demo, 1)
+    demo("stop-cluster", "demo")
+    there = datetime.now(UTC).isoformat()
+    assert "is stopped" in refused(demo, "--to", there)
+    demo("start-cluster", "demo")
+    write(demo, 2)
+    wait_window(demo)
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1]
+
+
+def test_with_an_availability_zone_out(demo: Auroractl) -> None:
+    """One full and one tail node and the reader are gone; afterwards they are filled with all that was missed."""
+    there = write(demo, 1)
+    write(demo, 2)
+    zone = demo.readers("demo")[0]["AvailabilityZone"]
+    demo("inject-fault", "az-outage", zone, "--duration", "10m")
+    try:
+        view = demo.json("backtrack", "demo", "--to", there, "--yes")["DBClusterBacktrack"]
+        assert view["Status"] == "completed"
+        assert numbers(demo) == [1]
+        write(demo, 3)
+    finally:
+        demo("inject-fault", "az-restore", zone)
+    assert_in_order(demo)
+    assert all(node["Status"] == "available" for node in demo.volume("demo")["StorageNodes"])
+    storage = demo.home.cluster("demo").storage
+    wait_until(
+        "all full nodes to hold the same past",
+        lambda: len({_log_below(folder) for folder in storage.glob("*.past")}) == 1,
+    )
+    assert len(list(storage.glob("*.past"))) == 3
+    backtrack(demo, "--undo")
+    assert numbers(demo) == [1, 2]
+
+
+def _log_below(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir() if len(path.name) == 24))
+
+
+def test_what_cannot_be_reached_is_refused_and_nothing_changes(demo: Auroractl) -> None:
+    write(demo, 1)
+    processes = {each["ProcessId"] for each in demo.instances("demo")}
+    earliest = demo.cluster("demo")["EarliestBacktrackTime"]
+    said = refused(demo, "--to", "2001-01-01T00:00:00Z")
+    assert "is before the earliest moment that can be reached, " in said
+    assert earliest[:19] in said
+    assert "--use-earliest" in said
+    future = datetime.now(UTC) + timedelta(hours=1)
+    assert "is in the future" in refused(demo, "--to", future.isoformat())
+    assert "is not a moment" in refused(demo, "--to", "the day before")
+    assert "old enough" in refused(demo, "--to", "0/1")
+    assert "Give one of" in refused(demo, "--to", "now", "--undo")
+    assert {each["ProcessId"] for each in demo.instances("demo")} == processes
+    assert demo.ask("describe-clusters", DBClusterIdentifier="demo")["DBClusters"][0]["Status"] == "available"
+    assert_in_order(demo)
+
+
+def test_two_commands_at_once(demo: Auroractl) -> None:
+    there = write(demo, 1)
+    write(demo, 2)
+    racing = [demo.start("backtrack", "demo", "--to", there, "--yes") for _ in range(3)]
+    outcomes = [(process.communicate(timeout=120)[1], process.returncode) for process in racing]
+    assert {code for _, code in outcomes} <= {0, 5}, outcomes
+    assert 0 in {code for _, code in outcomes}
+    for stderr, code in outcomes:
+        assert code == 0 or "Another operation is in progress on DBCluster demo: backtrack" in stderr
+    assert_in_order(demo)
+    assert numbers(demo) == [1]
+
+
+def test_ctrl_c_ends_the_client_and_not_the_backtrack(demo: Auroractl) -> None:
+    there = write(demo, 1)
+    write(demo, 2)
+    process = demo.start("backtrack", "demo", "--to", there, "--yes")
+    wait_until(
+        "the operation to begin",
+        lambda: demo.rows("select 1 from operation where kind = 'backtrack' and status = 'running'"),
+        interval_s=0.002,
+    )
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    wait_until("the end of it", lambda: demo.rows("select 1 from operation where status = 'running'") == [])
+    assert_in_order(demo)
+    assert numbers(demo) == [1]
+
+
+def test_to_the_very_first_moment(demo: Auroractl) -> None:
+    """The last test here that the others' table is needed for: there was none."""
+    write(demo, 1)
+    backtrack(demo, "--to", "earliest")
+    assert execute(demo, "select to_regclass('story')") == [(None,)]
+    backtrack(demo, "--undo")
+    assert numbers(demo) == [1]
+    backtrack(demo, "--to", "2001-01-01T00:00:00Z", "--use-earliest")
+    assert execute(demo, "select to_regclass('story')") == [(None,)]
+
+
+def test_without_a_window_there_is_no_way_back(shared: Auroractl) -> None:
+    """Nor to what was before one was set again."""
+    execute(shared, "create table story (id int primary key)")
+    before = write(shared, 1)
+    shared("failover", "demo")
+    shared("modify-cluster", "demo", "--backtrack-window", "0")
+    assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--to", before)
+    assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--undo")
+    storage = shared.home.cluster("demo").storage
+    wait_until("the images to be given up", lambda: not any(storage.glob("*.images/*")))
+    shared("modify-cluster", "demo", "--backtrack-window", "1h")
+    wait_window(shared)
+    there = write(shared, 2)
+    write(shared, 3)
+    assert "before the earliest moment" in refused(shared, "--to", before)
+    backtrack(shared, "--to", there)
+    assert numbers(shared) == [1, 2]
+
+
+def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
+    """The only image left is newer than the last commit."""
+    auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "4s")
+    execute(auroractl, "create table story as select 1 id", "create table filler (text text)")
+    execute(auroractl, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 25000) i")
+    _checkpoint(auroractl)
+    storage = auroractl.home.cluster("demo").storage
+    first = {path.name for path in storage.glob("*.images/*")}
+    wait_until("an image after the last commit", lambda: {path.name for path in storage.glob("*.images/*")} - first)
+    wait_until("the older ones to be given up", lambda: not first & {path.name for path in storage.glob("*.images/*")})
+    there = moment(auroractl)
+    execute(auroractl, "insert into story values (2)")
+    backtrack(auroractl, "--to", there)
+    assert numbers(auroractl) == [1]
+
+
+def _checkpoint(auroractl: Auroractl) -> None:
+    writer = auroractl.writer("demo")["Endpoint"]
+    password = load_internal_secrets(auroractl.home.internal_secrets).admin
+    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
+        connection.execute("checkpoint")

@@ -1,0 +1,261 @@
+"""Histories made up of writes, failovers, backtracks and page images: whatever is given up, the window stays reachable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from auroractl.core.backtrack import (
+    WORTH_AN_IMAGE_BYTES,
+    Checkpoint,
+    Era,
+    Limits,
+    PageImage,
+    Retention,
+    choose_image,
+    era_at,
+    goes_on_in,
+    image_due,
+    retain,
+    shrink_to_budget,
+    window_start,
+)
+from auroractl.core.wal import SEGMENT_BYTES, Fork, Lineage
+
+BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NODES = ("demo-storage-1", "demo-storage-3", "demo-storage-5")
+LIMITS = Limits(window_s=3600, bound_bytes=1024**3)
+
+
+@dataclass
+class History:
+    """What a cluster has been through: where it was at every second, and on which timeline."""
+
+    lsn: int = 2 * SEGMENT_BYTES
+    second: int = 0
+    eras: list[Era] = field(default_factory=lambda: [Era(1, BEGAN)])
+    lineages: dict[int, Lineage] = field(default_factory=lambda: {1: Lineage(1)})
+    images: list[PageImage] = field(default_factory=list)
+    places: list[tuple[datetime, int]] = field(default_factory=list)
+    """Where the log ended at moments, in the order of time."""
+
+    @property
+    def now(self) -> datetime:
+        return BEGAN + timedelta(seconds=self.second)
+
+    @property
+    def current(self) -> Lineage:
+        return self.lineages[self.eras[-1].timeline]
+
+    def write(self, size_bytes: int) -> None:
+        self.second += 1
+        self.lsn += size_bytes
+        self.places.append((self.now, self.lsn))
+
+    def begin_era(self, lineage: Lineage, lsn: int, ended_lsn: int, *, left_behind: bool) -> None:
+        self.second += 1
+        self.eras[-1] = replace(self.eras[-1], ended_at=self.now, ended_lsn=ended_lsn, left_behind=left_behind)
+        timeline = max(self.lineages) + 1
+        self.lineages[timeline] = Lineage(timeline, (*lineage.forks, Fork(lineage.timeline, lsn)))
+        self.eras.append(Era(timeline, self.now))
+        self.lsn = lsn + 1
+        self.places.append((self.now, self.lsn))
+
+    def fail_over(self) -> None:
+        self.begin_era(self.current, self.lsn, self.lsn, left_behind=False)
+
+    def backtrack(self, which: int) -> None:
+        at, lsn = self.places[which % len(self.places)]
+        era = era_at(self.eras, at)
+        assert era is not None
+        self.begin_era(self.lineages[era.timeline].until(lsn), lsn, self.lsn, left_behind=True)
+
+    def make_image(self, node: str, distance_bytes: int) -> None:
+        """Of the log's end, begun `distance_bytes` before it, but never before its timeline."""
+        self.second += 1
+        fork = max((fork.lsn for fork in self.current.forks), default=SEGMENT_BYTES)
+        redo_lsn = max(fork, self.lsn - distance_bytes)
+        identifier = f"{self.current.timeline:08X}-{self.lsn:016X}"
+        image = PageImage(identifier, node, self.current.timeline, redo_lsn, self.lsn, self.now, 1000)
+        if (node, identifier) not in {(each.node, each.identifier) for each in self.images}:
+            self.images.append(image)
+        self.lsn += 1
+        self.places.append((self.now, self.lsn))
+
+
+_ALL = ("write", "write", "image", "image", "failover", "backtrack")
+
+
+@st.composite
+def _histories(draw: st.DrawFn, happens: tuple[str, ...] = _ALL, first: str = "write") -> History:
+    history = History()
+    history.write(draw(st.integers(1, 1000)))
+    for what in (first, *draw(st.lists(st.sampled_from(happens), max_size=20))):
+        if what == "write":
+            history.write(draw(st.integers(1, 3 * SEGMENT_BYTES)))
+        elif what == "image":
+            history.make_image(draw(st.sampled_from(NODES)), draw(st.integers(0, 2 * SEGMENT_BYTES)))
+        elif what == "failover":
+            history.fail_over()
+        else:
+            history.backtrack(draw(st.integers(0, 1000)))
+    return history
+
+
+def _kept(history: History, retention: Retention) -> list[PageImage]:
+    return [each for each in history.images if (each.node, each.identifier) in retention.images]
+
+
+def _assert_reachable(history: History, retention: Retention) -> None:
+    """Every moment since the earliest has an image on its history, and all log from its redo on is kept."""
+    assert retention.earliest is not None
+    for at, lsn in history.places:
+        if at < retention.earliest:
+            continue
+        era = era_at(history.eras, at)
+        assert era is not None
+        lineage = history.lineages[era.timeline]
+        image = choose_image(_kept(history, retention), lineage, lsn)
+        assert image is not None, f"{at} (LSN {lsn}) cannot be reached"
+        for place in range(image.redo_lsn, lsn, max(1, (lsn - image.redo_lsn) // 50)):
+            first = retention.first_lsn.get(lineage.owner(place))
+            assert first is not None, f"the log of timeline {lineage.owner(place)} is not kept"
+            assert first <= place, f"the log at {place} on timeline {lineage.owner(place)} is not kept"
+
+
+def _newest_of_current(history: History) -> PageImage | None:
+    return choose_image(history.images, history.current, history.lsn)
+
+
+@given(_histories(first="image"), st.integers(-5, 40))
+def test_every_moment_since_the_earliest_can_be_reached(history: History, second: int) -> None:
+    since = BEGAN + timedelta(seconds=second)
+    assume(since <= history.now)
+    retention = retain(history.eras, history.lineages, history.images, since)
+    newest = _newest_of_current(history)
+    if newest is None:
+        assert retention == Retention(None)
+        return
+    assert retention.earliest is not None
+    assert retention.earliest >= min(since, history.eras[-1].began_at) or since < BEGAN
+    assert (newest.node, newest.identifier) in retention.images
+    _assert_reachable(history, retention)
+
+
+@given(_histories(), st.integers(0, 40))
+def test_what_is_not_kept_for_a_window_is_not_needed_for_a_shorter_one(history: History, second: int) -> None:
+    """So that what was given up is never missed later."""
+    since = BEGAN + timedelta(seconds=second)
+    before = retain(history.eras, history.lineages, history.images, since)
+    left = _kept(history, before)
+    for later in range(1, 10):
+        after = retain(history.eras, history.lineages, left, since + timedelta(seconds=later))
+        assert after.images <= before.images
+        assert all(before.first_lsn[timeline] <= lsn for timeline, lsn in after.first_lsn.items())
+        if after.earliest is not None:
+            _assert_reachable(replace(history, images=left), after)
+
+
+@given(_histories(("write", "image"), "image"))
+def test_moments_of_the_first_image_onwards_are_within_a_window_without_bounds(history: History) -> None:
+    retention = retain(history.eras, history.lineages, history.images, BEGAN - timedelta(days=1))
+    assert retention.earliest == min(each.reached_at for each in history.images)
+    assert len(retention.images) == len(history.images)
+
+
+@given(_histories(first="image"), st.integers(0, 20), st.integers(0, 30_000))
+def test_a_disk_budget_makes_the_window_smaller_and_never_empty(history: History, second: int, over_bytes: int) -> None:
+    since = BEGAN + timedelta(seconds=second)
+    newest = _newest_of_current(history)
+    if newest is None:
+        return
+    plain = retain(history.eras, history.lineages, history.images, since)
+    freed = {(each.node, each.identifier): each.held_bytes for each in history.images}
+    shrunk = shrink_to_budget(history.eras, history.lineages, history.images, since, over_bytes, freed)
+    assert (newest.node, newest.identifier) in shrunk.images
+    assert shrunk.images <= plain.images
+    assert plain.earliest is not None
+    assert shrunk.earliest is not None
+    assert shrunk.earliest >= plain.earliest
+    _assert_reachable(history, shrunk)
+    gone = sum(freed[each.node, each.identifier] for each in history.images) - 1000 * len(shrunk.images)
+    on_current = {
+        (each.node, each.identifier) for each in history.images if each.checkpoint_lsn == newest.checkpoint_lsn
+    }
+    assert gone >= over_bytes or shrunk.images <= on_current, "more could have been given up"
+
+
+@given(_histories(), st.integers(0, 60))
+def test_the_era_of_a_moment_is_the_one_that_wrote_then(history: History, second: int) -> None:
+    moment = BEGAN + timedelta(seconds=second)
+    era = era_at(history.eras, moment)
+    assert era is not None
+    assert era.began_at <= moment
+    assert era.ended_at is None or moment < era.ended_at
+    assert era_at(history.eras, BEGAN - timedelta(microseconds=1)) is None
+
+
+def _image(checkpoint_lsn: int, *, timeline: int = 1, redo_lsn: int | None = None, second: int = 0) -> PageImage:
+    reached_at = BEGAN + timedelta(seconds=second)
+    return PageImage(str(checkpoint_lsn), NODES[0], timeline, redo_lsn or checkpoint_lsn, checkpoint_lsn, reached_at)
+
+
+def test_the_image_of_a_place_is_the_newest_on_its_history() -> None:
+    lineage = Lineage(3, (Fork(1, 100), Fork(2, 200)))
+    images = [_image(50), _image(120), _image(110, timeline=2), _image(250, timeline=2), _image(210, timeline=3)]
+    assert choose_image(images, lineage, 300) == images[4]
+    assert choose_image(images, lineage, 210) == images[4]
+    assert choose_image(images, lineage, 209) == images[2]
+    assert choose_image(images, lineage, 109) == images[0]
+    assert choose_image(images, lineage, 49) is None
+    assert choose_image(images, Lineage(1), 300) == images[1]
+
+
+def test_an_image_is_due_at_once_where_there_is_none() -> None:
+    assert image_due(None, Checkpoint(1, 100, 90), 100, LIMITS, BEGAN)
+
+
+def test_no_image_is_due_without_a_later_checkpoint_or_for_next_to_nothing() -> None:
+    newest = _image(1000)
+    long_after = BEGAN + timedelta(days=9)
+    assert not image_due(newest, Checkpoint(1, 1000, 1000), 2**40, LIMITS, long_after)
+    assert not image_due(newest, Checkpoint(1, 2000, 2000), 1000 + WORTH_AN_IMAGE_BYTES - 1, LIMITS, long_after)
+
+
+def test_an_image_is_due_by_log_or_by_time() -> None:
+    newest = _image(1000)
+    later = Checkpoint(1, 2000, 2000)
+    half = LIMITS.bound_bytes // 2
+    assert not image_due(newest, later, 1000 + half - 1, LIMITS, BEGAN)
+    assert image_due(newest, later, 1000 + half, LIMITS, BEGAN)
+    quarter = timedelta(seconds=LIMITS.window_s / 4)
+    worth = 1000 + WORTH_AN_IMAGE_BYTES
+    assert not image_due(newest, later, worth, LIMITS, BEGAN + quarter - timedelta(seconds=1))
+    assert image_due(newest, later, worth, LIMITS, BEGAN + quarter)
+
+
+@given(st.integers(0, 2**33), st.integers(0, 2**33), st.integers(0, 10**6))
+def test_due_stays_due_as_log_and_time_go_on(distance_bytes: int, more_bytes: int, age_s: int) -> None:
+    newest, later = _image(1000), Checkpoint(1, 2000, 2000)
+    now = BEGAN + timedelta(seconds=age_s)
+    if image_due(newest, later, 1000 + distance_bytes, LIMITS, now):
+        assert image_due(newest, later, 1000 + distance_bytes + more_bytes, LIMITS, now + timedelta(hours=1))
+
+
+def test_a_window_ends_now() -> None:
+    assert window_start(BEGAN, 90) == BEGAN - timedelta(seconds=90)
+
+
+@given(_histories())
+def test_an_era_goes_on_in_the_next_one_unless_it_was_left_behind(history: History) -> None:
+    for era, following in pairwise(history.eras):
+        whole = history.lineages[goes_on_in(history.eras, era).timeline]
+        assert goes_on_in(history.eras, era) == (era if era.left_behind else following)
+        for at, lsn in history.places:
+            if era.began_at <= at < following.began_at:
+                assert whole.owner(lsn - 1) == history.lineages[era.timeline].owner(lsn - 1)
+    assert goes_on_in(history.eras, history.eras[-1]) == history.eras[-1]

@@ -1,0 +1,75 @@
+"""Page images as folders: whole or not there, and never copied damaged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from auroractl.core.backtrack import PageImage
+from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
+
+IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> ImageFolder:
+    return ImageFolder("demo-storage-1", tmp_path / "demo-storage-1.images")
+
+
+@pytest.fixture
+def stored(folder: ImageFolder) -> StoredImage:
+    data = folder.begin(IMAGE.identifier) / "data"
+    for name, content in {"PG_VERSION": b"18\n", "base/1/1255": b"page" * 3000, "pg_wal/x": b"log"}.items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_bytes(content)
+    (data / "base" / "2").mkdir()
+    return folder.complete(IMAGE)
+
+
+def test_what_was_completed_is_found_again(folder: ImageFolder, stored: StoredImage) -> None:
+    (found,) = folder.images()
+    assert found == stored
+    assert found.files.keys() == {"PG_VERSION", "base/1/1255"}
+    assert found.image.held_bytes == 12_003
+    assert (found.image.timeline, found.image.redo_lsn, found.image.reached_at) == (1, 0x28, IMAGE.reached_at)
+
+
+def test_what_was_cut_off_is_not_there_and_is_removed(folder: ImageFolder, stored: StoredImage) -> None:
+    folder.begin("00000001-0000000000000030")
+    (folder.path / stored.image.identifier / "image.json").unlink()
+    assert folder.images() == []
+    folder.tidy()
+    assert list(folder.path.iterdir()) == []
+
+
+def test_a_copy_has_all_but_the_log(stored: StoredImage, tmp_path: Path) -> None:
+    stored.copy_to(tmp_path / "copy", None)
+    assert (tmp_path / "copy" / "base" / "1" / "1255").read_bytes() == b"page" * 3000
+    assert (tmp_path / "copy" / "base" / "2").is_dir()
+    assert list((tmp_path / "copy" / "pg_wal").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["a flipped byte", "a lost byte", "a byte more", "a lost file"])
+def test_a_damaged_image_is_not_copied_unnoticed(stored: StoredImage, tmp_path: Path, damage: str) -> None:
+    path = stored.data / "base" / "1" / "1255"
+    content = path.read_bytes()
+    if damage == "a flipped byte":
+        path.write_bytes(content[:5000] + b"\x00" + content[5001:])
+    elif damage == "a lost byte":
+        path.write_bytes(content[:-1])
+    elif damage == "a byte more":
+        path.write_bytes(content + b"\x00")
+    else:
+        path.unlink()
+    with pytest.raises(DamagedImage, match="1255"):
+        stored.copy_to(tmp_path / "copy", None)
+
+
+def test_a_copy_that_is_to_stop_stops(stored: StoredImage, tmp_path: Path) -> None:
+    def stop(_size_bytes: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        copy_data(stored.data, tmp_path / "copy", None, stop)
