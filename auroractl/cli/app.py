@@ -10,6 +10,7 @@ from auroractl import __version__
 from auroractl.cli import (
     clusters,
     connecting,
+    declaring,
     drilling,
     endpoints,
     history,
@@ -69,6 +70,7 @@ endpoints.register(app)
 history.register(app)
 drilling.register(app)
 connecting.register(app)
+declaring.register(app)
 app.add_typer(injecting.app, name="inject-fault")
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")
