@@ -23,6 +23,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("aurora_readers", "Readers of aurora_cluster, 0 to 15.", default="1")
     parser.addini("aurora_schema", "SQL files that are run once, for every aurora_database.", type="paths")
     parser.addini("aurora_base", "Folder below which the cluster of a session lives, and is removed.", default="")
+    parser.addini("aurora_cache", "Folder in which sessions leave what makes the next one start quickly.", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what cannot be before any test runs."""
+    _readers(config)
+
+
+def _folder(config: pytest.Config, name: str) -> Path | None:
+    text = config.getini(name)
+    return config.rootpath / text if text else None
 
 
 def _readers(config: pytest.Config) -> int:
@@ -42,8 +53,8 @@ def aurora_cluster(pytestconfig: pytest.Config) -> Iterator[AuroraCluster]:
     """A real cluster for the whole session: .uri, .reader_uri, .instances, .failover(), .crash_writer(), .cli(...)."""
     from auroractl.testing.cluster import running_cluster  # noqa: PLC0415  (only when a test asks for it)
 
-    base = pytestconfig.getini("aurora_base")
-    with running_cluster(_readers(pytestconfig), pytestconfig.rootpath / base if base else None) as cluster:
+    base, cache = _folder(pytestconfig, "aurora_base"), _folder(pytestconfig, "aurora_cache")
+    with running_cluster(_readers(pytestconfig), base, cache) as cluster:
         yield cluster
 
 

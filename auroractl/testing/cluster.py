@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -115,11 +116,20 @@ class AuroraCluster:
 
 
 @contextlib.contextmanager
-def running_cluster(readers: int = READERS_DEFAULT, base: Path | None = None) -> Iterator[AuroraCluster]:
-    """A cluster in a home of its own, ended and removed afterwards. Raises AuroraError where it cannot be made."""
+def running_cluster(
+    readers: int = READERS_DEFAULT, base: Path | None = None, cache: Path | None = None
+) -> Iterator[AuroraCluster]:
+    """A cluster in a home of its own below `base`, ended and removed afterwards; `cache` is what sessions share.
+
+    Raises AuroraError where it cannot be made.
+    """
     with private_home(base) as home:
-        warmth = Warmth(account())
-        warmth.bring(home)
+        warmth = Warmth(account(), cache)
+        with ThreadPoolExecutor(1) as beside:
+            # The supervisor takes most of a second to start and needs none of this before it has something to do.
+            brought = beside.submit(warmth.bring, home)
+            LocalBackend(home).request("supervisor-status", {}, Silent())
+            brought.result()
         body = create_cluster(Declaration(NAME), readers)
         LocalBackend(home).request("create-cluster", body, Silent())
         warmth.keep(home)

@@ -21,18 +21,22 @@ _SHARED = ("template", "secrets", "postgresql")
 
 
 class Warmth:
-    """The cache for one version and one account; without it, or with a broken one, everything works but more slowly."""
+    """The cache for one version and one account. Without it, or with one that cannot be read, a session starts later."""
 
     def __init__(self, account: Account | None, folder: Path | None = None) -> None:
         self._account = account
         self.folder = (folder or _cache_folder()) / f"{__version__}-{account.name if account else 'own'}"
 
     def bring(self, home: Home) -> None:
-        """Give a new home what earlier sessions left."""
-        for name in _SHARED:
-            source = self.folder / name
-            if source.exists():
-                copy_tree(source, home.root / name)
+        """Give a new home what earlier sessions left: all of it, or nothing where that fails."""
+        try:
+            for name in _SHARED:
+                source = self.folder / name
+                if source.exists():
+                    copy_tree(source, home.root / name)
+        except (AuroraError, OSError):
+            for name in _SHARED:
+                remove_tree(home.root / name)
 
     def keep(self, home: Home) -> None:
         """Keep what this home had to make itself, for the next session; nothing where that is there already."""
