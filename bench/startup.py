@@ -25,10 +25,10 @@ COMPLETING = {"_AURORACTL_COMPLETE": "complete_bash", "COMP_WORDS": "auroractl d
 
 # A table is for a person and needs Rich; what scripts and shells wait for must not load it.
 COMMANDS: tuple[tuple[str, Sequence[str], Mapping[str, str], float, frozenset[str]], ...] = (
-    ("describe-clusters --output json", ("describe-clusters", "--output", "json"), {}, 1.5, frozenset()),
-    ("status --output json", ("status", "--output", "json"), {}, 1.5, frozenset()),
-    ("status", ("status",), {}, 2.5, frozenset({"rich"})),
-    ("completion of a command", (), COMPLETING, 1.5, frozenset()),
+    ("describe-clusters --output json", ("describe-clusters", "--output", "json"), {}, 2.0, frozenset()),
+    ("status --output json", ("status", "--output", "json"), {}, 2.0, frozenset()),
+    ("status", ("status",), {}, 3.0, frozenset({"rich"})),
+    ("completion of a command", (), COMPLETING, 2.0, frozenset()),
 )
 
 
