@@ -16,7 +16,7 @@ from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
 from auroractl.core.declarations.model import Declaration
 from auroractl.core.declarations.requests import create_cluster
-from auroractl.core.errors import TimedOut
+from auroractl.core.errors import AuroraError, TimedOut
 from auroractl.process.programs import Completed, complete
 from auroractl.testing.sessions import account, private_home
 from auroractl.testing.silence import Silent
@@ -124,13 +124,20 @@ def running_cluster(
     Raises AuroraError where it cannot be made.
     """
     with private_home(base) as home:
-        warmth = Warmth(account(), cache)
-        with ThreadPoolExecutor(1) as beside:
-            # The supervisor takes most of a second to start and needs none of this before it has something to do.
-            brought = beside.submit(warmth.bring, home)
-            LocalBackend(home).request("supervisor-status", {}, Silent())
-            brought.result()
-        body = create_cluster(Declaration(NAME), readers)
-        LocalBackend(home).request("create-cluster", body, Silent())
-        warmth.keep(home)
+        try:
+            _make(home, readers, Warmth(account(), cache))
+        except AuroraError as error:
+            error.add_note(f"Try: {error.hint}")
+            raise
         yield AuroraCluster(home)
+
+
+def _make(home: Home, readers: int, warmth: Warmth) -> None:
+    backend = LocalBackend(home)
+    with ThreadPoolExecutor(1) as beside:
+        # The supervisor takes most of a second to start and needs none of this before it has something to do.
+        brought = beside.submit(warmth.bring, home)
+        backend.request("supervisor-status", {}, Silent())
+        brought.result()
+    backend.request("create-cluster", create_cluster(Declaration(NAME), readers), Silent())
+    warmth.keep(home)

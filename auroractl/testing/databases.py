@@ -1,4 +1,7 @@
-"""A fresh database for each test, made from a template database."""
+"""A fresh database for each test, made from a template database.
+
+`fresh_database` is what resets; another way to do so (the whole cluster taken back in time) has its place next to it.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_the_tutorial_works_block_by_block(auroractl: Auroractl, tmp_path: Path)
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.name)
 def test_shellcheck_finds_nothing_in_the_examples(script: Path) -> None:
     assert os.access(script, os.X_OK)
-    done = subprocess.run([PROGRAMS / "shellcheck", script], capture_output=True, text=True, check=False)
+    done = subprocess.run([PROGRAMS / "shellcheck", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout
 
 

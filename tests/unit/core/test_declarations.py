@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import tomli
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroractl.cli import schemas
@@ -189,6 +189,7 @@ CLUSTER = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(CLUSTER, min_size=1, max_size=3))
 def test_a_plan_leads_to_what_the_file_says_or_is_refused_and_then_nothing_is_left(tables: list[Any]) -> None:
     world = World()
@@ -325,6 +326,14 @@ def test_the_line_of_a_key(keys: tuple[str, ...], line: int) -> None:
         "[clusters.demo.endpoints.a]\ntype = 'ANY'\n[clusters]\nother = { port = 1 }\n"
     )
     assert line_of(text, keys) == line
+
+
+def test_the_file_in_the_documentation_can_be_applied() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "declarative.md").read_text()
+    text = documented.split("```toml\n", 1)[1].split("```", 1)[0]
+    world = made(text)
+    assert planned(world, text).changes == []
+    assert set(world.clusters) == {"shop"}
 
 
 def test_the_schema_that_is_published_is_current() -> None:
