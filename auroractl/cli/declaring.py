@@ -39,11 +39,11 @@ def apply(
     declared = read_file(file)
     with declared.telling_lines():
         plan = plan_apply(declared.declarations, _facts(this))
-    document = {**plan.to_json(), "Changed": bool(plan.steps) and not dry_run, "DryRun": dry_run}
+    document = plan.to_json()
     if plan.changes and not this.quiet:
         say(changes.difference(document))
     if dry_run:
-        this.show_json(document)
+        this.show_json({"Plan": {"Operation": "apply", **document}})
         leave(ExitCode.FAILED if plan.changes else ExitCode.OK)
     _carry_out(this, plan)
     this.show(document, changes.applied, changes.rows)

@@ -33,14 +33,13 @@ def test_a_cluster_becomes_what_the_file_says_and_is_then_left_alone(demo: Auror
     planned = demo.run("apply", "-f", str(file), "--dry-run")
     assert planned.returncode == 1
     assert "~ readers" in planned.stderr
-    assert planned.json["DryRun"]
-    assert not planned.json["Changed"]
+    assert planned.json["Plan"]["Changed"]
     assert demo("export", "demo").stdout == before
 
     done = demo.json("apply", "-f", str(file))
-    assert done == {**planned.json, "DryRun": False, "Changed": True}
+    assert {"Operation": "apply", **done} == planned.json["Plan"]
     again = demo("apply", "-f", str(file), "--output", "json")
-    assert again.json == {"Changes": [], "Steps": [], "Changed": False, "DryRun": False}
+    assert again.json == {"Changed": False, "Changes": [], "Steps": []}
     assert again.stderr == ""
     assert "Nothing to do" in demo("apply", "-f", str(file)).stdout
     tiers = {each["DBInstanceIdentifier"]: each["PromotionTier"] for each in demo.instances("demo")}

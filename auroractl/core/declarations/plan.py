@@ -37,6 +37,16 @@ class Step:
     verb: str
     request: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """What it does, in the words of a command.
+
+        >>> Step("delete-instance", {"DBInstanceIdentifier": "demo-instance-3"}).name
+        'delete-instance demo-instance-3'
+        """
+        keys = ("DBClusterEndpointIdentifier", "DBInstanceIdentifier", "DBClusterIdentifier")
+        return f"{self.verb} {next(self.request[key] for key in keys if key in self.request)}"
+
 
 @dataclass(slots=True)
 class Plan:
@@ -46,13 +56,14 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as a person or a script sees it."""
+        """The plan as a person or a script sees it; `Changed` says whether anything differs."""
         return {
+            "Changed": bool(self.changes),
             "Changes": [
                 {"DBClusterIdentifier": each.cluster, "Key": each.key, "Before": each.before, "After": each.after}
                 for each in self.changes
             ],
-            "Steps": [{"Verb": each.verb, "Request": each.request} for each in self.steps],
+            "Steps": [{"Name": each.name, "Verb": each.verb, "Request": each.request} for each in self.steps],
         }
 
 
