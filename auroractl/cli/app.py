@@ -12,6 +12,7 @@ from auroractl.cli import (
     clusters,
     configuring,
     connecting,
+    declaring,
     drawing,
     drilling,
     endpoints,
@@ -93,6 +94,7 @@ connecting.register(app)
 touring.register(app)
 watching.register(app)
 app.add_typer(injecting.app, name="inject-fault", short_help="Break something on purpose.")
+declaring.register(app)
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")
 
