@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(\d{3})?Z")
 NULLABLE = "(or null)"
 """Stands as a key in the shape of an object in whose place there may be null."""
 
