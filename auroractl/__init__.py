@@ -2,7 +2,7 @@
 
 Layers, from the top; imports go down only (checked in CI):
 
-    cli         commands and rendering
+    cli         commands and rendering     testing   clusters for test sessions (pytest_plugin hands them out)
     backends    what a command talks to
     ~~~~~~~~~~  the supervisor's socket
     supervisor  the daemon: control API, watch loop

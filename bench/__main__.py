@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import backtrack, create, endpoint, failover, lost_writer, patroni, startup, volume
+from bench import backtrack, create, endpoint, failover, lost_writer, patroni, startup, testing, volume
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
 BENCHMARKS = {
     "startup": startup.run,
+    "testing": testing.run,
     "create": create.run,
     "endpoint": endpoint.run,
     "failover": failover.run,

@@ -46,7 +46,7 @@ class Figure:
         """Cells of the printed table."""
         theirs = "" if self.baseline_value is None else f"{self.baseline_value:.3g} {self.unit}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        verdict = {True: "holds", False: "MISSED", None: self.note}[self.holds]
+        verdict = ", ".join(filter(None, [{True: "holds", False: "MISSED", None: ""}[self.holds], self.note]))
         return self.what, f"{self.ours:.4g} {self.unit}", self.baseline, theirs, ratio, self._limit(), verdict
 
     def to_json(self) -> dict[str, Any]:

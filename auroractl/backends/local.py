@@ -26,11 +26,18 @@ class LocalBackend:
     """
 
     def __init__(
-        self, home: Home, on_other_version: Callable[[str], None] = lambda _version: None, *, start: bool = True
+        self,
+        home: Home,
+        on_other_version: Callable[[str], None] = lambda _version: None,
+        *,
+        start: bool = True,
+        timeout_s: float | None = None,
     ) -> None:
+        """`timeout_s` limits every wait for the supervisor; TimeoutError is raised then."""
         self._home = home
         self._on_other_version = on_other_version
         self._start = start
+        self._timeout_s = timeout_s
 
     def request(self, verb: str, body: Document, progress: Progress) -> Document:
         """The result of a verb; the supervisor is started first where it does not run.
@@ -61,6 +68,7 @@ class LocalBackend:
 
     def _try_connect(self) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(self._timeout_s)
         try:
             connection.connect(str(self._home.socket))
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):

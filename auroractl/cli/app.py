@@ -10,7 +10,9 @@ from auroractl import __version__
 from auroractl.cli import (
     backtracking,
     clusters,
+    configuring,
     connecting,
+    declaring,
     drawing,
     drilling,
     endpoints,
@@ -22,7 +24,9 @@ from auroractl.cli import (
     simulating,
     supervising,
     touring,
+    tree,
     volumes,
+    waiting,
     watching,
 )
 from auroractl.cli.session import session, write
@@ -46,6 +50,11 @@ auroractl gives you a real Aurora-style PostgreSQL cluster on this machine. Begi
 See it all first: auroractl demo     Something is wrong: auroractl doctor
 All commands: auroractl --help"""
 
+EPILOG = """\
+Example: auroractl create-cluster demo
+
+The names and options of the AWS command line work too: auroractl create-db-cluster --db-cluster-identifier demo"""
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -53,7 +62,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True, epilog="Example: auroractl create-cluster demo")
+@app.callback(invoke_without_command=True, epilog=EPILOG)
 def root(
     context: typer.Context,
     home: Annotated[str | None, typer.Option(help="Folder that holds everything; else AURORACTL_HOME.")] = None,
@@ -78,10 +87,15 @@ backtracking.register(app)
 helping.register(app)
 history.register(app)
 drawing.register(app)
+waiting.register(app)
+configuring.register(app)
 drilling.register(app)
 connecting.register(app)
 touring.register(app)
 watching.register(app)
-app.add_typer(injecting.app, name="inject-fault")
+app.add_typer(injecting.app, name="inject-fault", short_help="Break something on purpose.")
+declaring.register(app)
 app.add_typer(simulating.app, name="simulate")
 app.add_typer(supervising.app, name="supervisor")
+
+root_command = tree.root(app)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption, TagsOption, parse_tags
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import leave, session
+from auroractl.cli.session import can_ask, leave, session
 from auroractl.core.durations import parse_duration_s
 from auroractl.core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from auroractl.cli.session import Session
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +50,9 @@ def create_cluster(
     deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete it.")] = False,
     tags: TagsOption = None,
     retain: Annotated[bool, typer.Option("--retain", help="Keep what there is where creating fails.")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return while it is being created.")] = False,
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="Succeed, and change nothing, where it exists already.")
+    ] = False,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
     """Create a cluster: a writer, readers, and endpoints that never change."""
@@ -65,7 +71,7 @@ def create_cluster(
         "DeletionProtection": deletion_protection,
         "Tags": parse_tags(tags) or {},
         "Retain": retain,
-        "NoWait": no_wait,
+        "IfNotExists": if_not_exists,
     }
     document = session(context).change("create-cluster", body)
     session(context).show(document, sentences.created, text.cluster)
@@ -85,11 +91,18 @@ def describe_clusters(
 def describe_endpoints(
     context: typer.Context,
     name: ClusterArgument = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", "--db-cluster-endpoint-identifier", help="Only this one.", autocompletion=names.endpoints
+        ),
+    ] = None,
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
     """Show endpoints, all or those of a cluster."""
-    document = session(context).ask("describe-endpoints", {"DBClusterIdentifier": name or cluster})
+    body = {"DBClusterIdentifier": name or cluster, "DBClusterEndpointIdentifier": endpoint}
+    document = session(context).ask("describe-endpoints", body)
     session(context).show(document, lazy("endpoints"), text.endpoints)
 
 
@@ -128,7 +141,12 @@ def failover(
     name: ClusterArgument = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", "--target-db-instance-identifier", help="The reader to promote.  [default: by tier]"),
+        typer.Option(
+            "--target",
+            "--target-db-instance-identifier",
+            help="The reader to promote.  [default: by tier]",
+            autocompletion=names.instances,
+        ),
     ] = None,
     allow_data_loss: Annotated[
         bool,
@@ -197,22 +215,25 @@ def delete_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    if_exists: Annotated[bool, typer.Option("--if-exists", help="Succeed where there is no such cluster.")] = False,
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:
     """Delete a cluster with all its data."""
     this = session(context)
     chosen = this.cluster(name, cluster)
-    view = this.ask("describe-status", {"DBClusterIdentifier": chosen})["DBCluster"]
-    chosen = view["DBClusterIdentifier"]
-    if not yes:
-        _confirm(chosen)
-    document = this.change("delete-cluster", {"DBClusterIdentifier": chosen})
-    this.show(document, sentences.deleted, text.cluster)
+    if not (yes or this.dry_run or (if_exists and chosen and _is_absent(this, chosen))):
+        _confirm(this.ask("describe-status", {"DBClusterIdentifier": chosen})["DBCluster"]["DBClusterIdentifier"])
+    document = this.change("delete-cluster", {"DBClusterIdentifier": chosen, "IfExists": if_exists})
+    this.show(document, sentences.deleting if this.no_wait else sentences.deleted, text.deleted)
+
+
+def _is_absent(this: Session, cluster: str) -> bool:
+    return cluster.lower() not in this.ask("names", {})["Clusters"]
 
 
 def _confirm(name: str) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise UsageError(f"Deleting {name} with all its data needs a yes.", "Add --yes")
     typed = typer.prompt(f"This deletes {name} with all its data. Type its name to go on", err=True)
     if typed.strip().lower() != name:

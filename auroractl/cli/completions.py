@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from auroractl.cli import tree
 from auroractl.cli.app import app
 
 FILES = {"bash": "auroractl.bash", "zsh": "_auroractl", "fish": "auroractl.fish"}
@@ -19,7 +20,7 @@ def script(shell: str) -> str:
     """The completion script for a shell, as Typer makes it."""
     with _detection_off(), redirect_stdout(StringIO()) as printed:
         try:
-            app(args=["--show-completion", shell], prog_name="auroractl")
+            tree.root(app)(args=["--show-completion", shell], prog_name="auroractl")
         except SystemExit:
             return printed.getvalue().strip() + "\n"
     raise AssertionError("unreachable: --show-completion exits")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption
 from auroractl.cli.session import session, write
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from auroractl.backends import Document
 
 ReaderOption = Annotated[bool, typer.Option("--reader", help="Through the reader endpoint.")]
-InstanceOption = Annotated[str | None, typer.Option("--instance", help="To this instance, past the endpoints.")]
+InstanceOption = Annotated[
+    str | None, typer.Option("--instance", help="To this instance, past the endpoints.", autocompletion=names.instances)
+]
 
 
 def register(app: typer.Typer) -> None:

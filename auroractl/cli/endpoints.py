@@ -7,16 +7,28 @@ from typing import Annotated
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterOption, OutputOption
 from auroractl.cli.render import lazy, text
 from auroractl.cli.session import session
 
-EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The custom endpoint.")]
+EndpointArgument = Annotated[
+    str, typer.Argument(metavar="ENDPOINT", help="The custom endpoint.", autocompletion=names.endpoints)
+]
 StaticOption = Annotated[
-    list[str] | None, typer.Option("--static-members", metavar="INSTANCE", help="Only to this one; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--static-members", metavar="INSTANCE", help="Only to this one; repeatable.", autocompletion=names.instances
+    ),
 ]
 ExcludedOption = Annotated[
-    list[str] | None, typer.Option("--excluded-members", metavar="INSTANCE", help="To all but this one; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--excluded-members",
+        metavar="INSTANCE",
+        help="To all but this one; repeatable.",
+        autocompletion=names.instances,
+    ),
 ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
 from auroractl.cli.render import lazy, sentences, text
 from auroractl.cli.session import session
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from auroractl.cli.session import Session
 
 _FOLLOW_INTERVAL_S = 0.3
+
+
+class SourceType(StrEnum):
+    """What events are about."""
+
+    CLUSTER = "db-cluster"
+    INSTANCE = "db-instance"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +38,24 @@ def register(app: typer.Typer) -> None:
 def describe_events(
     context: typer.Context,
     name: ClusterArgument = None,
-    duration: Annotated[str, typer.Option(metavar="DURATION", help="How far back to look.")] = "1h",
-    max_records: Annotated[int, typer.Option(help="The newest of them, 20 to 100.")] = 100,
+    duration: Annotated[
+        str, typer.Option(metavar="DURATION", help="How far back to look; a number alone is minutes, as with aws.")
+    ] = "1h",
+    max_records: Annotated[
+        int, typer.Option("--max-records", "--max-items", help="The newest of them, 20 to 100.")
+    ] = 100,
+    source_identifier: Annotated[
+        str | None,
+        typer.Option(help="Only those of this cluster or instance.", autocompletion=names.either),
+    ] = None,
+    source_type: Annotated[SourceType | None, typer.Option(help="Only those about clusters, or instances.")] = None,
+    start_time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From then on, such as 2026-11-23T04:00Z.")
+    ] = None,
+    end_time: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    event_categories: Annotated[
+        list[str] | None, typer.Option(metavar="CATEGORY", help="Only of this category, such as failover; repeatable.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, telling what happens.")] = False,
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001
@@ -38,8 +63,12 @@ def describe_events(
     """Show events, oldest first; with --follow as they happen, one line each."""
     this = session(context)
     body = {
-        "SourceIdentifier": name or cluster,
-        "DurationSeconds": parse_duration_s(duration),
+        "SourceIdentifier": name or cluster or source_identifier,
+        "SourceType": source_type.value if source_type else None,
+        "DurationSeconds": parse_duration_s(f"{duration}m" if duration.isdecimal() else duration),
+        "StartTime": start_time,
+        "EndTime": end_time,
+        "EventCategories": event_categories or [],
         "MaxRecords": max_records,
     }
     document = this.ask("describe-events", body)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterOption, OutputOption
 from auroractl.cli.render import sentences, text
 from auroractl.cli.session import session
@@ -33,11 +34,21 @@ DurationOption = Annotated[
     str | None, typer.Option(metavar="DURATION", help="Restore by itself after this time, such as 30s or 5m.")
 ]
 FaultyInstance = Annotated[
-    str, typer.Argument(metavar="INSTANCE", help="The instance's identifier, or `writer` for the one that writes.")
+    str,
+    typer.Argument(
+        metavar="INSTANCE",
+        help="The instance's identifier, or `writer` for the one that writes.",
+        autocompletion=names.faulty_instances,
+    ),
 ]
-ReaderArgument = Annotated[str, typer.Argument(metavar="READER", help="The reader's identifier.")]
+ReaderArgument = Annotated[
+    str, typer.Argument(metavar="READER", help="The reader's identifier.", autocompletion=names.instances)
+]
 FaultyEndpoint = Annotated[
-    str, typer.Argument(metavar="ENDPOINT", help="The endpoint's identifier, or `writer` or `reader`.")
+    str,
+    typer.Argument(
+        metavar="ENDPOINT", help="The endpoint's identifier, or `writer` or `reader`.", autocompletion=names.endpoints
+    ),
 ]
 DelayOption = Annotated[str, typer.Option(metavar="DURATION", help="By how much, such as 250ms or 30s.")]
 ZoneArgument = Annotated[str, typer.Argument(metavar="AZ", help="The Availability Zone.")]
@@ -207,7 +218,9 @@ def restore(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", help="What the fault is on: a storage node, an instance, an endpoint or an AZ."
+            metavar="TARGET",
+            help="What the fault is on: a storage node, an instance, an endpoint or an AZ.",
+            autocompletion=names.targets,
         ),
     ],
     cluster: ClusterOption = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption, InstanceArgument, OutputOption
 from auroractl.cli.render import lazy, text
 from auroractl.cli.session import session
@@ -27,7 +28,8 @@ def describe_instances(
     context: typer.Context,
     name: ClusterArgument = None,
     instance: Annotated[
-        str | None, typer.Option("--instance", "--db-instance-identifier", help="Only this one.")
+        str | None,
+        typer.Option("--instance", "--db-instance-identifier", help="Only this one.", autocompletion=names.instances),
     ] = None,
     cluster: ClusterOption = None,
     output: OutputOption = None,  # noqa: ARG001

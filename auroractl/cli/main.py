@@ -10,9 +10,11 @@ from pathlib import Path
 
 import typer
 
-from auroractl.cli.app import app
-from auroractl.cli.session import Output, Session, say
+from auroractl.cli.app import root_command
+from auroractl.cli.forms import Output
+from auroractl.cli.session import Session, say
 from auroractl.core.errors import AuroraError, ExitCode, UsageError
+from auroractl.core.guessing import closest
 
 _UNKNOWN_COMMAND = re.compile(r"No such command '([^']+)'")
 
@@ -27,13 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; nothing is raised."""
     session = Session()
     try:
-        code = app(args=arguments, standalone_mode=False, obj=session)
+        code = root_command(args=arguments, prog_name="auroractl", standalone_mode=False, obj=session)
         sys.stdout.flush()
         return int(code or 0)
     except AuroraError as error:
         return _tell(session, error)
     except typer.TyperException as error:
-        return _tell(session, _usage_error(error))
+        return _tell_usage(session, error)
     except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")
         return int(ExitCode.INTERRUPTED)
@@ -46,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell(session: Session, error: AuroraError) -> int:
-    if session.output is Output.JSON:
+    # JSON is YAML too.
+    if session.output in {Output.JSON, Output.YAML}:
         say(json.dumps({"Error": error.to_json()}, indent=2))
     else:
         say(f"Error: {error.message}")
@@ -55,18 +58,29 @@ def _tell(session: Session, error: AuroraError) -> int:
     return int(error.exit_code)
 
 
+def _tell_usage(session: Session, error: typer.TyperException) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(str(getattr(error, "message", error)))
+        return int(ExitCode.USAGE)
+    return _tell(session, _usage_error(error))
+
+
 def _usage_error(error: typer.TyperException) -> UsageError:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "auroractl"
     unknown = _UNKNOWN_COMMAND.search(message)
     if unknown:
-        import difflib  # noqa: PLC0415  (only on the way to an error)
-
-        known = [command.name or "" for command in app.registered_commands]
-        close = difflib.get_close_matches(unknown[1], known, 1)
-        hint = f"auroractl {close[0]}" if close else "auroractl --help"
-        return UsageError(f"There is no command {unknown[1]}.", hint)
-    context = getattr(error, "ctx", None)
-    return UsageError(message, f"{context.command_path} --help" if context else "auroractl --help")
+        known = [name for name, command in context.command.commands.items() if not command.hidden] if context else []
+        guess = closest(unknown[1], known)
+        what = f"{path} {unknown[1]}".removeprefix("auroractl ")
+        return UsageError(f"There is no command {what}.", f"{path} {guess}" if guess else f"{path} --help")
+    option = getattr(error, "option_name", None)
+    if option and context and "No such option" in message:
+        known = [each for param in context.command.get_params(context) for each in param.opts if each.startswith("--")]
+        guess = closest(option, known)
+        return UsageError(f"There is no option {option}.", f"{path} {guess}" if guess else f"{path} --help")
+    return UsageError(message, f"{path} --help")
 
 
 def _bug(error: Exception) -> AuroraError:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from auroractl.cli.session import Output, session
+from auroractl.cli import names
+from auroractl.cli.forms import Output
+from auroractl.cli.session import session
 from auroractl.core.errors import InvalidParameterValue
 
 
@@ -16,11 +18,21 @@ def _set_output(context: typer.Context, value: Output | None) -> Output | None:
     return value
 
 
-ClusterArgument = Annotated[str | None, typer.Argument(metavar="[CLUSTER]", help="The cluster.")]
-ClusterOption = Annotated[
-    str | None, typer.Option("--cluster", "--db-cluster-identifier", help="The cluster, in place of the argument.")
+ClusterArgument = Annotated[
+    str | None, typer.Argument(metavar="[CLUSTER]", help="The cluster.", autocompletion=names.clusters)
 ]
-InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help="The instance.")]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        "--db-cluster-identifier",
+        help="The cluster, in place of the argument.",
+        autocompletion=names.clusters,
+    ),
+]
+InstanceArgument = Annotated[
+    str, typer.Argument(metavar="INSTANCE", help="The instance.", autocompletion=names.instances)
+]
 OutputOption = Annotated[
     Output | None, typer.Option("--output", "-o", callback=_set_output, is_eager=True, help="Form of the output.")
 ]

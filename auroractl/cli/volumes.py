@@ -6,13 +6,19 @@ from typing import Annotated
 
 import typer
 
+from auroractl.cli import names
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
 from auroractl.cli.render import lazy, sentences, text
 from auroractl.cli.session import leave, session
 from auroractl.core.errors import ExitCode
 from auroractl.core.sizes import parse_size_bytes
 
-NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="The storage node: its identifier or its number.")]
+NodeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NODE", help="The storage node: its identifier or its number.", autocompletion=names.storage_nodes
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -13,9 +13,10 @@ import tomli
 
 from auroractl.config.paths import Home, user_config
 from auroractl.core.errors import AuroraError, ConfigurationError
+from auroractl.core.guessing import did_you_mean
 from auroractl.core.sizes import parse_size_bytes
 
-OUTPUTS = ("table", "json", "text")
+OUTPUTS = ("table", "json", "yaml", "text")
 ADDRESSES = ("auto", "block", "ports")
 _SIZES = frozenset(
     {"storage_group_size", "storage_max_capacity", "log_keep_size", "backtrack_replay_max", "backtrack_disk_budget"}
@@ -96,17 +97,56 @@ def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> S
     return _merge_environment(settings, os.environ if environment is None else environment)
 
 
-def _merge_file(settings: Settings, path: Path) -> Settings:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A setting's value and where it comes from: a file with a line, an environment variable, or neither."""
+
+    key: str
+    value: str | int | float
+    default: str | int | float
+    file: Path | None = None
+    line: int | None = None
+    variable: str | None = None
+
+
+def origins(home: Home, environment: Mapping[str, str] | None = None) -> list[Origin]:
+    """All settings that hold for a home, in the order in which they are documented. Raises as load_settings does."""
+    variables = os.environ if environment is None else environment
+    settings = load_settings(home, variables)
+    found = {key: Origin(key, getattr(settings, key), default) for key, default in _DEFAULTS.items()}
+    for path in (user_config(), home.config):
+        text, document = read_settings(path)
+        for key in document:
+            found[key] = replace(found[key], file=path, line=_line_of(text, key))
+    for key, origin in found.items():
+        variable = _ENVIRONMENT_PREFIX + key.upper()
+        if variable in variables:
+            found[key] = replace(origin, file=None, line=None, variable=variable)
+    chosen = variables.get("AURORACTL_CLUSTER")
+    if chosen:
+        found["default_cluster"] = Origin("default_cluster", chosen, "", variable="AURORACTL_CLUSTER")
+    return list(found.values())
+
+
+def read_settings(path: Path) -> tuple[str, dict[str, Any]]:
+    """A settings file as text and as values, which are not checked; nothing where there is no file.
+
+    Raises ConfigurationError naming the line for what is not TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        return settings
+        return "", {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", "Make it readable UTF-8, or remove it") from error
     try:
-        document = tomli.loads(text)
+        return text, tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the line; the format is TOML") from error
+
+
+def _merge_file(settings: Settings, path: Path) -> Settings:
+    text, document = read_settings(path)
     values: dict[str, Any] = {}
     for key, value in document.items():
         place = f"{path}, line {_line_of(text, key)}"
@@ -138,10 +178,7 @@ def _line_of(text: str, key: str) -> int:
 
 def _checked(key: str, value: Any, place: str) -> Any:
     if key not in _DEFAULTS:
-        import difflib  # noqa: PLC0415  (only on the way to an error)
-
-        close = difflib.get_close_matches(key, list(_DEFAULTS), 1)
-        hint = f"Did you mean {close[0]}?" if close else "docs/configuration.md lists all keys"
+        hint = did_you_mean(key, _DEFAULTS, "docs/configuration.md lists all keys")
         raise ConfigurationError(f"{place}: unknown key {key!r}.", hint)
     default = _DEFAULTS[key]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):

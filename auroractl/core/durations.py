@@ -9,7 +9,7 @@ from auroractl.core.errors import InvalidParameterValue
 _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000}
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
 def parse_duration_ms(text: str) -> float:
@@ -22,9 +22,9 @@ def parse_duration_ms(text: str) -> float:
 
     Raises InvalidParameterValue for anything else.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)", text.strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", text.strip().lower())
     if not match:
-        raise InvalidParameterValue(f"{text!r} is not a duration.", "Write a number with ms, s or m: 800ms, 1.5s")
+        raise InvalidParameterValue(f"{text!r} is not a duration.", "Write a number with ms, s, m or h: 800ms, 1.5s")
     return float(match[1]) * _UNIT_MS[match[2]]
 
 

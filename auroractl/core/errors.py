@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any
 
+from auroractl.core.guessing import did_you_mean
+
 
 class ExitCode(IntEnum):
     """Exit codes of the command line; documented in README.md and stable for scripts."""
@@ -92,7 +94,7 @@ class ClusterNotFound(AuroraError):
 
     def __init__(self, cluster: str, known: list[str]) -> None:
         listing = f"Existing clusters: {', '.join(known)}." if known else "Create one: auroractl create-cluster NAME"
-        super().__init__(f"DBCluster {cluster} not found.", listing)
+        super().__init__(f"DBCluster {cluster} not found.", did_you_mean(cluster, known, listing))
 
 
 class InstanceNotFound(AuroraError):
@@ -103,7 +105,7 @@ class InstanceNotFound(AuroraError):
 
     def __init__(self, instance: str, known: list[str]) -> None:
         listing = f"Existing instances: {', '.join(known)}." if known else ""
-        super().__init__(f"DBInstance {instance} not found.", listing)
+        super().__init__(f"DBInstance {instance} not found.", did_you_mean(instance, known, listing))
 
 
 class ClusterAlreadyExists(AuroraError):
@@ -181,6 +183,13 @@ class QuotaExceeded(AuroraError):
 
     code = "InstanceQuotaExceeded"
     exit_code = ExitCode.USAGE
+
+
+class Unsupported(AuroraError):
+    """AWS has it, auroractl does not."""
+
+    code = "InvalidParameterValue"
+    exit_code = ExitCode.UNSUPPORTED
 
 
 class TimedOut(AuroraError):

@@ -15,6 +15,7 @@ from auroractl.core.storage import StorageVolume
 GROUP_BYTES_DEFAULT = 10 * 1024**3
 MAX_CAPACITY_BYTES = 128 * 1024**4
 HEADROOM_PERCENT_DEFAULT = 10
+HEADROOM_PERCENT_MAX = 90
 _SPARE_INCREMENTS = 1
 """Given back is only what exceeds the need by more than this, so that a volume does not grow and shrink in turn."""
 

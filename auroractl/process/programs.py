@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -108,6 +109,39 @@ def _run(
         ) from error
     except OSError as error:
         raise MachineError(f"{name} cannot be started: {error.strerror} ({argv[0]}).", "") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def complete(
+    argv: Sequence[str], extra_environment: Mapping[str, str], *, check: bool = True, timeout_s: float = 60.0
+) -> Completed:
+    """Run a program to its end with the whole environment of this one and more.
+
+    Raises MachineError for another exit code than 0 if `check` is set, TimedOut after `timeout_s` (it is killed then).
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **extra_environment},
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimedOut(f"{' '.join(argv)} did not end within {timeout_s:g} s.", "") from error
+    if check and done.returncode != 0:
+        raise MachineError(f"{' '.join(argv)} ended with exit code {done.returncode}: {done.stderr}{done.stdout}", "")
+    return Completed(done.returncode, done.stdout, done.stderr)
 
 
 def spawn(

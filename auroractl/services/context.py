@@ -12,6 +12,7 @@ from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, InvalidClusterState, UsageError
 from auroractl.core.faults import FaultKind
 from auroractl.core.model import Address, Cluster, ClusterSnapshot, Instance, Wanted
+from auroractl.core.operations import OperationRecord
 from auroractl.core.quorum import write_quorum
 from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.sizes import format_size, parse_size_bytes
@@ -55,6 +56,8 @@ class Context:
         self.repository = repository
         self.installation = Installation(home, settings)
         self.observer = Observer(self.installation, settings, on_change)
+        self.on_prepared: Callable[[OperationRecord], None] = lambda _record: None
+        """Called once nothing can refuse an operation any more; a copy of the context is made for one request."""
         self.locks = ClusterLocks()
         self.keepers = Keepers(self)
         self.image_keepers = ImageKeepers(self)

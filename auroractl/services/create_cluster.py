@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from auroractl.core import identifiers
@@ -19,7 +18,7 @@ from auroractl.process.liveness import kill_all, processes_below
 from auroractl.services import events, operations, placement, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
-from auroractl.services.operations import Plan, Progress, Step, new_record, nothing
+from auroractl.services.operations import Plan, Progress, Step, new_record
 
 _VERIFY_TIMEOUT_S = 30.0
 _POLL_S = 0.005
@@ -96,10 +95,8 @@ def _reserve(context: Context, request: CreateClusterRequest) -> OperationRecord
     return record
 
 
-def create_cluster(
-    context: Context, request: CreateClusterRequest, progress: Progress, on_reserved: Callable[[], None] = nothing
-) -> str:
-    """Create a cluster and return its identifier; `on_reserved` is called once nothing can refuse it any more.
+def create_cluster(context: Context, request: CreateClusterRequest, progress: Progress) -> str:
+    """Create a cluster and return its identifier.
 
     Raises what checking the request raises (nothing is changed then), or the error of the step that failed (all is
     undone then, unless `retain` is set).
@@ -111,7 +108,6 @@ def create_cluster(
         name,
         prepare=lambda: _reserve(context, request),
         progress=progress,
-        on_prepared=on_reserved,
     )
     return name
 

@@ -14,6 +14,7 @@ from auroractl.core.errors import (
     InstanceNotFound,
     InvalidParameterCombination,
 )
+from auroractl.core.guessing import did_you_mean
 from auroractl.core.model import CustomEndpointType, Endpoint, EndpointType, RunningOperation
 from auroractl.services import events
 from auroractl.services.context import Context
@@ -107,7 +108,8 @@ def find_endpoint(context: Context, identifier: str) -> Endpoint:
             return endpoint
     custom = [each.identifier for each in known if each.type is EndpointType.CUSTOM]
     raise EndpointNotFound(
-        f"DB cluster endpoint {identifier} not found.", f"There are: {', '.join(custom) or 'no custom endpoints'}"
+        f"DB cluster endpoint {identifier} not found.",
+        did_you_mean(identifier, custom, f"There are: {', '.join(custom) or 'no custom endpoints'}"),
     )
 
 

@@ -84,6 +84,17 @@ def _volume_view(context: Context, snapshot: ClusterSnapshot) -> View | None:
     return views.volume_view(snapshot, {node.identifier: str(paths.storage_node(node.identifier)) for node in nodes})
 
 
+def names(context: Context) -> dict[str, list[str]]:
+    """What things are called, without looking at any of them: for completing what is being typed."""
+    clusters = [row.identifier for row in context.repository.clusters()]
+    return {
+        "Clusters": clusters,
+        "Instances": [row.identifier for row in context.repository.instances()],
+        "Endpoints": [row.identifier for cluster in clusters for row in context.repository.endpoints(cluster)],
+        "StorageNodes": [row.identifier for cluster in clusters for row in context.repository.storage_nodes(cluster)],
+    }
+
+
 def connection(context: Context, cluster: str | None, role: str, instance: str | None) -> dict[str, Any]:
     """How to connect as the master user: to the writer or reader endpoint, or to one instance."""
     if instance is not None and cluster is None:

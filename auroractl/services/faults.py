@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from auroractl.core.errors import InstanceNotFound, InvalidParameterValue, NotFound
 from auroractl.core.faults import Fault, FaultKind
+from auroractl.core.guessing import did_you_mean
 from auroractl.core.model import Cluster, Instance
 from auroractl.core.storage import StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Segment
@@ -236,9 +237,10 @@ def find_node(context: Context, cluster: str, identifier: str) -> StorageNode:
     for node in nodes:
         if identifier.lower() in {node.identifier, node.identifier.rpartition("-")[2]}:
             return node
+    known = [node.identifier for node in nodes]
     raise NotFound(
         f"DBCluster {cluster} has no storage node {identifier}.",
-        f"It has {', '.join(node.identifier for node in nodes)}",
+        did_you_mean(identifier, known, f"It has {', '.join(known)}"),
     )
 
 

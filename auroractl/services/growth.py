@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from auroractl.core.errors import InvalidClusterState, InvalidParameterValue
-from auroractl.core.growth import MAX_CAPACITY_BYTES, GrowthPlan, Reason, plan_growth
+from auroractl.core.growth import HEADROOM_PERCENT_MAX, MAX_CAPACITY_BYTES, GrowthPlan, Reason, plan_growth
 from auroractl.core.sizes import format_size
 from auroractl.core.storage import StorageVolume, VolumeSnapshot
 from auroractl.services import events
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
-
-HEADROOM_PERCENT_MAX = 90
 
 
 @dataclass(frozen=True, slots=True)

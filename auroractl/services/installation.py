@@ -52,8 +52,11 @@ class Installation:
 
     def template(self) -> None:
         """Make the template that clusters are copied from, if it is not there yet."""
+        # Before Python 3.12 a cached_property holds a lock of its own while it is computed, and these then take ours:
+        # whoever held ours and waited for theirs would wait for ever.
+        path, binaries, secrets, account = self.template_path, self.binaries, self.secrets, self.account
         with self._lock:
-            ensure_template(self.template_path, self.binaries, self.secrets, self.account)
+            ensure_template(path, binaries, secrets, account)
 
     @property
     def template_path(self) -> Path:

@@ -71,6 +71,15 @@ class Plan:
     point_of_no_return: str
 
 
+class Rehearsed(Exception):
+    """A dry run has come to where it would begin to write; `steps` are the names of what would be done then."""
+
+    def __init__(self, record: OperationRecord | None, steps: Sequence[str] = ()) -> None:
+        super().__init__("rehearsed")
+        self.record = record
+        self.steps = list(steps)
+
+
 Planner = Callable[[Context, OperationRecord], Plan]
 PLANNERS: dict[OperationKind, Planner] = {}
 """How the steps of an operation are built again from its journal record; each service enters its own."""
@@ -100,12 +109,19 @@ def perform(
 ) -> OperationRecord:
     """Hold the cluster, prepare and journal an operation, and run it to its end.
 
-    `prepare` checks everything that can refuse the operation and writes its journal record; `on_prepared` is called
-    after it. Raises InvalidClusterState where another operation holds the cluster, and what the steps raise.
+    `prepare` checks everything that can refuse the operation and then writes, its journal record first; `on_prepared`,
+    and the context's, are called after it. Raises InvalidClusterState where another operation holds the cluster, and what
+    the steps raise; in a dry run Rehearsed.
     """
     with context.locks.operation(cluster, RunningOperation("", kind.value, context.now())):
-        record = prepare()
+        try:
+            record = prepare()
+        except Rehearsed as rehearsed:
+            if rehearsed.record is not None:
+                rehearsed.steps = [step.name for step in (planner or PLANNERS[kind])(context, rehearsed.record).steps]
+            raise
         on_prepared()
+        context.on_prepared(record)
         try:
             _execute(context, record, (planner or PLANNERS[kind])(context, record), progress)
         finally:

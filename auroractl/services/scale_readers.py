@@ -16,7 +16,7 @@ from auroractl.services import events, failover, following, operations, placemen
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
-from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.services.operations import Plan, Progress, Rehearsed, Step, new_record
 
 _COPIES_AT_ONCE = 2
 _FOLLOW_TIMEOUT_S = 60.0
@@ -75,7 +75,13 @@ def delete_instance(context: Context, identifier: str, progress: Progress) -> No
                 f"DBInstance {instance.identifier} is the only instance of DBCluster {instance.cluster}.",
                 f"Delete the whole cluster: auroractl delete-cluster {instance.cluster}",
             )
-        failover.failover(context, instance.cluster, None, progress)
+        try:
+            failover.failover(context, instance.cluster, None, progress)
+        except Rehearsed as rehearsed:
+            rehearsed.steps += [
+                step.name for step in _plan_remove(_Readers(context, instance.cluster, [identifier])).steps
+            ]
+            raise
     _remove(context, instance.cluster, [instance.identifier], progress, OperationKind.DELETE_INSTANCE)
 
 

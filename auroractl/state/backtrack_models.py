@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auroractl.core.backtrack import Backtrack, BacktrackStatus, Era
@@ -54,7 +54,7 @@ class BacktrackRow(Base):
     from_timeline: Mapped[int | None]
     from_lsn: Mapped[int | None] = mapped_column(BigInteger)
     new_timeline: Mapped[int | None]
-    downtime_ms: Mapped[float | None]
+    downtime_ms: Mapped[float | None] = mapped_column(Float)
     error: Mapped[str]
 
     _FIELDS = (

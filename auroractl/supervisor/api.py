@@ -21,6 +21,7 @@ from starlette.routing import Route
 from auroractl import __version__
 from auroractl.core.errors import AuroraError, ExitCode, InvalidParameterValue, UsageError
 from auroractl.services.context import Context
+from auroractl.supervisor.requests import serve
 from auroractl.supervisor.verbs import VERBS
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,7 @@ def build_application(context: Context) -> Starlette:
 
     async def handle(request: Request) -> Response:
         verb = request.path_params["verb"]
-        call = VERBS.get(verb)
-        if call is None:
+        if verb not in VERBS:
             hint = "auroractl supervisor stop, then try again: it may be of another version"
             return _refused(404, UsageError(f"The supervisor does not know {verb!r}.", hint))
         body = _json_object(await request.body())
@@ -61,7 +61,7 @@ def build_application(context: Context) -> Starlette:
         def emit(item: Any) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
-        Thread(target=_work, args=(context, call, body, emit), name=f"verb-{verb}", daemon=True).start()
+        Thread(target=_work, args=(context, verb, body, emit), name=f"verb-{verb}", daemon=True).start()
         return StreamingResponse(_lines(queue), media_type="application/x-ndjson", headers=_HEADERS)
 
     return Starlette(routes=[Route("/v1/{verb}", handle, methods=["POST"])])
@@ -84,8 +84,8 @@ async def _lines(queue: asyncio.Queue[Any]) -> AsyncIterator[bytes]:
         yield json.dumps(item).encode() + b"\n"
 
 
-def _work(context: Context, call: Callable[..., Any], body: dict[str, Any], emit: Callable[[Any], None]) -> None:
-    """Run a verb to its end and emit its outcome. A verb that answers early (--no-wait) calls `answer` itself."""
+def _work(context: Context, verb: str, body: dict[str, Any], emit: Callable[[Any], None]) -> None:
+    """Run a verb to its end and emit its outcome. A request that answers early (--no-wait) calls `answer` itself."""
     answered = False
 
     def send(item: Any) -> None:
@@ -107,7 +107,7 @@ def _work(context: Context, call: Callable[..., Any], body: dict[str, Any], emit
             send(_END)
 
     try:
-        answer(call(context, body, _LineProgress(send), answer))
+        answer(serve(context, verb, body, _LineProgress(send), answer))
     except AuroraError as error:
         fail(error)
     except KeyError as error:

@@ -46,7 +46,7 @@ def _name(context: Context, body: Body) -> str:
     return context.cluster(body["DBClusterIdentifier"]).identifier
 
 
-def _create_cluster(context: Context, body: Body, progress: Progress, answer: Answer) -> Any:
+def _create_cluster(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
     request = create_cluster.CreateClusterRequest(
         cluster=body["DBClusterIdentifier"],
         readers=body["Readers"],
@@ -62,12 +62,8 @@ def _create_cluster(context: Context, body: Body, progress: Progress, answer: An
         retain=bool(body["Retain"]),
     )
 
-    def reserved() -> None:
-        if body["NoWait"]:
-            answer(_cluster_with_instances(context, request.cluster))
-
-    name = create_cluster.create_cluster(context, request, progress, on_reserved=reserved)
-    return _cluster_with_instances(context, name)
+    name = create_cluster.create_cluster(context, request, progress)
+    return {**_cluster_with_instances(context, name), "Changed": True}
 
 
 def _cluster_with_instances(context: Context, name: str) -> Any:
@@ -87,7 +83,10 @@ def _describe_instances(context: Context, body: Body, _progress: Progress, _answ
 
 
 def _describe_endpoints(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
-    return {"DBClusterEndpoints": describe.describe_endpoints(context, body["DBClusterIdentifier"])}
+    wanted = body.get("DBClusterEndpointIdentifier")
+    found = describe.describe_endpoints(context, body["DBClusterIdentifier"])
+    chosen = [each for each in found if wanted in {None, each["DBClusterEndpointIdentifier"]}]
+    return {"DBClusterEndpoints": chosen}
 
 
 def _create_endpoint(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -115,16 +114,16 @@ def _modify_endpoint(context: Context, body: Body, _progress: Progress, _answer:
 
 def _delete_endpoint(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     endpoint = custom_endpoints.find_endpoint(context, body["DBClusterEndpointIdentifier"])
-    document = _endpoint_document(context, endpoint)
+    document = _endpoint_document(context, endpoint, Status="deleting")
     custom_endpoints.delete_endpoint(context, endpoint.identifier)
-    return {"DBClusterEndpoints": [{**document["DBClusterEndpoints"][0], "Status": "deleting"}]}
+    return document
 
 
-def _endpoint_document(context: Context, endpoint: Endpoint) -> Any:
+def _endpoint_document(context: Context, endpoint: Endpoint, **changes: Any) -> Any:
+    """AWS puts the one endpoint at the top; here it is in a list too, as describe-endpoints has it."""
     views_ = describe.describe_endpoints(context, endpoint.cluster)
-    return {
-        "DBClusterEndpoints": [each for each in views_ if each["DBClusterEndpointIdentifier"] == endpoint.identifier]
-    }
+    view = next(each for each in views_ if each["DBClusterEndpointIdentifier"] == endpoint.identifier)
+    return {**view, **changes, "DBClusterEndpoints": [{**view, **changes}]}
 
 
 def _describe_status(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -144,7 +143,8 @@ def _scale_readers(context: Context, body: Body, progress: Progress, _answer: An
     added, removed = scale_readers.scale_readers(
         context, name, to=body["To"], add=body["Add"], remove=body["Remove"], progress=progress
     )
-    return {**_cluster_with_instances(context, name), "Added": added, "Removed": removed}
+    changes = {"Added": added, "Removed": removed, "Changed": bool(added or removed)}
+    return {**_cluster_with_instances(context, name), **changes}
 
 
 def _delete_instance(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
@@ -197,7 +197,7 @@ def _delete_cluster(context: Context, body: Body, progress: Progress, _answer: A
     name = _name(context, body)
     cluster = describe.describe_cluster(context, name)
     delete_cluster.delete_cluster(context, name, progress)
-    return {"DBCluster": {**cluster, "Status": "deleting"}}
+    return {"DBClusterIdentifier": name, "DBCluster": {**cluster, "Status": "deleting"}, "Changed": True}
 
 
 def _modify_cluster(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -220,8 +220,15 @@ def _pause_automation(context: Context, body: Body, _progress: Progress, _answer
 
 
 def _describe_events(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
-    found = history.describe_events(context, body["SourceIdentifier"], body["DurationSeconds"], body["MaxRecords"])
-    return {"Events": found}
+    wanted = history.EventFilter(
+        source=body["SourceIdentifier"],
+        source_type=body.get("SourceType"),
+        duration_s=body["DurationSeconds"],
+        start=body.get("StartTime"),
+        end=body.get("EndTime"),
+        categories=tuple(body.get("EventCategories") or ()),
+    )
+    return {"Events": history.describe_events(context, wanted, body["MaxRecords"])}
 
 
 def _failover_history(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
@@ -341,6 +348,10 @@ def _inject_fault(context: Context, body: Body, _progress: Progress, _answer: An
     return {"DBClusterIdentifier": name, "Target": done.target, "Message": done.message}
 
 
+def _names(context: Context, _body: Body, _progress: Progress, _answer: Answer) -> Any:
+    return describe.names(context)
+
+
 def _connection(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
     return describe.connection(context, body["DBClusterIdentifier"], body["Role"], body["DBInstanceIdentifier"])
 
@@ -398,6 +409,7 @@ VERBS: dict[str, Verb] = {
     "describe-events": _describe_events,
     "failover-history": _failover_history,
     "connection": _connection,
+    "names": _names,
     "supervisor-status": _supervisor_status,
     "supervisor-stop": _supervisor_stop,
 }

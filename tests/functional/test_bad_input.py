@@ -102,7 +102,7 @@ def test_a_port_that_is_taken_everywhere(demo: Auroractl) -> None:
         ('region = "eu-west-1"\nregoin = "x"\n', "line 2: unknown key 'regoin'"),
         ("region = \n", "line 1"),
         ('\nprobe_interval_s = "fast"\n', "line 2: probe_interval_s must be a number"),
-        ('output = "xml"\n', "output must be one of table, json, text"),
+        ('output = "xml"\n', "output must be one of table, json, yaml, text"),
         ("restarts_max = 0\n", "restarts_max must be more than 0"),
     ],
 )

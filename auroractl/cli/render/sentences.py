@@ -15,8 +15,9 @@ def created(document: Document) -> str:
     """A cluster that was created, and how to connect."""
     view = document["DBCluster"]
     name = view["DBClusterIdentifier"]
+    already = "" if document["Changed"] else "exists already and "
     lines = [
-        f"Cluster {name} is {view['Status']}.",
+        f"Cluster {name} {already}is {view['Status']}.",
         "",
         f"  Writer endpoint   {view['Endpoint']}:{view['Port']}",
         f"  Reader endpoint   {view['ReaderEndpoint']}:{view['ReaderPort']}",
@@ -37,17 +38,45 @@ def changed(document: Document) -> str:
 
 
 def deleted(document: Document) -> str:
-    """A cluster that was deleted."""
-    return f"Cluster {document['DBCluster']['DBClusterIdentifier']} is deleted."
+    """A cluster that was deleted, or that there is none of."""
+    name = document["DBClusterIdentifier"]
+    if document["DBCluster"] is None:
+        return f"Cluster {name} does not exist; nothing to delete."
+    return f"Cluster {name} is deleted."
+
+
+def deleting(document: Document) -> str:
+    """A cluster that is being deleted, or that there is none of."""
+    name = document["DBClusterIdentifier"]
+    return deleted(document) if document["DBCluster"] is None else f"Cluster {name} is being deleted."
 
 
 def failed_over(document: Document) -> str:
     """What a failover did."""
     kind = "Switched" if document["Planned"] else "Promoted"
+    if document["DurationMilliseconds"] is None:
+        return f"The writer of {document['DBCluster']['DBClusterIdentifier']} goes from {document['From']} to {document['To']}."
     return (
         f"{kind}: the writer of {document['DBCluster']['DBClusterIdentifier']} was {document['From']} and is now "
         f"{document['To']}; {document['DurationMilliseconds']:.0f} ms without a writer."
     )
+
+
+def plan(document: Document) -> str:
+    """What a dry run found: the steps that would be done."""
+    view = document["Plan"]
+    if not view["Changed"]:
+        return "Nothing to change."
+    lines = [f"{view['Operation']} of {view['DBClusterIdentifier']} would:"]
+    return "\n".join([*lines, *(f"  {step['Name']}" for step in view["Steps"])])
+
+
+def used(document: Document) -> str:
+    """The cluster that commands mean when none is named."""
+    name = document["DBClusterIdentifier"]
+    if name is None:
+        return "No cluster is set; commands mean the only one there is. Set one: auroractl use CLUSTER"
+    return f"Commands mean the cluster {name} when none is named ({document['Source']})."
 
 
 def supervisor(document: Document) -> str:

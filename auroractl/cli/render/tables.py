@@ -93,6 +93,15 @@ def scaled(document: Document) -> RenderableType:
     return Group(Text("\n".join(lines or ["Nothing to change."])), Text(), instances(document))
 
 
+def settings(document: Document) -> RenderableType:
+    """Settings, those that are not defaults standing out."""
+    table = _table("SETTING", "VALUE", "FROM")
+    for view in document["Settings"]:
+        own = view["Source"] != "default"
+        table.add_row(view["Key"], str(view["Value"]) or "-", view["Source"], style="bold" if own else "dim")
+    return Group(Text(f"Home  {document['Home']}"), Text(), table)
+
+
 def status(document: Document) -> RenderableType:
     """One cluster on one screen."""
     view = document["DBCluster"]

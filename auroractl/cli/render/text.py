@@ -25,6 +25,11 @@ def cluster(document: Document) -> Rows:
     return [_cluster(document["DBCluster"])]
 
 
+def deleted(document: Document) -> Rows:
+    """A cluster that was deleted, or nothing."""
+    return cluster(document) if document["DBCluster"] else []
+
+
 def clusters(document: Document) -> Rows:
     """Several clusters."""
     return [_cluster(view) for view in document["DBClusters"]]
@@ -66,6 +71,22 @@ def endpoints(document: Document) -> Rows:
 def failover(document: Document) -> Rows:
     """What a failover did."""
     return [(document["From"], document["To"], document["DurationMilliseconds"], document["Planned"])]
+
+
+def plan(document: Document) -> Rows:
+    """The steps that a dry run found."""
+    view = document["Plan"]
+    return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
+
+
+def settings(document: Document) -> Rows:
+    """Settings: key, value, where it comes from."""
+    return [(view["Key"], view["Value"], view["Source"]) for view in document["Settings"]]
+
+
+def used(document: Document) -> Rows:
+    """The cluster that commands mean when none is named."""
+    return [(document["DBClusterIdentifier"], document["Source"])]
 
 
 def supervisor(document: Document) -> Rows:

@@ -4,117 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer.main
 
 from auroractl.cli import completions
-from auroractl.cli.app import app
 from auroractl.cli.main import main
 from auroractl.config.paths import Home
 from auroractl.core import views
+from tests.unit.cli.conftest import Supervisor, answering, status_document
 from tests.unit.core.clusters import snapshot, well
 
 HEAVY = ("sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "uvloop", "pydantic")
-
-
-def _tree() -> Iterator[tuple[str, Any]]:
-    def walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-        yield path, command
-        for name, below in getattr(command, "commands", {}).items():
-            yield from walk(f"{path} {name}", below)
-
-    yield from walk("auroractl", typer.main.get_command(app))
-
-
-@pytest.mark.parametrize(("path", "command"), list(_tree()), ids=lambda value: value if isinstance(value, str) else "")
-def test_every_command_explains_itself_with_an_example(path: str, command: Any) -> None:
-    assert command.help, path
-    if not getattr(command, "commands", None):
-        assert "Example: " in (command.epilog or ""), path
-        assert path.split(maxsplit=1)[1] in command.epilog
-    for parameter in command.params:
-        assert getattr(parameter, "hidden", False) or getattr(parameter, "help", None), f"{path}: {parameter.name}"
 
 
 @pytest.mark.parametrize("shell", completions.FILES)
 def test_the_completions_that_are_shipped_are_current(shell: str) -> None:
     shipped = Path(__file__).parents[3] / "completions" / completions.FILES[shell]
     assert shipped.read_text() == completions.script(shell), "run: python -m auroractl.cli.completions completions"
-
-
-class Supervisor:
-    """Answers every request with one canned answer, as the real one would put it on the wire."""
-
-    def __init__(self, home: Home, *items: dict[str, Any], version: str = "") -> None:
-        self.requests: list[tuple[str, dict[str, Any]]] = []
-        lines = "".join(json.dumps(item) + "\n" for item in items)
-        header = f"auroractl-version: {version}\r\n" if version else ""
-        self._answer = f"HTTP/1.1 200 OK\r\n{header}connection: close\r\n\r\n{lines}".encode()
-        home.run.mkdir(parents=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(home.socket))
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as request:
-                verb = request.readline().split()[1].decode().removeprefix("/v1/")
-                length = 0
-                while (line := request.readline()).strip():
-                    if line.lower().startswith(b"content-length:"):
-                        length = int(line.split(b":")[1])
-                self.requests.append((verb, json.loads(request.read(length))))
-                connection.sendall(self._answer)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    with tempfile.TemporaryDirectory(prefix="auroractl-") as folder:
-        monkeypatch.setenv("AURORACTL_HOME", folder)
-        monkeypatch.setenv("AURORACTL_CONFIG", f"{folder}/none.toml")
-        monkeypatch.delenv("AURORACTL_CLUSTER", raising=False)
-        yield Home(Path(folder))
-
-
-def _answering(home: Home, result: dict[str, Any], **more: str) -> Supervisor:
-    return Supervisor(home, {"Type": "result", "Result": result}, **more)
-
-
-def _status_document() -> dict[str, Any]:
-    base = snapshot(well(1), well(2), well(3))
-    return {
-        "DBCluster": views.cluster_view(base),
-        "DBInstances": [views.instance_view(base, each, "/data") for each in base.instances],
-        "DBClusterEndpoints": [views.endpoint_view(base, each) for each in base.endpoints],
-        "Events": [],
-        "StorageVolume": {
-            "UsedBytes": 22_000_000,
-            "AllocatedBytes": 10 * 1024**3,
-            "WriteQuorum": {"Held": True, "Available": 6},
-            "StorageNodes": [{"AvailabilityZone": f"us-east-1{zone}", "Status": "available"} for zone in "aabbcc"],
-        },
-        "Operation": None,
-    }
 
 
 @pytest.mark.parametrize(
@@ -130,7 +39,7 @@ def test_a_client_never_loads_what_only_the_supervisor_needs(
     home: Home, arguments: list[str], heavy: tuple[str, ...]
 ) -> None:
     base = snapshot(well(1))
-    server = _answering(home, {"DBClusters": [views.cluster_view(base)], **_status_document()})
+    server = answering(home, {"DBClusters": [views.cluster_view(base)], **status_document()})
     code = (
         "import sys; from auroractl.cli.main import main; code = main(sys.argv[1:]);"
         f"loaded = [name for name in {heavy!r} if name in sys.modules];"
@@ -162,7 +71,7 @@ def test_completion_loads_nothing_heavy_and_starts_no_supervisor(home: Home) -> 
 def test_the_cluster_comes_from_the_argument_then_the_environment_then_the_settings(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = _answering(home, _status_document())
+    server = answering(home, status_document())
     home.config.write_text('default_cluster = "from-settings"\n')
     main(["status"])
     monkeypatch.setenv("AURORACTL_CLUSTER", "from-environment")
@@ -179,9 +88,9 @@ def test_the_cluster_comes_from_the_argument_then_the_environment_then_the_setti
 def test_status_tells_scripts_by_its_exit_code(
     home: Home, health: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = _status_document()
+    document = status_document()
     document["DBCluster"]["Health"] = health
-    server = _answering(home, document)
+    server = answering(home, document)
     assert main(["status", "demo", "--output", "json"]) == code
     server.close()
     assert json.loads(capsys.readouterr().out) == document
@@ -192,7 +101,7 @@ def test_status_fits_in_80_columns(
     home: Home, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    server = _answering(home, _status_document())
+    server = answering(home, status_document())
     assert main(["status", "demo", "--output", output]) == 0
     server.close()
     printed = capsys.readouterr().out
@@ -220,7 +129,7 @@ def test_a_supervisor_that_goes_away_is_told(home: Home, capsys: pytest.CaptureF
 
 
 def test_another_version_is_told(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    server = _answering(home, {"DBClusters": []}, version="9.9.9")
+    server = answering(home, {"DBClusters": []}, version="9.9.9")
     assert main(["describe-clusters"]) == 0
     server.close()
     told = capsys.readouterr()
@@ -243,7 +152,7 @@ def test_another_version_is_told(home: Home, capsys: pytest.CaptureFixture[str])
 def test_wrong_usage_is_one_sentence_and_a_hint(
     home: Home, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = _answering(home, _status_document())
+    server = answering(home, status_document())
     assert main(arguments) == 2
     server.close()
     told = capsys.readouterr().err
@@ -270,7 +179,7 @@ def test_without_arguments_the_first_steps_are_shown(capsys: pytest.CaptureFixtu
 
 def test_uri_and_env_quote_what_needs_it(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     there = {"Host": "127.1.2.3", "Port": 5432, "User": "bob", "Password": "a#b'c?", "Database": "app", "PsqlPath": "x"}
-    server = _answering(home, there)
+    server = answering(home, there)
     assert main(["uri", "demo"]) == 0
     assert capsys.readouterr().out == "postgresql://bob:a%23b%27c%3F@127.1.2.3:5432/app\n"
     assert main(["env", "demo"]) == 0

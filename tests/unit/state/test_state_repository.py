@@ -199,7 +199,7 @@ class TestWriter:
         make_demo("other", 17).create(repository)
         with pytest.raises(InstanceNotFound) as caught:
             repository.set_writer("demo", name)
-        assert caught.value.hint.startswith("Existing instances: demo-instance-1, ")
+        assert caught.value.hint.startswith(("Existing instances: demo-instance-1, ", "Did you mean demo-instance-1?"))
         assert repository.instances("demo") == demo.instances
 
     def test_a_second_one_is_impossible(self, repository: Repository, demo: Demo, tmp_path: Path) -> None:

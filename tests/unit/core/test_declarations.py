@@ -1,0 +1,354 @@
+"""Declared clusters: what a file may say, what is told of a wrong one, and plans that lead there and then end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auroractl.cli import schemas
+from auroractl.config.declaration_file import read_file
+from auroractl.core.declarations.kinds import DeclarationError
+from auroractl.core.declarations.model import Declaration, read_declarations
+from auroractl.core.declarations.plan import Plan, plan_apply
+from auroractl.core.declarations.toml import line_of, write_toml
+from auroractl.core.declarations.views import Facts, declared, file_document
+from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.growth import MAX_CAPACITY_BYTES
+from auroractl.core.topology import instance_names
+
+GIB = 1024**3
+
+
+class World:
+    """Clusters as the describe verbs show them, changed by requests as the supervisor changes them."""
+
+    def __init__(self) -> None:
+        self.clusters: dict[str, dict[str, Any]] = {}
+        self.instances: list[dict[str, Any]] = []
+        self.endpoints: list[dict[str, Any]] = []
+        self.volumes: dict[str, dict[str, Any]] = {}
+        self._created = 0
+
+    def facts(self) -> Facts:
+        return Facts(
+            list(self.clusters.values()), self.instances, self.endpoints, list(self.volumes.values()), 10 * GIB
+        )
+
+    def carry_out(self, plan: Plan) -> None:
+        for step in plan.steps:
+            getattr(self, step.verb.replace("-", "_"))(**step.request)
+
+    def create_cluster(self, **body: Any) -> None:
+        name = body["DBClusterIdentifier"]
+        assert name not in self.clusters
+        self.clusters[name] = {
+            "DBClusterIdentifier": name,
+            "Status": "available",
+            "Operation": None,
+            "EngineVersion": "18.6",
+            "DatabaseName": body["DatabaseName"] or "postgres",
+            "MasterUsername": body["MasterUsername"] or "postgres",
+            "Port": body["Port"] or 5432,
+            "AvailabilityZones": [(body["Region"] or "us-east-1") + zone for zone in "abc"],
+            "BacktrackWindow": 86_400 if body["BacktrackWindow"] is None else body["BacktrackWindow"],
+            "DeletionProtection": body["DeletionProtection"],
+            "TagList": [{"Key": key, "Value": value} for key, value in body["Tags"].items()],
+        }
+        self.volumes[name] = {
+            "DBClusterIdentifier": name,
+            "AutoGrow": True,
+            "MaxAllocatedBytes": MAX_CAPACITY_BYTES,
+            "IncrementBytes": 10 * GIB,
+            "HeadroomPercent": 10,
+            "ProtectionGroupBytes": 10 * GIB,
+        }
+        for type_ in ("WRITER", "READER"):
+            self._endpoint(name, f"{name}-{type_.lower()}", type_, None, [], [])
+        self._add(name, body["Readers"] + 1, with_writer=True)
+
+    def _endpoint(self, cluster: str, name: str, type_: str, custom: str | None, *members: list[str]) -> None:
+        view = {"DBClusterIdentifier": cluster, "DBClusterEndpointIdentifier": name, "EndpointType": type_}
+        self.endpoints.append(
+            {**view, "CustomEndpointType": custom, "StaticMembers": members[0], "ExcludedMembers": members[1]}
+        )
+
+    def _add(self, cluster: str, count: int, *, with_writer: bool = False) -> None:
+        names = instance_names(cluster, {view["DBInstanceIdentifier"] for view in self.instances})
+        for position in range(count):
+            self._created += 1
+            view = {"DBInstanceIdentifier": next(names), "DBClusterIdentifier": cluster, "PromotionTier": 1}
+            view["IsClusterWriter"] = with_writer and position == 0
+            self.instances.append({**view, "InstanceCreateTime": f"{self._created:09}"})
+
+    def modify_cluster(self, **body: Any) -> None:
+        view = self.clusters[body["DBClusterIdentifier"]]
+        for key in ("DeletionProtection", "BacktrackWindow"):
+            if body[key] is not None:
+                view[key] = body[key]
+        tags = {tag["Key"]: tag["Value"] for tag in view["TagList"]} | (body["Tags"] or {})
+        kept = {key: value for key, value in tags.items() if key not in body["RemoveTags"]}
+        view["TagList"] = [{"Key": key, "Value": value} for key, value in kept.items()]
+
+    def storage_autogrow(self, **body: Any) -> None:
+        view = self.volumes[body["DBClusterIdentifier"]]
+        view.update({key: value for key, value in body.items() if key in view and value is not None})
+
+    def scale_readers(self, **body: Any) -> None:
+        name = body["DBClusterIdentifier"]
+        present = sum(view["DBClusterIdentifier"] == name for view in self.instances)
+        assert body["To"] + 1 > present
+        self._add(name, body["To"] + 1 - present)
+
+    def modify_instance(self, **body: Any) -> None:
+        self._instance(body["DBInstanceIdentifier"])["PromotionTier"] = body["PromotionTier"]
+
+    def delete_instance(self, **body: Any) -> None:
+        view = self._instance(body["DBInstanceIdentifier"])
+        assert not view["IsClusterWriter"]
+        self.instances.remove(view)
+
+    def _instance(self, name: str) -> dict[str, Any]:
+        return next(view for view in self.instances if view["DBInstanceIdentifier"] == name)
+
+    def create_endpoint(self, **body: Any) -> None:
+        name, cluster = body["DBClusterEndpointIdentifier"], body["DBClusterIdentifier"]
+        assert name not in {view["DBClusterEndpointIdentifier"] for view in self.endpoints}
+        for member in (*body["StaticMembers"], *body["ExcludedMembers"]):
+            assert self._instance(member)["DBClusterIdentifier"] == cluster
+        self._endpoint(cluster, name, "CUSTOM", body["EndpointType"], body["StaticMembers"], body["ExcludedMembers"])
+
+    def modify_endpoint(self, **body: Any) -> None:
+        view = next(
+            each
+            for each in self.endpoints
+            if each["DBClusterEndpointIdentifier"] == body["DBClusterEndpointIdentifier"]
+        )
+        self.delete_endpoint(DBClusterEndpointIdentifier=body["DBClusterEndpointIdentifier"])
+        self.create_endpoint(**body, DBClusterIdentifier=view["DBClusterIdentifier"])
+
+    def delete_endpoint(self, **body: Any) -> None:
+        name = body["DBClusterEndpointIdentifier"]
+        self.endpoints = [view for view in self.endpoints if view["DBClusterEndpointIdentifier"] != name]
+
+
+def made(text: str) -> World:
+    """A world in which a file was applied to nothing."""
+    world = World()
+    world.carry_out(plan_apply(_read(text), world.facts()))
+    return world
+
+
+def _read(text: str) -> list[Declaration]:
+    return read_declarations(tomli.loads(text))
+
+
+def planned(world: World, text: str) -> Plan:
+    return plan_apply(_read(text), world.facts())
+
+
+def verbs(plan: Plan) -> list[str]:
+    return [step.verb for step in plan.steps]
+
+
+MEMBERS = st.lists(st.sampled_from([f"demo-instance-{number}" for number in range(1, 5)]), unique=True, max_size=2)
+ENDPOINT = st.fixed_dictionaries(
+    {},
+    optional={"type": st.sampled_from(["READER", "any"]), "static_members": MEMBERS},
+) | st.fixed_dictionaries({"excluded_members": MEMBERS})
+TIER = st.integers(0, 15)
+CLUSTER = st.fixed_dictionaries(
+    {},
+    optional={
+        "readers": st.integers(0, 4),
+        "promotion_tier": TIER,
+        "instances": st.dictionaries(
+            st.sampled_from([f"demo-instance-{number}" for number in range(1, 5)]),
+            st.fixed_dictionaries({"promotion_tier": TIER}),
+            max_size=2,
+        ),
+        "backtrack_window": st.sampled_from(["0", "90m", "24h", 3600, 7]),
+        "deletion_protection": st.booleans(),
+        "tags": st.dictionaries(st.text("ab \"'.=\\\x7fé", min_size=1, max_size=5), st.text(max_size=5), max_size=3),
+        "growth": st.fixed_dictionaries(
+            {},
+            optional={
+                "auto_grow": st.booleans(),
+                "max_capacity": st.sampled_from(["64TiB", "20GiB", 11 * GIB + 1]),
+                "increment": st.sampled_from(["10GiB", "1.5GiB"]),
+                "headroom_percent": st.integers(0, 90),
+            },
+        ),
+        "endpoints": st.dictionaries(st.sampled_from(["one", "two", "Three"]), ENDPOINT, max_size=3),
+    },
+)
+
+
+@settings(deadline=None)
+@given(st.lists(CLUSTER, min_size=1, max_size=3))
+def test_a_plan_leads_to_what_the_file_says_or_is_refused_and_then_nothing_is_left(tables: list[Any]) -> None:
+    world = World()
+    for table in tables:
+        wanted = read_declarations({"clusters": {"demo": table}})
+        try:
+            plan = plan_apply(wanted, world.facts())
+        except DeclarationError:
+            continue
+        assert bool(plan.changes) == bool(plan.steps)
+        world.carry_out(plan)
+        again = plan_apply(wanted, world.facts())
+        assert (again.changes, again.steps) == ([], [])
+        _exported_file_says_how_it_is(world)
+
+
+def _exported_file_says_how_it_is(world: World) -> None:
+    now = declared(world.facts(), "demo")
+    assert now is not None
+    text = write_toml(file_document([now]))
+    assert planned(world, text).changes == []
+    members = {
+        member for each in (now.endpoints or {}).values() for member in (*each.static_members, *each.excluded_members)
+    }
+    instances = {view["DBInstanceIdentifier"] for view in world.instances}
+    if not members <= instances or instances != {f"demo-instance-{each + 1}" for each in range(len(instances))}:
+        return  # A new cluster numbers its instances anew.
+    rebuilt = made(text)
+    assert rebuilt.clusters == world.clusters
+    assert rebuilt.volumes == world.volumes
+
+
+def test_a_plan_grows_first_and_deletes_last() -> None:
+    world = made('[clusters.demo]\nreaders = 1\nendpoints.old.type = "ANY"')
+    text = """
+        [clusters.demo]
+        readers = 2
+        instances.demo-instance-3.promotion_tier = 0
+        endpoints.new.static_members = ["demo-instance-3"]
+        tags.a = "b"
+    """
+    assert verbs(planned(world, text)) == [
+        "modify-cluster", "scale-readers", "modify-instance", "delete-endpoint", "create-endpoint",
+    ]  # fmt: skip
+
+
+def test_a_reader_that_the_file_names_is_not_the_one_that_goes() -> None:
+    world = made("[clusters.demo]\nreaders = 3")
+    plan = planned(world, "[clusters.demo]\nreaders = 1\ninstances.demo-instance-4.promotion_tier = 15")
+    gone = [step.request["DBInstanceIdentifier"] for step in plan.steps if step.verb == "delete-instance"]
+    assert gone == ["demo-instance-3", "demo-instance-2"]
+    with pytest.raises(DeclarationError, match="names more readers"):
+        planned(world, "[clusters.demo]\nreaders = 0\ninstances.demo-instance-4.promotion_tier = 15")
+
+
+def test_clusters_that_are_not_declared_and_keys_that_are_not_said_stay() -> None:
+    world = made('[clusters.demo]\ntags.a = "b"\nendpoints.one.type = "ANY"\n[clusters.other]\nreaders = 0')
+    assert planned(world, "[clusters.demo]").steps == []
+    assert verbs(planned(world, "[clusters.demo.endpoints]\n[clusters.demo.tags]")) == [
+        "modify-cluster", "delete-endpoint",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), [("Status", "stopped"), ("Operation", {"Kind": "failover"})])
+def test_a_cluster_that_cannot_change_now_is_told_unless_nothing_is_to_do(key: str, value: Any) -> None:
+    world = made("[clusters.demo]\nreaders = 1")
+    world.clusters["demo"][key] = value
+    assert planned(world, "[clusters.demo]\nreaders = 1").steps == []
+    with pytest.raises(InvalidClusterState, match="demo is"):
+        planned(world, "[clusters.demo]\nreaders = 2")
+
+
+WRONG = [
+    ("", 1, "clusters declares no cluster"),
+    ("[cluster.demo]", 1, "cluster is not known"),
+    ("[clusters.demo]\n\nreader = 2", 3, "clusters.demo.reader is not known"),
+    ("[clusters.demo]\nreaders = 16", 2, "clusters.demo.readers must be a whole number from 0 to 15, not 16"),
+    ("[clusters.demo]\nreaders = true", 2, "whole number"),
+    ("[clusters.demo]\ndeletion_protection = 1", 2, "true or false"),
+    ('[clusters.demo]\nbacktrack_window = "soon"', 2, 'a duration such as "24h"'),
+    ('[clusters.demo]\nbacktrack_window = "73h"', 2, "not a valid Backtrack Window"),
+    ('[clusters."De mo"]', 1, "not a valid identifier"),
+    ("[clusters.demo]\n[clusters.DEMO]", 2, "means demo"),
+    ("[clusters.demo.tags]\na = 1", 2, "clusters.demo.tags.a must be text"),
+    ('[clusters.demo]\ntags = { "aws:a" = "b" }', 2, "not a valid tag"),
+    ("[clusters]\ndemo = { readers = -1 }", 2, "clusters.demo.readers"),
+    ("clusters.demo.growth.increment = 0", 1, "more than 0"),
+    ("[clusters.demo.growth]\nmax_capacity = '1GiB'", 2, "less than one protection group"),
+    ("[clusters.demo.growth]\nheadroom_percent = 91", 2, "0 to 90"),
+    ("[clusters.demo.endpoints.one]\ntype = 'WRITER'", 2, "one of READER, ANY"),
+    ("[clusters.demo.endpoints.one]\nstatic_members = ['a', 'A']", 2, "names one twice"),
+    ("[clusters.demo.endpoints.one]\nstatic_members=['a']\nexcluded_members=['b']", 1, "has both"),
+    ("[clusters.demo.endpoints.one]\nstatic_members = ['demo-instance-9']", 2, "no instance of the cluster"),
+    ("[clusters.demo.endpoints]\ndemo-reader = {}", 2, "taken by another endpoint"),
+    ("[clusters.demo.endpoints]\n" + "\n".join(f"e{n} = {{}}" for n in range(6)), 1, "5 are the most"),
+    ("[clusters.demo.instances.demo-instance-9]\npromotion_tier = 1", 1, "no instance of the cluster"),
+    ("[clusters.taken]\nport = 5433", 2, "is 5432 since the cluster was created"),
+    ("[clusters.taken]\nengine_version = '17'", 2, "is '18.6' since"),
+    ("[clusters.demo]\nendpoints.taken-reports = {}", 2, "taken by another"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "sentence"), WRONG, ids=[each[2] for each in WRONG])
+def test_what_is_wrong_is_told_with_line_and_key_before_anything_changes(
+    text: str, line: int, sentence: str, tmp_path: Path
+) -> None:
+    world = made("[clusters.taken]\nreaders = 0\n[clusters.taken.endpoints.taken-reports]")
+    file = tmp_path / "cluster.toml"
+    file.write_text(text)
+    with pytest.raises(AuroraError) as raised:  # noqa: PT012  (reading and planning are one thing to a person)
+        read = read_file(str(file))
+        with read.telling_lines():
+            plan_apply(read.declarations, world.facts())
+    assert raised.value.message.startswith(f"{file}, line {line}: ")
+    assert sentence in raised.value.message
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("clusters", "Demo", "readers"), 3),
+        (("clusters", "demo", "tags", "cost.center"), 6),
+        (("clusters", "demo", "endpoints"), 8),
+        (("clusters", "demo", "endpoints", "a", "type"), 9),
+        (("clusters", "demo"), 2),
+        (("clusters", "other", "port"), 11),
+        (("elsewhere",), 1),
+    ],
+)
+def test_the_line_of_a_key(keys: tuple[str, ...], line: int) -> None:
+    text = (
+        "# a file\n[clusters.demo] # it\nreaders=2\n\n[clusters . 'demo' . tags]\n\"cost.center\" = 'x'\n\n"
+        "[clusters.demo.endpoints.a]\ntype = 'ANY'\n[clusters]\nother = { port = 1 }\n"
+    )
+    assert line_of(text, keys) == line
+
+
+def test_the_file_in_the_documentation_can_be_applied() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "declarative.md").read_text()
+    text = documented.split("```toml\n", 1)[1].split("```", 1)[0]
+    world = made(text)
+    assert planned(world, text).changes == []
+    assert set(world.clusters) == {"shop"}
+
+
+def test_the_schema_that_is_published_is_current() -> None:
+    published = Path(__file__).parents[3] / "docs" / "cluster.schema.json"
+    assert published.read_text() == schemas.text(), "run: python -m auroractl.cli.schemas docs/cluster.schema.json"
+
+
+def _property_names(schema: dict[str, Any]) -> set[str]:
+    names = set(schema.get("properties", {}))
+    below = [*schema.get("properties", {}).values(), schema.get("additionalProperties")]
+    return names.union(*(_property_names(each) for each in below if isinstance(each, dict)))
+
+
+def test_the_documentation_knows_every_key() -> None:
+    documented = (Path(__file__).parents[3] / "docs" / "declarative.md").read_text()
+    names = _property_names(json.loads(schemas.text()))
+    assert {"readers", "static_members", "max_capacity"} < names
+    assert [name for name in sorted(names) if f"`{name}" not in documented and f"`[{name}." not in documented] == []
