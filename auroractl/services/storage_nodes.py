@@ -108,6 +108,9 @@ def _start(context: Context, node: StorageNode, writer: Instance) -> None:
         log.info("%s: %s", node.identifier, done)
     if _lacks_what_is_sent(context, folder, writer):
         _take_newest(context, node)
+    begun = folder.begin_with_last_of(forks)
+    if begun is not None:
+        log.info("%s: goes on with %s, in which several timelines were left", node.identifier, begun.name)
     pid = receiver.start(writer.address)
     if pid is not None:
         context.observer.watch_exit(pid)

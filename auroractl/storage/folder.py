@@ -134,6 +134,27 @@ class LogFolder:
                 self.finished(segment).rename(self.partial(segment))
         return done
 
+    def begin_with_last_of(self, forks: Sequence[Fork]) -> Segment | None:
+        """Where several timelines were left within the segment that comes next, have the last of them asked for.
+
+        pg_receivewal asks for the timeline of the newest file, and the writer sends the file of the one that follows that:
+        it has that of the last one, and after a backtrack no other. Returns the segment that was begun, if one was.
+        """
+        inventory = self.inventory()
+        newest = max(inventory.segments, default=None, key=lambda each: (each.number, each.timeline))
+        if newest is None:
+            return None
+        number = newest.number + (newest in inventory.finished)
+        left = [fork.timeline for fork in forks if segment_at(fork.lsn) == number]
+        if not left or left[-1] <= newest.timeline:
+            return None
+        segment = Segment(number, left[-1])
+        path = self.partial(segment)
+        path.touch(mode=0o600)
+        if self.account is not None:
+            os.chown(path, self.account.uid, self.account.gid)
+        return segment
+
     def take(self, source: Path, name: str) -> None:
         """Copy a file in: written aside, flushed, renamed; after a crash it is there whole or not at all.
 

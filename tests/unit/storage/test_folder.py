@@ -95,3 +95,28 @@ def test_the_record_survives_nonsense(folder: LogFolder) -> None:
     assert record.load() == {"one": "c" * 64, "two": "b" * 64}
     record.keep({"two"})
     assert record.load() == {"two": "b" * 64}
+
+
+@pytest.mark.parametrize(
+    ("held", "begun"),
+    [
+        ((), None),
+        (("000000010000000000000005",), "000000050000000000000006.partial"),
+        (("000000010000000000000005", "000000040000000000000006.partial"), "000000050000000000000006.partial"),
+        (("000000010000000000000005", "000000050000000000000006.partial"), None),
+        (("000000010000000000000004",), None),
+        (("000000010000000000000005", "000000060000000000000006.partial"), None),
+        (("000000060000000000000006",), None),
+    ],
+)
+def test_the_last_of_several_timelines_that_were_left_in_the_next_segment_is_asked_for(
+    tmp_path: Path, held: tuple[str, ...], begun: str | None
+) -> None:
+    """As it was found after a backtrack: three timelines ended in segment 6."""
+    for name in held:
+        (tmp_path / name).write_bytes(b"log")
+    within = 6 * SEGMENT_BYTES
+    forks = (Fork(1, within + 100), Fork(4, within + 200), Fork(5, within + 300))
+    segment = LogFolder(tmp_path).begin_with_last_of(forks)
+    assert (segment is None) == (begun is None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*held, *([begun] if begun else [])})
