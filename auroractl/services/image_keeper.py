@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import (
     BacktrackStatus,
-    Checkpoint,
     Limits,
     PageImage,
     Retention,
@@ -53,6 +52,7 @@ _MB = 1_000_000
 _NICENESS = 10
 _URGENT_SHARE = 0.7
 """Of the bound has passed: from here on an image is made as fast as it goes."""
+_CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
 _JOIN_S = 10.0
 _SAMPLES = 720
@@ -275,7 +275,8 @@ class ImageKeeper:
             return
         if not image_due(newest.image, checkpoint, answer.lsn, limits, now):
             return
-        node = self._next_node(nodes, stored, checkpoint)
+        # A node that has all of it, or enough for the checkpoint's own record; an idle writer writes no more than that.
+        node = self._next_node(nodes, stored, min(answer.lsn, checkpoint.lsn + _CHECKPOINT_RECORD_BYTES))
         if node is None:
             return
         urgent = answer.lsn - newest.image.redo_lsn > limits.bound_bytes * _URGENT_SHARE
@@ -291,11 +292,11 @@ class ImageKeeper:
         self._roll(node, newest, image, recovery.node_restore_command(log_folder), urgent=urgent)
 
     def _next_node(
-        self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], checkpoint: Checkpoint
+        self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], until_lsn: int
     ) -> StorageNode | None:
-        """The full node whose turn it is: that has the log and whose newest image is oldest."""
+        """The full node whose turn it is: that has the log up to there and whose newest image is oldest."""
         memory = self._context.volume_memory(self._cluster)
-        ready = [each for each in nodes if memory.flushed_lsn.get(each.identifier, 0) > checkpoint.lsn + 8192]
+        ready = [each for each in nodes if memory.flushed_lsn.get(each.identifier, 0) >= until_lsn]
 
         def newest(node: StorageNode) -> int:
             own = (each.image.checkpoint_lsn for each in stored if each.image.node == node.identifier)

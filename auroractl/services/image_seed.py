@@ -71,10 +71,12 @@ def base_backup(context: Context, cluster: str, folder: ImageFolder) -> tuple[Pa
         # The backup is consistent only where it ended, and an idle writer makes no checkpoint after that.
         sql.write_something(connection)
         connection.execute("CHECKPOINT")
-        row = connection.execute("SELECT timeline_id, checkpoint_lsn, redo_lsn FROM pg_control_checkpoint()").fetchone()
+        row = connection.execute(
+            "SELECT timeline_id, checkpoint_lsn, redo_lsn, pg_current_wal_lsn() FROM pg_control_checkpoint()"
+        ).fetchone()
     assert row is not None
     checkpoint = Checkpoint(row[0], parse_lsn(row[1]), parse_lsn(row[2]))
-    _wait_received(context, cluster, folder.node, checkpoint.lsn)
+    _wait_received(context, cluster, folder.node, parse_lsn(row[3]))
     for name in ("standby.signal", "postmaster.opts"):
         (place / "data" / name).unlink(missing_ok=True)
     write_durably(place / "data" / "postgresql.auto.conf", "", owner=installation.account)
@@ -83,7 +85,7 @@ def base_backup(context: Context, cluster: str, folder: ImageFolder) -> tuple[Pa
 
 def _wait_received(context: Context, cluster: str, node: str, lsn: int) -> None:
     deadline = time.monotonic() + _CHECKPOINT_TIMEOUT_S
-    while context.volume_memory(cluster).flushed_lsn.get(node, 0) <= lsn + 200:
+    while context.volume_memory(cluster).flushed_lsn.get(node, 0) < lsn:
         if time.monotonic() > deadline:
             raise TimedOut(f"{node} did not receive the log of its first page image.", "")
         context.volume_snapshot(cluster)

@@ -181,6 +181,8 @@ def end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
     whole = library.lineage(timeline)
     if whole is None:
         raise InvalidClusterState(f"The history of timeline {timeline} is gone.", "")
+    if choose_image(_believed_images(context, cluster), whole, lsn - 1) is None:
+        raise _too_old(context, cluster)
     search = _Search(context, cluster, library, whole, lsn)
     try:
         found = search.last()
@@ -219,12 +221,16 @@ def _reachable(context: Context, cluster: str, whole: Lineage, found: _Found, mo
         if image is not None:
             cut = Cut(image.checkpoint_lsn, cut.at if cut else min(image.reached_at, moment or image.reached_at))
     if cut is None or image is None:
-        earliest = context.volume_memory(cluster).backtrack.earliest
-        raise InvalidParameterValue(
-            "No page image is old enough for that place in the log.",
-            f"The earliest moment is {timestamp(earliest)}" if earliest else "",
-        )
+        raise _too_old(context, cluster)
     return Place(whole.until(cut.lsn), whole, cut, image, moment)
+
+
+def _too_old(context: Context, cluster: str) -> InvalidParameterValue:
+    earliest = context.volume_memory(cluster).backtrack.earliest
+    return InvalidParameterValue(
+        "No page image is old enough for that place in the log.",
+        f"The earliest moment is {timestamp(earliest)}" if earliest else "",
+    )
 
 
 def _believed_images(context: Context, cluster: str) -> list[PageImage]:

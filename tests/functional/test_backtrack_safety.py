@@ -243,23 +243,22 @@ def test_to_the_very_first_moment(demo: Auroractl) -> None:
     assert execute(demo, "select to_regclass('story')") == [(None,)]
 
 
-def test_without_a_window_there_is_no_way_back(shared: Auroractl) -> None:
+def test_without_a_window_there_is_no_way_back(demo: Auroractl) -> None:
     """Nor to what was before one was set again."""
-    execute(shared, "create table story (id int primary key)")
-    before = write(shared, 1)
-    shared("failover", "demo")
-    shared("modify-cluster", "demo", "--backtrack-window", "0")
-    assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--to", before)
-    assert "Backtrack is not enabled on DBCluster demo" in refused(shared, "--undo")
-    storage = shared.home.cluster("demo").storage
+    before = write(demo, 1)
+    demo("failover", "demo")
+    demo("modify-cluster", "demo", "--backtrack-window", "0")
+    assert "Backtrack is not enabled on DBCluster demo" in refused(demo, "--to", before)
+    assert "Backtrack is not enabled on DBCluster demo" in refused(demo, "--undo")
+    storage = demo.home.cluster("demo").storage
     wait_until("the images to be given up", lambda: not any(storage.glob("*.images/*")))
-    shared("modify-cluster", "demo", "--backtrack-window", "1h")
-    wait_window(shared)
-    there = write(shared, 2)
-    write(shared, 3)
-    assert "before the earliest moment" in refused(shared, "--to", before)
-    backtrack(shared, "--to", there)
-    assert numbers(shared) == [1, 2]
+    demo("modify-cluster", "demo", "--backtrack-window", "1h")
+    wait_window(demo)
+    there = write(demo, 2)
+    write(demo, 3)
+    assert "before the earliest moment" in refused(demo, "--to", before)
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1, 2]
 
 
 def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
