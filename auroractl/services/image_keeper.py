@@ -404,7 +404,11 @@ class ImageKeeper:
                 continue
             node = next(node for node in nodes if node.identifier == each.image.node)
             healthy = [other for other in stored if (other.image.node, other.image.identifier) not in memory.suspects]
-            how = self._heal_one(node, each, healthy, library, lineages)
+            try:
+                how = self._heal_one(node, each, healthy, library, lineages)
+            except DamagedImage:
+                # What it was to be made from is damaged too and has been noted; the next round takes another.
+                continue
             memory.suspects.discard(key)
             message = f"The page image {each.image.identifier} was damaged; {how}"
             events.record(self._context, self._cluster, events.STORAGE_NODE, each.image.node, message)
