@@ -46,12 +46,18 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
 
     def end_processes() -> None:
         context.image_keepers.end(name)
+        context.keepers.end(name)
         context.endpoint_process(name).stop()
         servers = [context.installation.server(instance) for instance in context.repository.instances(name)]
         side_by_side(Server.abort, [(server,) for server in servers])
         left = kill_all(processes_below(folder))
         if left:
             raise EngineError(f"Processes of {name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
+
+    def remove_files() -> None:
+        # A keeper that is just ending finishes what it copies.
+        with context.volume_memory(name).folders_lock:
+            remove_tree(folder)
 
     def remove_rows() -> None:
         context.repository.delete_cluster(name)
@@ -61,7 +67,7 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
     steps = [
         Step("Mark the cluster as being deleted", mark),
         Step("End its processes", end_processes),
-        Step("Remove its files", lambda: remove_tree(folder)),
+        Step("Remove its files", remove_files),
         Step("Forget it", remove_rows),
     ]
     return Plan(steps, point_of_no_return=steps[0].name)
