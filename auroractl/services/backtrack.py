@@ -27,12 +27,13 @@ from auroractl.core.wal import Lineage
 from auroractl.engine import sql
 from auroractl.process.files import flush_folder, remove_tree
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, following, moments, operations, past_log, peek, storage_nodes
+from auroractl.services import events, following, moments, operations, past_log, peek, places, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.endpoint_process import RoutingOverride
-from auroractl.services.moments import Moment, Place
+from auroractl.services.moments import Moment
 from auroractl.services.operations import Plan, Progress, Step, new_record
+from auroractl.services.places import Place
 from auroractl.storage.images import DamagedImage
 
 log = logging.getLogger(__name__)
@@ -94,8 +95,8 @@ def find(context: Context, cluster: str, request: BacktrackRequest) -> Place:
     # A failover may just have been.
     past_log.note_era(context, cluster)
     if request.target is not None:
-        return moments.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
-    moments.require_window(context, cluster)
+        return places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
+    places.require_window(context, cluster)
     last = next(
         (each for each in context.repository.backtracks(cluster) if each.status is BacktrackStatus.COMPLETED), None
     )
@@ -106,7 +107,7 @@ def find(context: Context, cluster: str, request: BacktrackRequest) -> Place:
         )
     if not any(era.timeline == last.from_timeline for era in context.repository.eras(cluster)):
         raise InvalidClusterState("What the last backtrack undid is older than the window and is gone.", "")
-    return moments.end_of(context, cluster, last.from_timeline, last.from_lsn)
+    return places.end_of(context, cluster, last.from_timeline, last.from_lsn)
 
 
 def look(context: Context, cluster: str, request: BacktrackRequest, progress: Progress) -> Backtrack:
@@ -184,7 +185,7 @@ def accept(context: Context, cluster: str, progress: Progress) -> Backtrack:
 
     def prepare() -> OperationRecord:
         era = row.timeline
-        place = moments.end_of(context, cluster, era, row.lsn + 1)
+        place = places.end_of(context, cluster, era, row.lsn + 1)
         return _begin(context, cluster, row.identifier, place, row)
 
     operations.perform(
@@ -298,7 +299,7 @@ class _Backtracking:
     def _place(self) -> Place:
         to = self._arguments["To"]
         requested_at = datetime.fromisoformat(to) if to else None
-        return moments.restore_place(self._context, self._cluster, self._arguments["Place"], requested_at)
+        return places.restore_place(self._context, self._cluster, self._arguments["Place"], requested_at)
 
     def _readers(self) -> list[Instance]:
         return [each for each in self._context.repository.instances(self._cluster) if not each.is_writer]
@@ -345,7 +346,7 @@ class _Backtracking:
                     )
             except DamagedImage as error:
                 self._progress.message(str(error))
-                other = moments.from_another_image(self._context, self._cluster, place)
+                other = places.from_another_image(self._context, self._cluster, place)
                 if other is None:
                     raise
                 place = other

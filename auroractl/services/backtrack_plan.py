@@ -15,7 +15,7 @@ from auroractl.services import backtrack, moments
 from auroractl.services.backtrack import BacktrackRequest
 from auroractl.services.context import Context
 from auroractl.services.log_library import LogLibrary
-from auroractl.services.moments import Place
+from auroractl.services.places import Place
 from auroractl.storage.log_contents import Reader
 
 _READ_BYTES_MAX = 64 * 1024**2

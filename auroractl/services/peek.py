@@ -14,7 +14,7 @@ from auroractl.core.moments import Target
 from auroractl.core.views import timestamp
 from auroractl.process.files import write_json
 from auroractl.process.liveness import started_at
-from auroractl.services import moments
+from auroractl.services import moments, places
 from auroractl.services.context import Context
 from auroractl.services.create_cluster import master_password
 from auroractl.services.operations import Progress
@@ -30,11 +30,11 @@ class PeekRequest:
 
 
 def peek(context: Context, cluster: str, request: PeekRequest, progress: Progress) -> dict[str, Any]:
-    """Make a copy at a moment and tell how to read it. Raises as `moments.find_place`, EngineError, TimedOut."""
+    """Make a copy at a moment and tell how to read it. Raises as `places.find_place`, EngineError, TimedOut."""
     context.require_running(cluster)
     identifier = f"peek-{uuid.uuid4()}"
     with moments.in_use(context, cluster, identifier):
-        place = moments.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
+        place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
         pins = context.volume_memory(cluster).backtrack.pins
         pins[identifier] = place.image.reached_at
         copy = moments.moment(context, cluster, identifier, moments.free_address(context, cluster))
