@@ -57,6 +57,9 @@ _RETRY_S = 10.0
 _JOIN_S = 10.0
 _SAMPLES = 720
 _SAMPLE_INTERVAL_S = 5.0
+_SCRUB_SHARE = 0.3
+_SCRUBS_TOGETHER = 3
+"""Looking where to go on takes time too, the more images there are."""
 _FREE_BYTES_MIN = 2 * 1024**3
 _FREE_SHARE_MIN = 0.05
 
@@ -447,9 +450,11 @@ class ImageKeeper:
     # Reading again
 
     def _scrub_some(self, stored: Sequence[StoredImage]) -> None:
-        """Read on where the last round stopped, at the pace that is set for finished log."""
-        pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S
+        """Read on where the last round stopped, at a share of the pace that is set for finished log, now and then."""
+        pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S * _SCRUB_SHARE
         self._scrub_budget_bytes = min(self._scrub_budget_bytes + pace_bytes, 10 * pace_bytes)
+        if self._scrub_budget_bytes < _SCRUBS_TOGETHER * pace_bytes:
+            return
         order = [
             ((each.image.node, each.image.identifier, place), each, name)
             for each in sorted(stored, key=lambda each: (each.image.node, each.image.identifier))

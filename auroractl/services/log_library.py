@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +33,18 @@ log = logging.getLogger(__name__)
 _READERS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shelf:
     """One folder of log of one node."""
 
     node: StorageNode
     folder: LogFolder
     inventory: Inventory
-    recorded: dict[str, str]
+
+    @cached_property
+    def recorded(self) -> dict[str, str]:
+        """The checksums that were recorded, by file name."""
+        return ChecksumRecord(self.folder.path).load()
 
 
 class LogLibrary:
@@ -190,7 +195,7 @@ def _shelves(context: Context, cluster: str) -> Iterable[Shelf]:
             except OSError as error:
                 log.info("%s cannot be read: %s", folder.path, error.strerror)
                 continue
-            yield Shelf(node, folder, inventory, ChecksumRecord(folder.path).load())
+            yield Shelf(node, folder, inventory)
 
 
 def _link(source: Path, place: Path) -> None:

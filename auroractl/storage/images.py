@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ _MAKING = ".making"
 _MANIFEST = "image.json"
 _CHUNK_BYTES = 1024 * 1024
 _WORKERS = 2
+_MANIFESTS_KEPT = 512
+"""Each names about a thousand files, and all are looked at every second."""
 _FICLONE = 0x40049409
 """Linux: share the blocks of one file with another (ioctl_ficlone(2))."""
 Pace = Callable[[int], None]
@@ -97,8 +100,11 @@ class ImageFolder:
     def image(self, identifier: str) -> StoredImage | None:
         """One image; None where there is none that is complete."""
         folder = self.path / identifier
-        document = read_json(folder / _MANIFEST)
-        return None if document is None else _from_json(self.node, folder, document)
+        try:
+            changed_ns = (folder / _MANIFEST).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        return _load(self.node, folder, changed_ns)
 
     def begin(self, identifier: str) -> Path:
         """The empty place for a new image; its data directory is to be made in it."""
@@ -212,6 +218,12 @@ def _to_json(image: PageImage, files: dict[str, tuple[int, str]]) -> dict[str, A
         "ReachedAt": image.reached_at.isoformat(),
         "Files": {name: list(entry) for name, entry in files.items()},
     }
+
+
+@lru_cache(maxsize=_MANIFESTS_KEPT)
+def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # noqa: ARG001  (a changed one is read again)
+    document = read_json(folder / _MANIFEST)
+    return None if document is None else _from_json(node, folder, document)
 
 
 def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:
