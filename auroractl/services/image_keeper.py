@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
@@ -30,15 +28,13 @@ from auroractl.core.backtrack import (
     window_start,
 )
 from auroractl.core.errors import AuroraError
-from auroractl.core.model import Address
 from auroractl.core.sizes import format_size, parse_size_bytes
 from auroractl.core.storage import NodeKind, StorageNode
-from auroractl.core.wal import SEGMENT_BYTES, Lineage
-from auroractl.engine import configuration, recovery
-from auroractl.engine.template import template_name
-from auroractl.process.files import make_folder
+from auroractl.core.wal import Lineage
+from auroractl.engine import recovery
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, image_damage, image_seed, past_log
+from auroractl.services import events, image_damage, past_log
+from auroractl.services.image_maker import ImageMaker
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
 
@@ -76,7 +72,7 @@ class ImageKeeper:
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
-        self._made_bytes = 0
+        self._maker = ImageMaker(context, cluster, self._ended)
         self._thread = Thread(target=self._run, name=f"images-{cluster}", daemon=True)
 
     def start(self) -> None:
@@ -242,7 +238,7 @@ class ImageKeeper:
             return
         if self._samples and answer.lsn < self._samples[-1][1]:
             self._samples.clear()  # a backtrack has begun anew from an earlier place
-        self._samples.append((now_s, answer.lsn, self._made_bytes))
+        self._samples.append((now_s, answer.lsn, self._maker.made_bytes))
         memory = self._context.volume_memory(self._cluster).backtrack
         first, last = self._samples[0], self._samples[-1]
         if last[0] - first[0] > _SAMPLE_INTERVAL_S:
@@ -271,7 +267,7 @@ class ImageKeeper:
         newest = max(on_it, default=None, key=lambda each: each.image.checkpoint_lsn)
         now = self._context.now()
         if newest is None:
-            self._seed(nodes, library, current)
+            self._maker.seed(nodes, library, current)
             return
         # The checkpoint may still be one from before the last backtrack.
         if not current.holds(checkpoint.timeline, checkpoint.lsn) or checkpoint.lsn > answer.lsn:
@@ -283,16 +279,9 @@ class ImageKeeper:
         if node is None:
             return
         urgent = answer.lsn - newest.image.redo_lsn > limits.bound_bytes * _URGENT_SHARE
-        image = PageImage(
-            identifier=_name(checkpoint.timeline, checkpoint.lsn),
-            node=node.identifier,
-            timeline=checkpoint.timeline,
-            redo_lsn=checkpoint.redo_lsn,
-            checkpoint_lsn=checkpoint.lsn,
-            reached_at=now,
-        )
+        image = self._maker.image_at(checkpoint, node)
         log_folder = self._context.installation.log_folder(node).path
-        self._roll(node, newest, image, recovery.node_restore_command(log_folder), urgent=urgent)
+        self._maker.roll(node, newest, image, recovery.node_restore_command(log_folder), urgent=urgent)
 
     def _next_node(
         self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], until_lsn: int
@@ -306,91 +295,6 @@ class ImageKeeper:
             return max(own, default=0)
 
         return min(ready, default=None, key=newest)
-
-    def _roll(
-        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, *, urgent: bool
-    ) -> None:
-        """Make an image from an older one."""
-        began_s = time.monotonic()
-        folder = self._folder(node)
-        pace = self._pace(urgent=urgent)
-        with self._context.images_lock:
-            place = folder.begin(image.identifier)
-            # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
-            self._copy(source, place / "data", pace)
-            self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
-            made = folder.complete(image, pace)
-        self._made_bytes += made.image.held_bytes
-        log.info(
-            "%s: the page image %s was made from %s in %.1f s (%s)",
-            node.identifier,
-            image.identifier,
-            source.image.identifier,
-            time.monotonic() - began_s,
-            format_size(made.image.held_bytes),
-        )
-
-    def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
-        try:
-            source.copy_to(target, self._context.installation.account, pace)
-        except DamagedImage as error:
-            image_damage.note(self._context, self._cluster, source.image, error)
-            raise
-
-    def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
-        installation = self._context.installation
-        writer = self._context.writer(self._cluster)
-        base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
-        address = Address("127.0.0.1", _free_port())
-        server = installation.server_at(place, address, niceness)
-        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
-        configuration.write_configuration(server.data, values, standby=False, account=server.account)
-        recovery.begin_recovery(server.data, server)
-        recovery.run_to_shutdown(server, image.timeline, image.checkpoint_lsn, self._ended.is_set)
-
-    def _pace(self, *, urgent: bool) -> Callable[[int], None]:
-        rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
-        began_s, done = time.monotonic(), 0
-
-        def pace(size_bytes: int) -> None:
-            nonlocal done
-            if self._ended.is_set():
-                raise InterruptedError
-            done += size_bytes
-            ahead_s = done / rate_bytes_per_s - (time.monotonic() - began_s)
-            if ahead_s > 0 and not urgent:
-                self._ended.wait(ahead_s)
-
-        return pace
-
-    def _seed(self, nodes: Sequence[StorageNode], library: LogLibrary, current: Lineage) -> None:
-        """The first image: what the cluster was made from, on every full node; else a base backup on one."""
-        eras = self._context.repository.eras(self._cluster)
-        template = self._context.home.template(template_name(self._context.cluster(self._cluster).engine_version))
-        if image_seed.fits(self._context, self._cluster, template, library, current):
-            for node in nodes:
-                made = image_seed.from_template(
-                    self._context, self._cluster, template, self._folder(node), eras[0].began_at
-                )
-                log.info("%s: the first page image is %s", node.identifier, made.image.identifier)
-            return
-        node = nodes[0]
-        log.info("%s: the first page image is made from a base backup", node.identifier)
-        with self._context.images_lock:
-            place, checkpoint = image_seed.base_backup(self._context, self._cluster, self._folder(node))
-            image = PageImage(
-                _name(checkpoint.timeline, checkpoint.lsn),
-                node.identifier,
-                checkpoint.timeline,
-                checkpoint.redo_lsn,
-                checkpoint.lsn,
-                self._context.now(),
-            )
-            log_folder = self._context.installation.log_folder(node).path
-            self._replay(place, image, recovery.node_restore_command(log_folder), niceness=_NICENESS)
-            final = place.with_name(f"{image.identifier}.making")
-            place.rename(final)
-            self._folder(node).complete(image)
 
     def _heal(
         self,
@@ -408,44 +312,13 @@ class ImageKeeper:
             node = next(node for node in nodes if node.identifier == each.image.node)
             healthy = [other for other in stored if (other.image.node, other.image.identifier) not in memory.suspects]
             try:
-                how = self._heal_one(node, each, healthy, library, lineages)
+                how = self._maker.remake(node, each, healthy, library, lineages)
             except DamagedImage:
                 # What it was to be made from is damaged too and has been noted; the next round takes another.
                 continue
             memory.suspects.discard(key)
             message = f"The page image {each.image.identifier} was damaged; {how}"
             events.record(self._context, self._cluster, events.STORAGE_NODE, each.image.node, message)
-
-    def _heal_one(
-        self,
-        node: StorageNode,
-        damaged: StoredImage,
-        healthy: Sequence[StoredImage],
-        library: LogLibrary,
-        lineages: dict[int, Lineage],
-    ) -> str:
-        folder = self._folder(node)
-        image = damaged.image
-        peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
-        if peer is not None:
-            place = folder.begin(image.identifier)
-            self._copy(peer, place / "data", self._pace(urgent=False))
-            folder.complete(image)
-            return f"it was copied from {peer.image.node}"
-        lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
-        older = [other for other in healthy if lineage and other.image.serves(lineage, image.checkpoint_lsn)]
-        if lineage is None or not older:
-            folder.remove(image.identifier)
-            return "there is no older one that it could be made from again, and it was given up"
-        source = max(older, key=lambda other: other.image.checkpoint_lsn)
-        laid = folder.path / f"{image.identifier}.log.making"
-        make_folder(laid, owner=self._context.installation.account)
-        first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
-        held = [number for number in library.segments(lineage) if first <= number <= last]
-        library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
-        self._roll(node, source, image, configuration.restore_command(laid), urgent=True)
-        shutil.rmtree(laid)
-        return f"it was made again from {source.image.identifier}"
 
     # Reading again
 
@@ -478,10 +351,6 @@ class ImageKeeper:
                 image_damage.note(self._context, self._cluster, stored.image, error)
 
 
-def _name(timeline: int, lsn: int) -> str:
-    return f"{timeline:08X}-{lsn:016X}"
-
-
 def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:
     """What giving each image up frees: itself, and on three nodes the log up to the next newer one."""
     ordered = sorted(images, key=lambda each: each.redo_lsn)
@@ -489,12 +358,6 @@ def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:
     for each, following in pairwise(ordered):
         freed[each.node, each.identifier] += 3 * (following.redo_lsn - each.redo_lsn)
     return freed
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ImageKeepers:

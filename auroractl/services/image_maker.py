@@ -1,0 +1,175 @@
+"""Making page images: the first one, one from an older one, and one in place of a damaged one."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from auroractl.core.backtrack import Checkpoint, PageImage
+from auroractl.core.model import Address
+from auroractl.core.sizes import format_size
+from auroractl.core.storage import StorageNode
+from auroractl.core.wal import SEGMENT_BYTES, Lineage
+from auroractl.engine import configuration, recovery
+from auroractl.engine.template import template_name
+from auroractl.process.files import make_folder
+from auroractl.services import image_damage, image_seed
+from auroractl.services.log_library import LogLibrary
+from auroractl.storage.images import DamagedImage, StoredImage
+
+if TYPE_CHECKING:
+    from auroractl.services.context import Context
+
+log = logging.getLogger(__name__)
+
+_MB = 1_000_000
+_NICENESS = 10
+
+
+class ImageMaker:
+    """Makes the page images of one cluster, one at a time; `ended` gives up what is being made (InterruptedError)."""
+
+    def __init__(self, context: Context, cluster: str, ended: Event) -> None:
+        self._context = context
+        self._cluster = cluster
+        self._ended = ended
+        self.made_bytes = 0
+
+    def image_at(self, checkpoint: Checkpoint, node: StorageNode) -> PageImage:
+        """What an image of a checkpoint on a node will be."""
+        return PageImage(
+            identifier=f"{checkpoint.timeline:08X}-{checkpoint.lsn:016X}",
+            node=node.identifier,
+            timeline=checkpoint.timeline,
+            redo_lsn=checkpoint.redo_lsn,
+            checkpoint_lsn=checkpoint.lsn,
+            reached_at=self._context.now(),
+        )
+
+    def roll(
+        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, *, urgent: bool
+    ) -> None:
+        """Make an image from an older one. Raises DamagedImage where that is damaged, EngineError, OSError."""
+        began_s = time.monotonic()
+        folder = self._context.installation.image_folder(node)
+        pace = self._pace(urgent=urgent)
+        with self._context.images_lock:
+            place = folder.begin(image.identifier)
+            # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
+            self._copy(source, place / "data", pace)
+            self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
+            made = folder.complete(image, pace)
+        self.made_bytes += made.image.held_bytes
+        log.info(
+            "%s: the page image %s was made from %s in %.1f s (%s)",
+            node.identifier,
+            image.identifier,
+            source.image.identifier,
+            time.monotonic() - began_s,
+            format_size(made.image.held_bytes),
+        )
+
+    def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
+        try:
+            source.copy_to(target, self._context.installation.account, pace)
+        except DamagedImage as error:
+            image_damage.note(self._context, self._cluster, source.image, error)
+            raise
+
+    def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
+        installation = self._context.installation
+        writer = self._context.writer(self._cluster)
+        base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
+        address = Address("127.0.0.1", _free_port())
+        server = installation.server_at(place, address, niceness)
+        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
+        configuration.write_configuration(server.data, values, standby=False, account=server.account)
+        recovery.begin_recovery(server.data, server)
+        recovery.run_to_shutdown(server, image.timeline, image.checkpoint_lsn, self._ended.is_set)
+
+    def _pace(self, *, urgent: bool) -> Callable[[int], None]:
+        rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
+        began_s, done = time.monotonic(), 0
+
+        def pace(size_bytes: int) -> None:
+            nonlocal done
+            if self._ended.is_set():
+                raise InterruptedError
+            done += size_bytes
+            ahead_s = done / rate_bytes_per_s - (time.monotonic() - began_s)
+            if ahead_s > 0 and not urgent:
+                self._ended.wait(ahead_s)
+
+        return pace
+
+    def seed(self, nodes: Sequence[StorageNode], library: LogLibrary, current: Lineage) -> None:
+        """The first image: what the cluster was made from, on every full node; else a base backup on one."""
+        eras = self._context.repository.eras(self._cluster)
+        template = self._context.home.template(template_name(self._context.cluster(self._cluster).engine_version))
+        if image_seed.fits(self._context, self._cluster, template, library, current):
+            for node in nodes:
+                made = image_seed.from_template(
+                    self._context,
+                    self._cluster,
+                    template,
+                    self._context.installation.image_folder(node),
+                    eras[0].began_at,
+                )
+                log.info("%s: the first page image is %s", node.identifier, made.image.identifier)
+            return
+        node = nodes[0]
+        log.info("%s: the first page image is made from a base backup", node.identifier)
+        with self._context.images_lock:
+            place, checkpoint = image_seed.base_backup(
+                self._context, self._cluster, self._context.installation.image_folder(node)
+            )
+            image = self.image_at(checkpoint, node)
+            log_folder = self._context.installation.log_folder(node).path
+            self._replay(place, image, recovery.node_restore_command(log_folder), niceness=_NICENESS)
+            final = place.with_name(f"{image.identifier}.making")
+            place.rename(final)
+            self._context.installation.image_folder(node).complete(image)
+
+    def remake(
+        self,
+        node: StorageNode,
+        damaged: StoredImage,
+        healthy: Sequence[StoredImage],
+        library: LogLibrary,
+        lineages: dict[int, Lineage],
+    ) -> str:
+        """Replace a damaged image; returns how. Raises DamagedImage where what it is made from is damaged too."""
+        folder = self._context.installation.image_folder(node)
+        image = damaged.image
+        peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
+        if peer is not None:
+            place = folder.begin(image.identifier)
+            self._copy(peer, place / "data", self._pace(urgent=False))
+            folder.complete(image)
+            return f"it was copied from {peer.image.node}"
+        lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
+        older = [other for other in healthy if lineage and other.image.serves(lineage, image.checkpoint_lsn)]
+        if lineage is None or not older:
+            folder.remove(image.identifier)
+            return "there is no older one that it could be made from again, and it was given up"
+        source = max(older, key=lambda other: other.image.checkpoint_lsn)
+        laid = folder.path / f"{image.identifier}.log.making"
+        make_folder(laid, owner=self._context.installation.account)
+        first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
+        held = [number for number in library.segments(lineage) if first <= number <= last]
+        library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
+        self.roll(node, source, image, configuration.restore_command(laid), urgent=True)
+        shutil.rmtree(laid)
+        return f"it was made again from {source.image.identifier}"
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
