@@ -74,6 +74,8 @@ class Keeper:
         self._beyond_repair: set[str] = set()
         self._counted: dict[str, set[str]] = {}
         """Segments whose damage was counted, by node, until they are restored."""
+        self._needed = 0
+        """The number of the oldest segment that a running instance may still need."""
         self._floor = 0
         """The number of the oldest segment that is kept."""
         self._next_scrubbed = 0
@@ -158,7 +160,7 @@ class Keeper:
             condition.held_bytes = inventory.held_bytes
             held.append(_Held(node, folder, inventory, self._load(node, folder)))
         self._end_emptied(held)
-        self._floor = max(self._floor, self._oldest_kept(held))
+        self._note_floor(held)
         for each, missing in self._missing(held):
             memory.condition(each.name).missing_segments = len(missing)
         return held
@@ -388,21 +390,26 @@ class Keeper:
         self._each(prune, held)
 
     def _floor_of(self, each: _Held) -> int:
-        """The oldest segment that a node keeps; full nodes keep all that backtrack may need (SIGMOD 2018, section 4.2)."""
-        backtrack = self._context.volume_memory(self._cluster).backtrack
-        if each.node.kind is NodeKind.TAIL or (backtrack.known and backtrack.earliest is None):
-            return self._floor
-        return min(self._floor, backtrack.floor)
+        """The oldest segment that a node keeps.
 
-    def _oldest_kept(self, held: Sequence[_Held]) -> int:
-        """The number of the oldest segment to keep: a setting's worth of log, and all that a reader may still need."""
+        Full nodes keep all that backtrack may need (SIGMOD 2018, section 4.2), tail nodes no more than a setting's worth of
+        it; without a window all keep a setting's worth. What a reader may still need is always kept.
+        """
+        backtrack = self._context.volume_memory(self._cluster).backtrack
+        if not backtrack.known or backtrack.earliest is None:
+            return self._floor if backtrack.known or each.node.kind is NodeKind.TAIL else 0
+        window = min(self._needed, backtrack.floor)
+        return window if each.node.kind is NodeKind.FULL else max(self._floor, window)
+
+    def _note_floor(self, held: Sequence[_Held]) -> None:
+        """A setting's worth of log, and all that a reader may still need; nothing new while nobody can be asked."""
         keep = parse_size_bytes(self._context.settings.log_keep_size) // SEGMENT_BYTES
         instances = self._context.repository.instances(self._cluster)
         seen = self._context.observer.observed(instances)
         positions = [each.lsn for each in seen.values() if each.accepting and each.lsn is not None]
-        if not positions:
-            return 0
-        return min(segment_at(min(positions)), max((each.top for each in held), default=0) - keep)
+        if positions:
+            self._needed = segment_at(min(positions))
+            self._floor = max(self._floor, min(self._needed, max((each.top for each in held), default=0) - keep))
 
 
 def _order(segment: Segment) -> tuple[int, int]:
