@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 CLIENT = "client.json"
 """Names the process for which a copy is kept."""
+_TELL_INTERVAL_S = 1.0
 _RECOVER_TIMEOUT_S = 3600.0
 _SPARE_BYTES = 16 * SEGMENT_BYTES
 """What has to stay free beyond a copy: its own log, and that of the cluster which goes on."""
@@ -188,11 +189,15 @@ def _take_over_settings(source: Path, target: Path) -> None:
 
 def recover(context: Context, cluster: str, place: Place, copy: Moment, tell: Callable[[str], None]) -> None:
     """Start the copy's server and wait until it stands at its place. Raises EngineError, TimedOut."""
-    began_s = time.monotonic()
+    began_s = told_s = time.monotonic()
     password = context.installation.secrets.admin
     copy.server.begin_start()
 
     def progress(lsn: int) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s < _TELL_INTERVAL_S:
+            return
+        told_s = time.monotonic()
         done = lsn - place.image.redo_lsn
         took_s = time.monotonic() - began_s
         left = place.replay_bytes - done

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import MachineError
@@ -62,10 +62,13 @@ class StoredImage:
         return self.folder / "data"
 
     def verify(self, name: str, pace: Pace = no_pace) -> None:
-        """Read one file and compare. Raises DamagedImage."""
+        """Read one file and compare. Raises DamagedImage, and InterruptedError as `pace` does."""
         size_bytes, digest = self.files[name]
         try:
             actual = _digest(self.data / name, pace)
+        except InterruptedError:
+            # An OSError too, and nothing is wrong with the file.
+            raise
         except OSError as error:
             raise DamagedImage(f"{self.data / name} cannot be read: {error.strerror}.", "") from error
         if actual != (size_bytes, digest):
@@ -175,9 +178,16 @@ def _copy(source: Path, target: Path, pace: Pace) -> None:
     with source.open("rb") as reading, target.open("wb") as writing:
         if _clone(reading.fileno(), writing.fileno()):
             return
-        while content := reading.read(_CHUNK_BYTES):
-            writing.write(content)
-            pace(len(content))
+        while copied := _copy_some(reading, writing):
+            pace(copied)
+
+
+def _copy_some(reading: BinaryIO, writing: BinaryIO) -> int:
+    """Copy on; inside the kernel where it can, which takes half the time. Returns how many bytes; 0 at the end."""
+    if hasattr(os, "copy_file_range"):
+        return os.copy_file_range(reading.fileno(), writing.fileno(), _CHUNK_BYTES)
+    content = reading.read(_CHUNK_BYTES)
+    return writing.write(content)
 
 
 def _clone(source: int, target: int) -> bool:

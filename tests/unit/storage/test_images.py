@@ -73,3 +73,11 @@ def test_a_copy_that_is_to_stop_stops(stored: StoredImage, tmp_path: Path) -> No
 
     with pytest.raises(InterruptedError):
         copy_data(stored.data, tmp_path / "copy", None, stop)
+
+
+def test_reading_that_is_to_stop_finds_no_damage(stored: StoredImage) -> None:
+    def stop(_size_bytes: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        stored.verify("PG_VERSION", stop)
