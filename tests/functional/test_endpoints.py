@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -201,12 +202,16 @@ def test_a_killed_backend_ends_its_client_at_once(three_readers: Auroractl) -> N
         assert time.monotonic() - began_s < 5
 
 
+_OCTETS = itertools.count(1)
+"""An address that was used a moment ago cannot always be bound again."""
+
+
 class Alone:
     """An endpoint process without a cluster."""
 
     def __init__(self, *arguments: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="auroractl-test-"))
-        self.address = Address(f"127.249.{os.getpid() % 256}.{int.from_bytes(os.urandom(1))}", 25_432)
+        self.address = Address(f"127.249.{os.getpid() % 256}.{next(_OCTETS)}", 25_432)
         self.control = EndpointProcessClient(self.folder / "control.sock")
         self._arguments = arguments
         self.start()

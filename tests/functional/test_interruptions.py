@@ -200,7 +200,7 @@ def test_ctrl_c_ends_the_client_and_not_the_work(auroractl: Auroractl, arguments
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
-    assert "auroractl status" in stderr
+    assert "auroractl wait" in stderr
     auroractl.wait_healthy("demo")
     assert len(auroractl.instances("demo")) == 3
     wait_until("the operation's end", lambda: _no_operation_is_open(auroractl))
