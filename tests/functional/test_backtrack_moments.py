@@ -21,7 +21,7 @@ import pytest
 from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, wait_until
 
-ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "10"))
 SEED = int(os.environ.get("AURORACTL_BACKTRACK_SEED", "1"))
 CLIENTS = 3
 SNAP = timedelta(milliseconds=200)

@@ -130,7 +130,7 @@ def going_back(warm_home: Home) -> Iterator[Auroractl]:
     """A cluster that is brought back again and again; every interruption must leave it as good as it was."""
     command = Auroractl(copy_home(warm_home))
     try:
-        command("create-cluster", "demo", "--readers", "1")
+        command("create-cluster", "demo", "--readers", "0")
         execute(command, "create table story (id int)")
         yield command
     finally:
