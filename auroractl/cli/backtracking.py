@@ -77,7 +77,7 @@ def backtrack(
         "NoWait": no_wait,
     }
     if dry_run:
-        this.show(this.ask("backtrack", body), lazy("backtrack_plan"), text.backtrack_plan)
+        this.show(this.ask("backtrack", body), sentences.backtrack_plan, text.backtrack_plan)
         return
     if to is not None and not yes and _asks():
         _confirm(this, body)

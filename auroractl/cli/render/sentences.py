@@ -175,18 +175,21 @@ def backtrack_plan(document: Document) -> str:
     """What a backtrack would do and undo."""
     plan = document["BacktrackPlan"]
     undone = plan["Undone"]
-    count = f"{undone['Commits']}" if undone["Complete"] else f"more than {undone['Commits']}"
+    commits = undone["Commits"]
+    more = "" if undone["Complete"] else "more than "
+    image = plan["PageImage"]
     lines = [
         f"Backtrack {plan['DBClusterIdentifier']} to {plan['ConsistentTime']} (LSN {plan['ConsistentLsn']}).",
-        f"  From    the page image of {plan['PageImage']['ReachedTime']} on {plan['PageImage']['StorageNodeIdentifier']}"
-        f" ({format_size(plan['PageImage']['Bytes'])})",
+        f"  From    page image of {image['ReachedTime'][:19]}Z on {image['StorageNodeIdentifier']},"
+        f" {format_size(image['Bytes'])}",
         f"  Replay  {format_size(plan['ReplayBytes'])} of log; about {plan['EstimatedMilliseconds'] / 1000:.0f} s in all, "
         f"{plan['EstimatedDowntimeMilliseconds'] / 1000:.0f} s without a writer",
-        f"  Undo    {count} commits, {format_size(undone['LogBytes'])} of log",
+        f"  Undo    {more}{commits} commit{'' if commits == 1 else 's'}, {format_size(undone['LogBytes'])} of log",
     ]
     for table in undone["Tables"][:_TABLES_SHOWN]:
         what = table["Table"] or "a table that is not there any more"
-        lines.append(f"          {table['Changes']} changes in {what} ({table['Database']})")
+        changes = table["Changes"]
+        lines.append(f"          {changes} change{'' if changes == 1 else 's'} in {what} ({table['Database']})")
     return "\n".join(lines)
 
 

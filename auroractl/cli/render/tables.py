@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from auroractl.cli.render import sentences
 from auroractl.cli.render.words import size as _bytes
 from auroractl.cli.render.words import state as _state
 
@@ -121,8 +120,16 @@ def status(document: Document) -> RenderableType:
     if view["Problems"]:
         parts.append(Text("\n".join(f"! {problem}" for problem in view["Problems"]), style="yellow"))
     if document["Events"]:
-        parts.append(Text("\n".join(f"{each['Date'][11:19]}  {each['Message']}" for each in document["Events"])))
+        parts.append(_events(document["Events"]))
     return Group(*(each for part in parts for each in (part, Text())))
+
+
+def _events(found: list[Document]) -> RenderableType:
+    """What happened last; a long sentence goes on below itself."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for each in found:
+        grid.add_row(each["Date"][11:19], each["Message"])
+    return grid
 
 
 def _backtrack_line(view: Document) -> str:
@@ -350,8 +357,3 @@ def backtracks(document: Document) -> RenderableType:
             f"{down:.0f} ms" if down else "",
         )
     return table
-
-
-def backtrack_plan(document: Document) -> RenderableType:
-    """What a backtrack would do and undo."""
-    return Text(sentences.backtrack_plan(document))
