@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auroractl.cli.connecting import become
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import say, session
+from auroractl.cli.session import can_ask, say, session
 from auroractl.core.errors import UsageError
 from auroractl.core.moments import Target, parse_target
 from auroractl.core.views import timestamp
@@ -79,7 +79,7 @@ def backtrack(
     if dry_run:
         this.show(this.ask("backtrack", body), sentences.backtrack_plan, text.backtrack_plan)
         return
-    if to is not None and not yes and _asks():
+    if to is not None and not yes and can_ask():
         _confirm(this, body)
     document = this.change("backtrack", body)
     if wait_at is not None:
@@ -108,10 +108,6 @@ def _moment(when: str | None) -> dict[str, Any]:
 def _say_back(when: str, target: Target) -> None:
     if target.at is not None and not when.strip().endswith(("Z", "z")):
         say(f"{when.strip()} is {timestamp(target.at)}.")
-
-
-def _asks() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _confirm(this: Session, body: dict[str, Any]) -> None:
@@ -143,8 +139,6 @@ def peek(
     cluster: ClusterOption = None,
 ) -> None:
     """Read the past on a throw-away copy, with psql or pg_dump; the cluster goes on untouched."""
-    from auroractl.process.programs import replace_process  # noqa: PLC0415  (only here)
-
     this = session(context)
     if not at:
         raise UsageError("Say which moment.", "auroractl peek --at -5m")
@@ -158,16 +152,9 @@ def peek(
     }
     there = this.change("peek", body)["Peek"]
     say(f"The cluster as it was at {there['ConsistentTime']}:")
-    variables = {
-        "PGHOST": there["Host"],
-        "PGPORT": str(there["Port"]),
-        "PGUSER": there["User"],
-        "PGPASSWORD": there["Password"],
-        "PGDATABASE": there["Database"],
-    }
     if dump is not None:
-        replace_process(there["PgDumpPath"], ["pg_dump", f"--table={dump}"], variables)
-    replace_process(there["PsqlPath"], ["psql", *_statements(arguments or [])], variables)
+        become(there, "PgDumpPath", "pg_dump", [f"--table={dump}"])
+    become(there, "PsqlPath", "psql", _statements(arguments or []))
 
 
 def _statements(arguments: list[str]) -> list[str]:

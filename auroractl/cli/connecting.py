@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from urllib.parse import quote
 
 import typer
@@ -47,12 +47,10 @@ def psql(
     cluster: ClusterOption = None,
 ) -> None:
     """Open psql, through the writer endpoint unless told otherwise."""
-    from auroractl.process.programs import replace_process  # noqa: PLC0415  (only here)
-
     if name is not None and name.startswith("-"):
         arguments, name = [name, *(arguments or [])], None
     there = _connection(context, name, cluster, reader=reader, instance=instance)
-    replace_process(there["PsqlPath"], ["psql", *(arguments or [])], _variables(there))
+    become(there, "PsqlPath", "psql", arguments or [])
 
 
 def pgbench(
@@ -64,12 +62,10 @@ def pgbench(
     cluster: ClusterOption = None,
 ) -> None:
     """Run pgbench, PostgreSQL's own load generator, through the writer endpoint unless told otherwise."""
-    from auroractl.process.programs import replace_process  # noqa: PLC0415  (only here)
-
     if name is not None and name.startswith("-"):
         arguments, name = [name, *(arguments or [])], None
     there = _connection(context, name, cluster, reader=reader, instance=instance)
-    replace_process(there["PgbenchPath"], ["pgbench", *(arguments or [])], _variables(there))
+    become(there, "PgbenchPath", "pgbench", arguments or [])
 
 
 def uri(
@@ -94,6 +90,13 @@ def env(
     """Print shell exports for eval: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE."""
     for variable, value in _variables(_connection(context, name, cluster, reader=reader)).items():
         write(f"export {variable}={shlex.quote(value)}")
+
+
+def become(there: Document, path_key: str, program: str, arguments: list[str]) -> NoReturn:
+    """Become a program of PostgreSQL that connects there; `path_key` is where the document says that it lies."""
+    from auroractl.process.programs import replace_process  # noqa: PLC0415  (only here)
+
+    replace_process(there[path_key], [program, *arguments], _variables(there))
 
 
 def _variables(there: Document) -> dict[str, str]:

@@ -94,6 +94,11 @@ class PageImage:
     """When the cluster had got there, or later by no more than a look."""
     held_bytes: int = 0
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is known by: copies on several nodes may bear one name."""
+        return self.node, self.identifier
+
     def serves(self, lineage: Lineage, lsn: int) -> bool:
         """Whether a place of a history can be reached from here."""
         return self.checkpoint_lsn <= lsn and lineage.until(lsn).holds(self.timeline, self.checkpoint_lsn)
@@ -191,7 +196,7 @@ def retain(
         needed = [each for each in own if base is None or each.checkpoint_lsn >= base.checkpoint_lsn]
         if not needed:
             break
-        kept |= {(each.node, each.identifier) for each in needed}
+        kept |= {each.key for each in needed}
         _need(first_lsn, lineage, min(each.redo_lsn for each in needed))
         if base is None:
             earliest = min(each.reached_at for each in needed)
@@ -230,7 +235,7 @@ def shrink_to_budget(
     result = retain(eras, lineages, images, since)
     moments = {image.reached_at for image in images} | {era.began_at for era in eras}
     begins = sorted(moment for moment in moments if moment > since)
-    every = {(image.node, image.identifier) for image in images}
+    every = {image.key for image in images}
     for begin in begins:
         freed = sum(freed_bytes.get(key, 0) for key in every - result.images)
         if freed >= over_bytes:

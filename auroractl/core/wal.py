@@ -130,10 +130,6 @@ class Lineage:
         """Whether what timeline `timeline` had at `lsn` is part of this history."""
         return self.owner(lsn) == timeline
 
-    def includes(self, segment: Segment) -> bool:
-        """Whether a segment of this name holds log of this history; one in which a timeline was left holds both."""
-        return not beyond_fork(segment, self.forks, self.timeline)
-
     def last(self, segments: Iterable[Segment]) -> int:
         """The highest number among the segments that are of this history; -1 where there is none."""
         return max((each.number for each in segments if self.at(each.number) == each), default=-1)

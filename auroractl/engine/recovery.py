@@ -114,11 +114,11 @@ def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[
     TimedOut.
     """
     pid = server.pid()
-    size, deadline, told = 0, time.monotonic() + timeout_s, -1
+    deadline, told = time.monotonic() + timeout_s, -1
     while True:
         if pid is None or server.pid() is None:
             raise EngineError(f"Recovery ended before its target: {tail(server.log, 4)}", f"Its log is {server.log}")
-        restored = _last_restored(server.log, size)
+        restored = _last_restored(server.log)
         if restored is not None and restored > told:
             told = restored
             tell(restored)
@@ -129,8 +129,8 @@ def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[
         time.sleep(_POLL_S)
 
 
-def _last_restored(log: Path, since_bytes: int) -> int | None:
-    names = _RESTORED.findall(tail(log, 40, since_bytes))
+def _last_restored(log: Path) -> int | None:
+    names = _RESTORED.findall(tail(log, 40))
     segment = parse_segment(names[-1]) if names else None
     return segment.start if segment else None
 
@@ -144,10 +144,3 @@ def _standing(server: Server, password: str) -> bool:
             "SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
         ).fetchone()
     return row is not None and (row[0] or row[1] == "paused")
-
-
-def replay_lsn(server: Server, password: str) -> str | None:
-    """How far a recovering server has replayed, as text."""
-    with sql.session(server.address, password) as connection:
-        row = connection.execute("SELECT pg_last_wal_replay_lsn()").fetchone()
-    return row[0] if row else None

@@ -97,10 +97,14 @@ def wait_received(connection: psycopg.Connection, lsn: int, timeout_s: float) ->
         time.sleep(_POLL_S)
 
 
-def promote(connection: psycopg.Connection, timeout_s: float, *, request: bool = True) -> None:
+def promote(connection: psycopg.Connection, timeout_s: float) -> None:
     """Make a standby the writer and wait until it accepts writes; a server that already is one is left as it is."""
-    if request and in_recovery(connection):
+    if in_recovery(connection):
         connection.execute("SELECT pg_promote(wait => false)")
+    _wait_promoted(connection, timeout_s)
+
+
+def _wait_promoted(connection: psycopg.Connection, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while in_recovery(connection):
         if time.monotonic() > deadline:
@@ -115,7 +119,7 @@ def end_pause(connection: psycopg.Connection, timeout_s: float) -> None:
     """
     if in_recovery(connection):
         connection.execute("SELECT pg_wal_replay_resume()")
-    promote(connection, timeout_s, request=False)
+    _wait_promoted(connection, timeout_s)
 
 
 def active_statements(connection: psycopg.Connection) -> int:

@@ -20,12 +20,13 @@ from auroractl.core.storage import VolumeSnapshot
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.endpoint_process import EndpointProcess, RoutingOverride
-from auroractl.services.image_keeper import ImageKeepers
+from auroractl.services.image_keeper import ImageKeeper
 from auroractl.services.installation import Installation
-from auroractl.services.keeper import Keepers
+from auroractl.services.keeper import Keeper
 from auroractl.services.live_document import LiveDocument
 from auroractl.services.locks import ClusterLocks
 from auroractl.services.observer import Observer
+from auroractl.services.per_cluster import PerCluster
 from auroractl.services.volume_memory import VolumeMemory, observe_nodes
 from auroractl.state.repository import Repository
 
@@ -59,8 +60,8 @@ class Context:
         self.on_prepared: Callable[[OperationRecord], None] = lambda _record: None
         """Called once nothing can refuse an operation any more; a copy of the context is made for one request."""
         self.locks = ClusterLocks()
-        self.keepers = Keepers(self)
-        self.image_keepers = ImageKeepers(self)
+        self.keepers = PerCluster(lambda cluster: Keeper(self, cluster))
+        self.image_keepers = PerCluster(lambda cluster: ImageKeeper(self, cluster))
         self.images_lock = Lock()
         """One page image is made at a time, whatever the cluster."""
         self.failed: dict[str, str] = {}

@@ -18,12 +18,11 @@ log = logging.getLogger(__name__)
 def note(context: Context, cluster: str, image: PageImage, error: DamagedImage) -> None:
     """Have nobody use an image any more until it is healed, and tell of it."""
     suspects = context.volume_memory(cluster).backtrack.suspects
-    key = (image.node, image.identifier)
-    if key not in suspects:
-        suspects.add(key)
+    if image.key not in suspects:
+        suspects.add(image.key)
         events.record(context, cluster, events.DAMAGE, image.node, error.message)
 
 
 def is_suspect(context: Context, cluster: str, image: PageImage) -> bool:
     """Whether an image is known to be damaged."""
-    return (image.node, image.identifier) in context.volume_memory(cluster).backtrack.suspects
+    return image.key in context.volume_memory(cluster).backtrack.suspects

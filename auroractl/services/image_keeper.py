@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from threading import Event, RLock, Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import (
@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _MB = 1_000_000
-_NICENESS = 10
 _URGENT_SHARE = 0.7
 """Of the bound has passed: from here on an image is made as fast as it goes."""
 _CHECKPOINT_RECORD_BYTES = 8192
@@ -180,7 +179,7 @@ class ImageKeeper:
         self, stored: Sequence[StoredImage], library: LogLibrary, lineages: dict[int, Lineage], limits: Limits
     ) -> None:
         memory = self._context.volume_memory(self._cluster).backtrack
-        usable = [each.image for each in stored if (each.image.node, each.image.identifier) not in memory.suspects]
+        usable = [each.image for each in stored if each.image.key not in memory.suspects]
         memory.image_bytes = sum(each.image.held_bytes for each in stored)
         memory.log_bytes = library.held_bytes()
         self._sample()
@@ -191,12 +190,12 @@ class ImageKeeper:
         retention = plain
         if over_bytes > 0 and not memory.pins:
             retention = shrink_to_budget(eras, lineages, usable, since, over_bytes, _freed_bytes(usable))
-        memory.images = tuple(each for each in usable if (each.node, each.identifier) in retention.images)
+        memory.images = tuple(each for each in usable if each.key in retention.images)
         memory.retention, memory.earliest, memory.known = retention, retention.earliest, True
         self._tell_of_window(shrunk=retention.earliest != plain.earliest, earliest=retention.earliest)
         with memory.images_lock:
             for each in stored:
-                key = (each.image.node, each.image.identifier)
+                key = each.image.key
                 # A damaged one stays until it is healed: it tells what it was.
                 if key not in retention.images and key not in memory.suspects and retention.earliest is not None:
                     log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
@@ -306,11 +305,11 @@ class ImageKeeper:
         """Replace images that were found to be damaged: by a peer's of the same name, else from an older one."""
         memory = self._context.volume_memory(self._cluster).backtrack
         for each in stored:
-            key = (each.image.node, each.image.identifier)
+            key = each.image.key
             if key not in memory.suspects:
                 continue
             node = next(node for node in nodes if node.identifier == each.image.node)
-            healthy = [other for other in stored if (other.image.node, other.image.identifier) not in memory.suspects]
+            healthy = [other for other in stored if other.image.key not in memory.suspects]
             try:
                 how = self._maker.remake(node, each, healthy, library, lineages)
             except DamagedImage:
@@ -329,8 +328,8 @@ class ImageKeeper:
         if self._scrub_budget_bytes < _SCRUBS_TOGETHER * pace_bytes:
             return
         order = [
-            ((each.image.node, each.image.identifier, place), each, name)
-            for each in sorted(stored, key=lambda each: (each.image.node, each.image.identifier))
+            ((*each.image.key, place), each, name)
+            for each in sorted(stored, key=lambda each: each.image.key)
             for place, name in enumerate(each.files)
         ]
         rest = [entry for entry in order if entry[0] > self._scrubbed]
@@ -354,39 +353,7 @@ class ImageKeeper:
 def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:
     """What giving each image up frees: itself, and on three nodes the log up to the next newer one."""
     ordered = sorted(images, key=lambda each: each.redo_lsn)
-    freed = {(each.node, each.identifier): each.held_bytes for each in ordered}
+    freed = {each.key: each.held_bytes for each in ordered}
     for each, following in pairwise(ordered):
-        freed[each.node, each.identifier] += 3 * (following.redo_lsn - each.redo_lsn)
+        freed[each.key] += 3 * (following.redo_lsn - each.redo_lsn)
     return freed
-
-
-class ImageKeepers:
-    """The image keepers of all clusters that run."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._lock = RLock()
-        self._keepers: dict[str, ImageKeeper] = {}
-
-    def only(self, clusters: Sequence[str]) -> None:
-        """Keep exactly these from now on."""
-        with self._lock:
-            for name in self._keepers.keys() - set(clusters):
-                self._keepers.pop(name).stop()
-            for name in clusters:
-                if name not in self._keepers:
-                    self._keepers[name] = ImageKeeper(self._context, name)
-                    self._keepers[name].start()
-
-    def end(self, cluster: str) -> None:
-        """End that of a cluster and what it runs, and wait for it."""
-        with self._lock:
-            keeper = self._keepers.pop(cluster, None)
-        if keeper is not None:
-            keeper.stop()
-            keeper.wait_ended()
-
-    def end_all(self) -> None:
-        """End all."""
-        for name in list(self._keepers):
-            self.end(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from auroractl.core.wal import SEGMENT_BYTES, Lineage
 from auroractl.engine import configuration, recovery
 from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
+from auroractl.process.ports import free_port
 from auroractl.services import image_damage, image_seed
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, StoredImage
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _MB = 1_000_000
 _NICENESS = 10
+_HOST = "127.0.0.1"
+"""A server has to listen somewhere, although nobody connects to this one."""
 
 
 class ImageMaker:
@@ -86,7 +88,7 @@ class ImageMaker:
         installation = self._context.installation
         writer = self._context.writer(self._cluster)
         base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
-        address = Address("127.0.0.1", _free_port())
+        address = Address(_HOST, free_port(_HOST))
         server = installation.server_at(place, address, niceness)
         values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
         configuration.write_configuration(server.data, values, standby=False, account=server.account)
@@ -167,9 +169,3 @@ class ImageMaker:
         self.roll(node, source, image, configuration.restore_command(laid), urgent=True)
         shutil.rmtree(laid)
         return f"it was made again from {source.image.identifier}"
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

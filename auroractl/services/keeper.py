@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event, RLock, Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.copies import Copy, Verdict, judge
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _MB = 1_000_000
 _NO_END = 2**62
+_JOIN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -90,6 +91,11 @@ class Keeper:
     def stop(self) -> None:
         """End; what is being copied is finished first."""
         self._ended.set()
+
+    def wait_ended(self) -> None:
+        """Wait until it has ended."""
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while not self._ended.wait(_TICK_S):
@@ -414,34 +420,3 @@ class Keeper:
 
 def _order(segment: Segment) -> tuple[int, int]:
     return segment.number, segment.timeline
-
-
-class Keepers:
-    """The keepers of all clusters that run."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._lock = RLock()
-        self._keepers: dict[str, Keeper] = {}
-
-    def only(self, clusters: Sequence[str]) -> None:
-        """Keep exactly these from now on."""
-        with self._lock:
-            for name in self._keepers.keys() - set(clusters):
-                self._keepers.pop(name).stop()
-            for name in clusters:
-                if name not in self._keepers:
-                    self._keepers[name] = Keeper(self._context, name)
-                    self._keepers[name].start()
-
-    def end(self, cluster: str) -> None:
-        """End that of a cluster; what is being copied is finished first."""
-        with self._lock:
-            keeper = self._keepers.pop(cluster, None)
-        if keeper is not None:
-            keeper.stop()
-
-    def of(self, cluster: str) -> Keeper:
-        """The keeper of a cluster; one that is not kept gets one for the moment."""
-        with self._lock:
-            return self._keepers.get(cluster) or Keeper(self._context, cluster)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from auroractl.core.copies import Copy, judge
 from auroractl.core.errors import QuorumLost
 from auroractl.core.storage import StorageNode
-from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment, segment_at
+from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment
 from auroractl.process.files import make_folder
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
@@ -177,11 +177,6 @@ class LogLibrary:
         if not verdict.healthy:
             return None
         return names[verdict.healthy[0]].folder.finished(segment)
-
-
-def last_needed(lsn: int) -> int:
-    """The number of the last segment that a recovery to the record at `lsn` reads: the record may end in the next one."""
-    return segment_at(lsn)
 
 
 def _shelves(context: Context, cluster: str) -> Iterable[Shelf]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from auroractl.engine import configuration, recovery
 from auroractl.engine.server import Server
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import kill_all, processes_below, started_at
+from auroractl.process.ports import free_port
 from auroractl.services import image_damage
 from auroractl.services.log_library import LogLibrary
 from auroractl.services.places import Place, stored_image
@@ -82,9 +82,7 @@ def address_of(context: Context, cluster: str, identifier: str) -> Address | Non
 def free_address(context: Context, cluster: str) -> Address:
     """Where a copy listens: on the writer's own host, on a port that is free now."""
     host = context.writer_address(cluster).host
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return Address(host, probe.getsockname()[1])
+    return Address(host, free_port(host))
 
 
 def lay_out(
