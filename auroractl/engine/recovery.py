@@ -29,7 +29,7 @@ def node_restore_command(folder: Path) -> str:
     """What a server runs that recovers from a storage node's own folder, whose last segment is unfinished.
 
     >>> node_restore_command(Path("/n"))
-    "if test -f /n/%f; then cp /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi"
+    'if test -f /n/%f; then cp /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi'
     """
     source = shlex.quote(str(folder)).replace("%", "%%") + "/%f"
     return f"if test -f {source}; then cp {source} %p; else test -f {source}.partial && cp {source}.partial %p; fi"
