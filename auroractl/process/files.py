@@ -17,8 +17,6 @@ from auroractl.process.programs import run
 if TYPE_CHECKING:
     from auroractl.process.accounts import Account
 
-_REMOVALS_MAX = 5
-
 
 def write_durably(path: Path, text: str, *, mode: int = 0o600, owner: Account | None = None) -> None:
     """Replace a file as a whole: written aside, flushed to disk, renamed, and the folder flushed.
@@ -120,19 +118,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder and all below it; nothing happens where there is none."""
-    for attempt in range(_REMOVALS_MAX):
-        try:
-            _remove_tree(path)
-        except MachineError as error:
-            # Whoever is about to end may still make a file in a folder that has just been emptied.
-            late = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOTEMPTY
-            if not late or attempt == _REMOVALS_MAX - 1:
-                raise
-        else:
-            return
 
-
-def _remove_tree(path: Path) -> None:
     def keep_errors(_function: object, name: str, error: tuple[type[BaseException], BaseException, object]) -> None:
         if not isinstance(error[1], FileNotFoundError):
             raise MachineError(f"{name} cannot be removed: {error[1]}", "Remove it by hand") from error[1]

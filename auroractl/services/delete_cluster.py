@@ -8,7 +8,7 @@ from auroractl.core.operations import OperationKind, OperationRecord
 from auroractl.engine.server import Server
 from auroractl.process.files import remove_tree
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, operations
+from auroractl.services import events, operations, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
 from auroractl.services.operations import Plan, Progress, Step, new_record
@@ -45,6 +45,8 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
             context.repository.update_cluster(name, wanted=Wanted.DELETED, phase=Phase.DELETING)
 
     def end_processes() -> None:
+        # Waits for a node that the watch loop is just starting; after this it starts none.
+        storage_nodes.take_away(context, name)
         context.image_keepers.end(name)
         context.keepers.end(name)
         context.endpoint_process(name).stop()
@@ -54,11 +56,6 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
         if left:
             raise EngineError(f"Processes of {name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
 
-    def remove_files() -> None:
-        # A keeper that is just ending finishes what it copies.
-        with context.volume_memory(name).folders_lock:
-            remove_tree(folder)
-
     def remove_rows() -> None:
         context.repository.delete_cluster(name)
         context.forget(name)
@@ -67,7 +64,7 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
     steps = [
         Step("Mark the cluster as being deleted", mark),
         Step("End its processes", end_processes),
-        Step("Remove its files", remove_files),
+        Step("Remove its files", lambda: remove_tree(folder)),
         Step("Forget it", remove_rows),
     ]
     return Plan(steps, point_of_no_return=steps[0].name)
