@@ -33,7 +33,7 @@ from auroractl.core.storage import NodeKind, StorageNode
 from auroractl.core.wal import Lineage
 from auroractl.engine import recovery
 from auroractl.process.liveness import kill_all, processes_below
-from auroractl.services import events, image_damage, past_log
+from auroractl.services import events, image_damage, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
@@ -103,7 +103,8 @@ class ImageKeeper:
     def tick(self) -> None:
         """One round: see what there is, give up what is not needed, make or heal an image, read a little again."""
         row = self._context.repository.cluster(self._cluster)
-        nodes = [each for each in self._nodes() if each.kind is NodeKind.FULL]
+        reachable = storage_nodes.reachable_nodes(self._context, self._cluster)
+        nodes = [each for each in reachable if each.kind is NodeKind.FULL]
         if row is None or not nodes:
             return
         self._tidy(nodes)
@@ -116,7 +117,7 @@ class ImageKeeper:
         library = LogLibrary(self._context, self._cluster)
         lineages = self._lineages(library)
         self._decide_retention(stored, library, lineages, limits)
-        past_log.look_after(self._context, self._cluster, nodes)
+        past_log.look_after(self._context, self._cluster, nodes, library)
         if time.monotonic() >= self._retry_at_s and lineages:
             try:
                 self._heal(nodes, stored, library, lineages)
@@ -127,11 +128,6 @@ class ImageKeeper:
         self._scrub_some(stored)
 
     # Seeing
-
-    def _nodes(self) -> list[StorageNode]:
-        faults = {fault.target for fault in self._context.repository.faults(self._cluster)}
-        nodes = self._context.repository.storage_nodes(self._cluster)
-        return [each for each in nodes if not faults & {each.identifier, each.availability_zone}]
 
     def _folder(self, node: StorageNode) -> ImageFolder:
         return self._context.installation.image_folder(node)

@@ -22,6 +22,7 @@ from auroractl.core.errors import QuorumLost
 from auroractl.core.storage import StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment
 from auroractl.process.files import make_folder
+from auroractl.services import storage_nodes
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
 
@@ -116,7 +117,7 @@ class LogLibrary:
         place = target / segment.name
         if place.is_symlink():
             return
-        finished = self._believed(segment)
+        finished = self.believed(segment)
         if finished is not None:
             _link(finished, place)
             return
@@ -137,7 +138,7 @@ class LogLibrary:
 
     def _content(self, segment: Segment) -> bytes | None:
         """A segment's bytes: of a finished copy, else of the unfinished one that was written last."""
-        finished = self._believed(segment)
+        finished = self.believed(segment)
         if finished is not None:
             return finished.read_bytes()
         newest: tuple[int, Path] | None = None
@@ -156,7 +157,7 @@ class LogLibrary:
         if account is not None:
             os.chown(place, account.uid, account.gid)
 
-    def _believed(self, segment: Segment) -> Path | None:
+    def believed(self, segment: Segment) -> Path | None:
         """A finished copy whose content is what most records say; all copies are read where that is not clear at once."""
         holders = [shelf for shelf in self.shelves if segment in shelf.inventory.finished]
         votes = Counter(digest for each in holders if (digest := each.recorded.get(segment.name)))
@@ -180,10 +181,7 @@ class LogLibrary:
 
 
 def _shelves(context: Context, cluster: str) -> Iterable[Shelf]:
-    faults = {fault.target for fault in context.repository.faults(cluster)}
-    for node in context.repository.storage_nodes(cluster):
-        if faults & {node.identifier, node.availability_zone}:
-            continue
+    for node in storage_nodes.reachable_nodes(context, cluster):
         for folder in (context.installation.log_folder(node), context.installation.past_folder(node)):
             try:
                 inventory = folder.inventory()

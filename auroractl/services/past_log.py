@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from auroractl.core.copies import Copy, judge
 from auroractl.core.storage import NodeKind, StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, Segment, segment_at
 from auroractl.services import storage_nodes
+from auroractl.services.log_library import LogLibrary
+from auroractl.services.volume_memory import BacktrackMemory
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import LogFolder
 from auroractl.storage.valid_log import find_end
@@ -50,10 +51,7 @@ def set_aside(context: Context, cluster: str, lineage: Lineage) -> None:
 
 
 def _set_aside(context: Context, cluster: str, lineage: Lineage) -> None:
-    faults = {fault.target for fault in context.repository.faults(cluster)}
-    for node in context.repository.storage_nodes(cluster):
-        if faults & {node.identifier, node.availability_zone}:
-            continue
+    for node in storage_nodes.reachable_nodes(context, cluster):
         main, past = context.installation.log_folder(node), context.installation.past_folder(node)
         try:
             if node.kind is NodeKind.FULL and main.path.exists():
@@ -116,12 +114,7 @@ def finish_tail(context: Context, cluster: str, timeline: int) -> int | None:
 
     The furthest valid content is taken. None where nothing of the timeline is there.
     """
-    faults = {fault.target for fault in context.repository.faults(cluster)}
-    nodes = [
-        each
-        for each in context.repository.storage_nodes(cluster)
-        if each.kind is NodeKind.FULL and not faults & {each.identifier, each.availability_zone}
-    ]
+    nodes = [each for each in storage_nodes.reachable_nodes(context, cluster) if each.kind is NodeKind.FULL]
     folders = [context.installation.past_folder(node) for node in nodes]
     inventories = [folder.inventory() for folder in folders]
     own = {segment for each in inventories for segment in each.segments if segment.timeline == timeline}
@@ -174,35 +167,44 @@ def _put(context: Context, folder: LogFolder, segment: Segment, content: bytes) 
         ChecksumRecord(folder.path).add({segment.name: digest})
 
 
-def look_after(context: Context, cluster: str, nodes: Sequence[StorageNode]) -> None:
-    """Give up what is not needed any more, and fill what is missing or damaged from peers."""
+def look_after(context: Context, cluster: str, nodes: Sequence[StorageNode], library: LogLibrary) -> None:
+    """Give up what is not needed any more, and fill what is missing from peers.
+
+    The lock is held for one segment at a time: a backtrack that sorts the folders does not wait for all of them.
+    """
+    lock = context.volume_memory(cluster).folders_lock
     memory = context.volume_memory(cluster).backtrack
-    held = []
+    held: dict[str, set[Segment]] = {}
     for node in nodes:
-        folder = context.installation.past_folder(node)
-        inventory = folder.inventory()
-        unneeded = [segment for segment in inventory.finished if not memory.needs(segment)]
-        for segment in unneeded:
-            folder.finished(segment).unlink(missing_ok=True)
-        if unneeded:
-            kept = inventory.finished.keys() - set(unneeded)
-            ChecksumRecord(folder.path).keep({segment.name for segment in kept})
-        held.append((node, folder, set(inventory.finished) - set(unneeded)))
-    everything = {segment for _, _, segments in held for segment in segments}
-    for node, folder, segments in held:
-        for segment in sorted(everything - segments, key=lambda each: each.number):
-            context.installation.make_past_folder(node)
-            _fill(folder, segment, [other for _, other, there in held if segment in there])
+        with lock:
+            held[node.identifier] = _prune(context.installation.past_folder(node), memory)
+    everything = {segment for segments in held.values() for segment in segments}
+    for node in nodes:
+        for segment in sorted(everything - held[node.identifier], key=lambda each: each.number):
+            with lock:
+                _fill(context, node, segment, library)
 
 
-def _fill(folder: LogFolder, segment: Segment, peers: Sequence[LogFolder]) -> None:
-    copies = [
-        Copy(str(place), ChecksumRecord(peer.path).load().get(segment.name), checksum(peer.finished(segment)))
-        for place, peer in enumerate(peers)
-    ]
-    verdict = judge(copies)
-    if verdict.healthy and verdict.checksum is not None:
-        folder.take(peers[int(verdict.healthy[0])].finished(segment), segment.name)
-        ChecksumRecord(folder.path).add({segment.name: verdict.checksum})
-    else:
-        log.warning("%s: no copy of %s can be believed", folder.path, segment.name)
+def _prune(folder: LogFolder, memory: BacktrackMemory) -> set[Segment]:
+    """Remove what is not needed; what is left."""
+    inventory = folder.inventory()
+    unneeded = {segment for segment in inventory.finished if not memory.needs(segment)}
+    for segment in unneeded:
+        folder.finished(segment).unlink(missing_ok=True)
+    kept = set(inventory.finished) - unneeded
+    if unneeded:
+        ChecksumRecord(folder.path).keep({segment.name for segment in kept})
+    return kept
+
+
+def _fill(context: Context, node: StorageNode, segment: Segment, library: LogLibrary) -> None:
+    """Copy a segment from a peer whose copy can be believed; nothing where it has come or gone meanwhile."""
+    folder = context.installation.past_folder(node)
+    source = library.believed(segment)
+    if source is None or folder.finished(segment).exists():
+        return
+    context.installation.make_past_folder(node)
+    folder.take(source, segment.name)
+    digest = checksum(folder.finished(segment))
+    if digest is not None:
+        ChecksumRecord(folder.path).add({segment.name: digest})

@@ -66,14 +66,16 @@ def start_nodes(context: Context, cluster: str, source: Instance | None = None) 
     onto its new timeline. A node that cannot be started is logged and left to the watch loop: the quorum does without it.
     """
     writer = source or context.writer(cluster)
-    held_down = {fault.target for fault in context.repository.faults(cluster)}
-    nodes = [
-        node
-        for node in context.repository.storage_nodes(cluster)
-        if not held_down & {node.identifier, node.availability_zone}
-    ]
+    nodes = reachable_nodes(context, cluster)
     with context.volume_memory(cluster).nodes_lock:
         side_by_side(_start_or_log, [(context, node, writer) for node in nodes])
+
+
+def reachable_nodes(context: Context, cluster: str) -> list[StorageNode]:
+    """The storage nodes that no injected fault holds down."""
+    held_down = {fault.target for fault in context.repository.faults(cluster)}
+    nodes = context.repository.storage_nodes(cluster)
+    return [node for node in nodes if not held_down & {node.identifier, node.availability_zone}]
 
 
 def _start_or_log(context: Context, node: StorageNode, writer: Instance) -> None:
