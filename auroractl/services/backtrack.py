@@ -125,7 +125,7 @@ def look(context: Context, cluster: str, request: BacktrackRequest, progress: Pr
 
 def waiting(context: Context, cluster: str) -> Backtrack | None:
     """The backtrack whose copy waits for a decision."""
-    rows = context.repository.backtracks(cluster)
+    rows = context.repository.unfinished_backtracks(cluster)
     return next((each for each in rows if each.status is BacktrackStatus.PENDING), None)
 
 

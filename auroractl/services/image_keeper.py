@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import (
-    BacktrackStatus,
+    Era,
     Limits,
     PageImage,
     Retention,
@@ -181,6 +181,7 @@ class ImageKeeper:
         self._sample()
         eras = self._context.repository.eras(self._cluster)
         since = min([window_start(self._context.now(), limits.window_s), *memory.pins.values(), *self._awaited()])
+        self._forget_eras(eras, since)
         over_bytes = self._over_budget(memory.image_bytes + memory.log_bytes)
         plain = retain(eras, lineages, usable, since)
         retention = plain
@@ -197,10 +198,16 @@ class ImageKeeper:
                     log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
                     ImageFolder(each.image.node, each.folder.parent).remove(each.image.identifier)
 
+    def _forget_eras(self, eras: Sequence[Era], since: datetime) -> None:
+        """Those that were over before the window begins; every one costs a look at its history file each round."""
+        over = {era.timeline for era in eras if era.ended_at is not None and era.ended_at <= since}
+        if over:
+            self._context.repository.forget_eras(self._cluster, over)
+
     def _awaited(self) -> list[datetime]:
         """The moments of backtracks that wait for a decision, which another supervisor may have begun."""
-        rows = self._context.repository.backtracks(self._cluster)
-        return [row.consistent_at for row in rows if row.status is BacktrackStatus.PENDING and row.consistent_at]
+        rows = self._context.repository.unfinished_backtracks(self._cluster)
+        return [row.consistent_at for row in rows if row.consistent_at]
 
     def _over_budget(self, held_bytes: int) -> int:
         """How much has to be freed: what is held beyond the budget, or what the disk lacks."""

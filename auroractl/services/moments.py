@@ -19,7 +19,6 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from auroractl.core.backtrack import BacktrackStatus
 from auroractl.core.errors import (
     EngineError,
     InvalidClusterState,
@@ -247,8 +246,7 @@ def tidy(context: Context, cluster: str) -> None:
     if not found:
         return
     wanted = set(context.volume_memory(cluster).backtrack.in_use)
-    waiting = {BacktrackStatus.PENDING, BacktrackStatus.APPLYING}
-    wanted |= {each.identifier for each in context.repository.backtracks(cluster) if each.status in waiting}
+    wanted |= {each.identifier for each in context.repository.unfinished_backtracks(cluster)}
     for name in found:
         if name not in wanted and not _client_lives(folder / name):
             log.info("%s: removing %s, which nobody wants any more", cluster, name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from auroractl.core.backtrack import Backtrack, Era
+from auroractl.core.backtrack import Backtrack, BacktrackStatus, Era
 from auroractl.state.backtrack_models import BacktrackRow, EraRow
 from auroractl.state.models import ClusterRow
 from auroractl.state.sessions import Sessions
@@ -50,6 +50,13 @@ class BacktrackRepository(Sessions):
         query = select(BacktrackRow).order_by(BacktrackRow.id.desc()).limit(limit)
         if cluster is not None:
             query = query.where(BacktrackRow.cluster == cluster)
+        with self._read() as session:
+            return [row.to_core() for row in session.scalars(query)]
+
+    def unfinished_backtracks(self, cluster: str) -> list[Backtrack]:
+        """The backtracks of a cluster that are being done or wait for a decision."""
+        unfinished = (BacktrackStatus.PENDING, BacktrackStatus.APPLYING)
+        query = select(BacktrackRow).where(BacktrackRow.cluster == cluster, BacktrackRow.status.in_(unfinished))
         with self._read() as session:
             return [row.to_core() for row in session.scalars(query)]
 

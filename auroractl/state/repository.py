@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from auroractl.core.backtrack import BacktrackStatus
 from auroractl.core.errors import (
     ClusterAlreadyExists,
     ClusterNotFound,
@@ -18,6 +19,7 @@ from auroractl.core.errors import (
 )
 from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepStatus
+from auroractl.state.backtrack_models import BacktrackRow
 from auroractl.state.backtracks import BacktrackRepository
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
 from auroractl.state.volume_models import FaultRow
@@ -257,10 +259,12 @@ class Repository(VolumeRepository, BacktrackRepository):
             session.add(row)
 
     def forget_history(self, before: datetime) -> None:
-        """Forget events and finished operations from before a moment."""
+        """Forget events, finished operations and backtracks from before a moment."""
         with self._write() as session:
             session.execute(delete(EventRow).where(EventRow.at < before))
             session.execute(delete(OperationRow).where(OperationRow.finished_at < before))
+            ended = BacktrackRow.status.in_((BacktrackStatus.COMPLETED, BacktrackStatus.FAILED))
+            session.execute(delete(BacktrackRow).where(BacktrackRow.requested_at < before, ended))
 
     def events(self, cluster: str | None, since: datetime | None, limit: int) -> list[Event]:
         """The last `limit` events of a cluster, or of all, not older than `since`; newest last."""
