@@ -9,7 +9,6 @@ for as long as the window reaches, and so a backtrack can be undone by another o
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +33,8 @@ class BacktrackRequest:
     use_earliest: bool = False
 
 
-def backtrack(
-    context: Context,
-    cluster: str,
-    request: BacktrackRequest,
-    progress: Progress,
-    on_prepared: Callable[[str], None] | None = None,
-) -> Backtrack:
-    """Bring a cluster back, or undo the last backtrack; `on_prepared` gets the backtrack's identifier once it is certain
-    to begin.
+def backtrack(context: Context, cluster: str, request: BacktrackRequest, progress: Progress) -> Backtrack:
+    """Bring a cluster back, or undo the last backtrack.
 
     Raises InvalidParameterValue for a moment that cannot be reached, InvalidClusterState where the cluster is stopped or
     busy, has no window, or there is nothing to undo; EngineError, QuorumLost, TimedOut where the moment is not reached: the
@@ -50,16 +42,9 @@ def backtrack(
     """
     context.require_running(cluster)
     identifier = str(uuid.uuid4())
-    place: Place | None = None
 
     def prepare() -> OperationRecord:
-        nonlocal place
-        place = find(context, cluster, request)
-        return _begin(context, cluster, identifier, place)
-
-    def prepared() -> None:
-        if on_prepared is not None:
-            on_prepared(identifier)
+        return _begin(context, cluster, identifier, find(context, cluster, request))
 
     operations.perform(
         context,
@@ -67,7 +52,6 @@ def backtrack(
         cluster,
         prepare=prepare,
         progress=progress,
-        on_prepared=prepared,
         planner=lambda context, record: backtrack_steps.plan(context, record, progress),
     )
     return _row(context, identifier)
@@ -167,8 +151,7 @@ def accept(context: Context, cluster: str, progress: Progress) -> Backtrack:
     row = _require_waiting(context, cluster)
 
     def prepare() -> OperationRecord:
-        era = row.timeline
-        place = places.end_of(context, cluster, era, row.lsn + 1)
+        place = places.end_of(context, cluster, row.timeline, row.lsn + 1)
         return _begin(context, cluster, row.identifier, place, row)
 
     operations.perform(

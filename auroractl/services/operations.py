@@ -104,13 +104,12 @@ def perform(
     *,
     prepare: Callable[[], OperationRecord],
     progress: Progress,
-    on_prepared: Callable[[], None] = nothing,
     planner: Planner | None = None,
 ) -> OperationRecord:
     """Hold the cluster, prepare and journal an operation, and run it to its end.
 
-    `prepare` checks everything that can refuse the operation and then writes, its journal record first; `on_prepared`,
-    and the context's, are called after it. Raises InvalidClusterState where another operation holds the cluster, and what
+    `prepare` checks everything that can refuse the operation and then writes, its journal record first; the context's
+    `on_prepared` is called after it. Raises InvalidClusterState where another operation holds the cluster, and what
     the steps raise; in a dry run Rehearsed.
     """
     with context.locks.operation(cluster, RunningOperation("", kind.value, context.now())):
@@ -120,7 +119,6 @@ def perform(
             if rehearsed.record is not None:
                 rehearsed.steps = [step.name for step in (planner or PLANNERS[kind])(context, rehearsed.record).steps]
             raise
-        on_prepared()
         context.on_prepared(record)
         try:
             _execute(context, record, (planner or PLANNERS[kind])(context, record), progress)

@@ -8,7 +8,7 @@ from typing import Any
 
 from auroractl.core.errors import ClusterAlreadyExists, ClusterNotFound
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.services import describe
+from auroractl.services import backtrack, describe
 from auroractl.services.context import Context
 from auroractl.services.operations import Progress, Rehearsed
 from auroractl.services.rehearsal import rehearse
@@ -23,6 +23,9 @@ _ONE_STEP = {
     "pause-automation": "Change the cluster's automation",
 }
 """Verbs that change rows without a journalled operation."""
+
+_OWN_PLAN = {"backtrack"}
+"""Verbs whose dry run tells more than the steps."""
 
 _STATUS = {
     OperationKind.DELETE_CLUSTER: "deleting",
@@ -39,7 +42,7 @@ def serve(context: Context, verb: str, body: Body, progress: Progress, answer: A
 
     Verbs that are in no table here see to their own dry runs and early answers.
     """
-    if body.get("DryRun") and (verb in EARLY or verb in _ONE_STEP):
+    if body.get("DryRun") and verb not in _OWN_PLAN and (verb in EARLY or verb in _ONE_STEP):
         return _plan(context, verb, body, progress)
     if body.get("IfNotExists") and context.repository.cluster(str(body["DBClusterIdentifier"]).lower()) is not None:
         return _existing(context, body)
@@ -162,6 +165,10 @@ def _replacing(context: Context, record: OperationRecord, _body: Body) -> Any:
     return {**facts, "StorageVolumes": describe.describe_volumes(context, record.cluster)}
 
 
+def _backtracking(context: Context, record: OperationRecord, _body: Body) -> Any:
+    return {"DBClusterBacktrack": backtrack.describe(context, record.cluster, record.arguments["Backtrack"])[0]}
+
+
 EARLY: Mapping[str, Callable[[Context, OperationRecord, Body], Any]] = {
     "create-cluster": _created,
     "delete-cluster": _deleted,
@@ -172,5 +179,6 @@ EARLY: Mapping[str, Callable[[Context, OperationRecord, Body], Any]] = {
     "reboot-instance": _instance("reboot-instance"),
     "delete-instance": _instance("delete-instance"),
     "replace-storage-node": _replacing,
+    "backtrack": _backtracking,
 }
 """What a verb answers with NoWait: the keys of its result, as things are when nothing can refuse it any more."""

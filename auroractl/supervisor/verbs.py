@@ -246,7 +246,7 @@ def _backtrack_request(body: Body) -> backtrack.BacktrackRequest:
     return backtrack.BacktrackRequest(target, bool(body["UseEarliestTimeOnPointInTimeUnavailable"]))
 
 
-def _backtrack(context: Context, body: Body, progress: Progress, answer: Answer) -> Any:
+def _backtrack(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
     name = _name(context, body)
 
     def document(row: Backtrack) -> Any:
@@ -262,13 +262,7 @@ def _backtrack(context: Context, body: Body, progress: Progress, answer: Answer)
     if body["WaitAt"]:
         row = backtrack.look(context, name, request, progress)
         return {**document(row), "Connection": backtrack.waiting_connection(context, name, row.identifier)}
-
-    def prepared(identifier: str) -> None:
-        row = context.repository.backtrack(identifier)
-        if body["NoWait"] and row is not None:
-            answer(document(row))
-
-    return document(backtrack.backtrack(context, name, request, progress, prepared))
+    return document(backtrack.backtrack(context, name, request, progress))
 
 
 def _describe_backtracks(context: Context, body: Body, _progress: Progress, _answer: Answer) -> Any:
