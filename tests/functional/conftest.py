@@ -11,10 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -154,13 +155,15 @@ class Auroractl:
         """The views of the readers."""
         return self.instances(name)[1:]
 
-    def uri(self, name: str, *arguments: str) -> str:
-        """How to connect."""
-        return self("uri", name, *arguments).stdout.strip()
+    def uri(self, name: str, *, role: str = "writer", instance: str | None = None) -> str:
+        """How to connect to an endpoint, or to an instance."""
+        there = self.ask("connection", DBClusterIdentifier=name, Role=role, DBInstanceIdentifier=instance)
+        password = quote(there["Password"], safe="")
+        return f"postgresql://{there['User']}:{password}@{there['Host']}:{there['Port']}/{there['Database']}"
 
-    def connect(self, name: str, *arguments: str) -> psycopg.Connection:
+    def connect(self, name: str, *, role: str = "writer", instance: str | None = None) -> psycopg.Connection:
         """An autocommit connection with nothing but the URI."""
-        return psycopg.connect(self.uri(name, *arguments), autocommit=True, connect_timeout=30)
+        return psycopg.connect(self.uri(name, role=role, instance=instance), autocommit=True, connect_timeout=30)
 
     def wait_healthy(self, name: str, timeout_s: float = DEADLINE_S) -> None:
         """Wait until `status` would exit with 0."""
@@ -241,27 +244,30 @@ def copy_home(warm_home: Home) -> Home:
     return home
 
 
-@pytest.fixture
-def auroractl(warm_home: Home) -> Iterator[Auroractl]:
-    """A home of its own for one test; afterwards nothing of it may be running."""
-    command = Auroractl(copy_home(warm_home))
+@contextmanager
+def home_of_its_own(warm_home: Home, **variables: str) -> Iterator[Auroractl]:
+    """A home without a cluster, and the environment of its commands; afterwards nothing of it may be running."""
+    command = Auroractl(copy_home(warm_home), variables)
     try:
         yield command
     finally:
         command.end()
         shutil.rmtree(command.home.root)
+
+
+@pytest.fixture
+def auroractl(warm_home: Home) -> Iterator[Auroractl]:
+    """A home for one test."""
+    with home_of_its_own(warm_home) as command:
+        yield command
 
 
 @pytest.fixture(scope="module")
 def demo(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo (a writer and two readers), shared by the tests of a module that leave it healthy."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo")
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.hookimpl(wrapper=True)

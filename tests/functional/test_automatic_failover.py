@@ -127,7 +127,7 @@ def test_connections_to_readers_go_on_while_the_writer_is_replaced(auroractl: Au
     auroractl("create-cluster", "demo")
     writer, promoted, other = auroractl.instances("demo")
     auroractl("modify-instance", promoted["DBInstanceIdentifier"], "--promotion-tier", "0")
-    with auroractl.connect("demo", "--instance", other["DBInstanceIdentifier"]) as connection:
+    with auroractl.connect("demo", instance=other["DBInstanceIdentifier"]) as connection:
         os.kill(writer["ProcessId"], signal.SIGKILL)
         deadline = time.monotonic() + 30
         while auroractl.writer("demo")["DBInstanceIdentifier"] == writer["DBInstanceIdentifier"]:

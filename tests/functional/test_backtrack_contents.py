@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import backtrack, execute, moment, told_why, wait_window
 
 EARLIER = (
@@ -91,14 +90,10 @@ class Story:
 @pytest.fixture(scope="module")
 def demo(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo: a writer and a reader."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo", "--readers", "1")
         wait_window(command)
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +103,7 @@ def story(demo: Auroractl) -> Story:
     there = moment(demo)
     execute(demo, *LATER)
     idle, busy = demo.connect("demo"), demo.connect("demo")
-    reading = demo.connect("demo", "--reader")
+    reading = demo.connect("demo", role="reader")
     busy.execute("begin")
     busy.execute("insert into story values (12)")
     view = backtrack(demo, "--to", there)
@@ -175,7 +170,7 @@ def test_a_prepared_transaction_waits_again_and_can_be_committed(story: Story) -
 
 
 def test_the_reader_shows_the_same(story: Story) -> None:
-    with story.auroractl.connect("demo", "--reader") as connection:
+    with story.auroractl.connect("demo", role="reader") as connection:
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
         wait_until("the reader", lambda: connection.execute("select count(*) from promised").fetchone() == (2,))
         assert connection.execute("select count(*) from dropped").fetchone() == (1000,)

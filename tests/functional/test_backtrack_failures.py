@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.process.liveness import processes_below
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import (
     assert_in_order,
     backtrack,
@@ -33,14 +32,10 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def shared(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo, a writer and a reader; damage is looked for quickly."""
-    command = Auroractl(copy_home(warm_home), {"AURORACTL_SCRUB_RATE_MB_PER_S": "200"})
-    try:
+    with home_of_its_own(warm_home, AURORACTL_SCRUB_RATE_MB_PER_S="200") as command:
         command("create-cluster", "demo", "--readers", "1")
         wait_window(command)
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from auroractl.config.paths import Home
 from auroractl.core.model import Address
 from auroractl.engine import sql
 from auroractl.engine.secrets import load_internal_secrets
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import (
     assert_in_order,
     backtrack,
@@ -32,14 +31,10 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def shared(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo, a writer and a reader."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo", "--readers", "1")
         wait_window(command)
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.fixture

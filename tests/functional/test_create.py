@@ -39,7 +39,7 @@ def test_psycopg_writes_and_reads_through_both_endpoints(demo: Auroractl) -> Non
         connection.execute("create table psycopg_rows (id int primary key)")
         connection.execute("insert into psycopg_rows values (1)")
         lsn = connection.execute("select pg_current_wal_lsn()").fetchone()
-    with demo.connect("demo", "--reader") as reader:
+    with demo.connect("demo", role="reader") as reader:
         assert lsn is not None
         for _ in range(1000):
             reached = reader.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", lsn).fetchone()
@@ -49,9 +49,17 @@ def test_psycopg_writes_and_reads_through_both_endpoints(demo: Auroractl) -> Non
 
 
 def test_a_write_on_the_reader_endpoint_fails_as_on_aurora(demo: Auroractl) -> None:
-    with demo.connect("demo", "--reader") as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as caught:
+    with demo.connect("demo", role="reader") as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as caught:
         reader.execute("create table never (id int)")
     assert caught.value.sqlstate == "25006"
+
+
+def test_uri_tells_how_to_connect(demo: Auroractl) -> None:
+    for arguments, role in (([], "writer"), (["--reader"], "reader")):
+        assert demo("uri", "demo", *arguments).stdout == demo.uri("demo", role=role) + "\n"
+    for instance in demo.instances("demo"):
+        name = instance["DBInstanceIdentifier"]
+        assert demo("uri", "demo", "--instance", name).stdout == demo.uri("demo", instance=name) + "\n"
 
 
 def test_sqlalchemy_works_with_the_uri(demo: Auroractl) -> None:
@@ -74,7 +82,7 @@ def test_env_is_for_eval(demo: Auroractl) -> None:
 
 def test_every_instance_has_an_address_of_its_own(demo: Auroractl) -> None:
     for instance in demo.instances("demo"):
-        with demo.connect("demo", "--instance", instance["DBInstanceIdentifier"]) as connection:
+        with demo.connect("demo", instance=instance["DBInstanceIdentifier"]) as connection:
             assert connection.execute("show cluster_name").fetchone() == (instance["DBInstanceIdentifier"],)
             assert connection.execute("select pg_is_in_recovery()").fetchone() == (not instance["IsClusterWriter"],)
 
@@ -123,7 +131,7 @@ def test_two_clusters_have_identities_addresses_and_data_of_their_own(demo: Auro
         assert connection.execute("select current_user, current_database()").fetchone() == ("bob", "app")
         connection.execute("create table mine (id int)")
     # Without a reader the reader endpoint goes to the writer, and then accepts writes.
-    with demo.connect("other", "--reader") as connection:
+    with demo.connect("other", role="reader") as connection:
         connection.execute("insert into mine values (1)")
     refused = demo.run("delete-cluster", "other", "--yes")
     assert refused.returncode == 5

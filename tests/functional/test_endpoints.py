@@ -26,7 +26,7 @@ from auroractl.config.paths import Home
 from auroractl.core.model import Address
 from auroractl.core.routing import Route, RoutingTable
 from auroractl.endpoints.client import EndpointError, EndpointProcessClient
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 CONNECTIONS = 300
 
@@ -34,13 +34,9 @@ CONNECTIONS = 300
 @pytest.fixture(scope="module")
 def three_readers(warm_home: Home) -> Iterator[Auroractl]:
     """A home with a cluster of three readers, shared by this module."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo", "--readers", "3")
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 def _client(auroractl: Auroractl) -> EndpointProcessClient:
@@ -54,7 +50,7 @@ def _handed_over(auroractl: Auroractl) -> Counter[str]:
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_connections_are_spread_evenly_over_the_readers(three_readers: Auroractl, at_once: bool) -> None:
-    uri = three_readers.uri("demo", "--reader")
+    uri = three_readers.uri("demo", role="reader")
     before = _handed_over(three_readers)
     kept = []
     for _ in range(CONNECTIONS):
@@ -70,10 +66,10 @@ def test_connections_are_spread_evenly_over_the_readers(three_readers: Auroractl
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["--reader"]])
-def test_a_running_statement_can_be_cancelled(three_readers: Auroractl, arguments: list[str]) -> None:
-    others = [three_readers.connect("demo", *arguments) for _ in range(3)]
-    with three_readers.connect("demo", *arguments) as connection:
+@pytest.mark.parametrize("role", ["writer", "reader"])
+def test_a_running_statement_can_be_cancelled(three_readers: Auroractl, role: str) -> None:
+    others = [three_readers.connect("demo", role=role) for _ in range(3)]
+    with three_readers.connect("demo", role=role) as connection:
         pid = connection.info.backend_pid
         errors: list[psycopg.Error] = []
 
@@ -99,9 +95,9 @@ def test_a_running_statement_can_be_cancelled(three_readers: Auroractl, argument
 def test_connections_that_ended_are_not_counted_and_hold_no_descriptor(three_readers: Auroractl) -> None:
     process = psutil.Process(three_readers.cluster("demo")["EndpointProcessId"])
     before = process.num_fds()
-    for arguments in ([], ["--reader"]):
+    for role in ("writer", "reader"):
         for _ in range(20):
-            three_readers.connect("demo", *arguments).close()
+            three_readers.connect("demo", role=role).close()
     wait_until("all connections to be forgotten", lambda: not any(_client(three_readers).report().connections.values()))
     wait_until("their descriptors to be given back", lambda: process.num_fds() <= before, 10)
 
@@ -155,7 +151,7 @@ def test_too_many_clients_get_postgresqls_own_error(auroractl: Auroractl) -> Non
     kept = [psycopg.connect(uri) for _ in range(5)]
     with pytest.raises(psycopg.OperationalError, match="sorry, too many clients already"):
         psycopg.connect(uri)
-    with auroractl.connect("demo", "--reader") as reader:
+    with auroractl.connect("demo", role="reader") as reader:
         assert reader.execute("select 1").fetchone() == (1,)
     kept.pop().close()
     wait_until("the place to be free", lambda: _client(auroractl).report().connections["demo-writer"] == 4)

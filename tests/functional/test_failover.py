@@ -47,7 +47,7 @@ def test_a_target_can_be_named_and_comes_before_the_order(auroractl: Auroractl) 
     with auroractl.connect("demo") as connection:
         connection.execute("create table followed (id int)")
     for reader in auroractl.readers("demo"):
-        with auroractl.connect("demo", "--instance", reader["DBInstanceIdentifier"]) as connection:
+        with auroractl.connect("demo", instance=reader["DBInstanceIdentifier"]) as connection:
             wait_until(
                 "the new writer's change on every reader",
                 lambda: connection.execute("select to_regclass('followed') is not null").fetchone() == (True,),
@@ -91,7 +91,7 @@ def test_a_frozen_writer_is_killed_before_a_reader_is_promoted(auroractl: Aurora
     writer = auroractl.writer("demo")
     pids = [writer["ProcessId"]]
     os.kill(writer["ProcessId"], signal.SIGSTOP)
-    with psycopg.connect(auroractl.uri("demo", "--reader"), autocommit=True):
+    with psycopg.connect(auroractl.uri("demo", role="reader"), autocommit=True):
         pass
     wait_until("the frozen writer to be noticed", lambda: auroractl.run("status", "demo").returncode == 3)
     result = auroractl.json("failover", "demo")

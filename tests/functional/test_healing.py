@@ -68,7 +68,7 @@ def test_status_tells_the_truth_at_once_and_reads_go_to_the_writer_meanwhile(aur
     assert view["DBInstanceStatus"] == "failed"
     assert view["ProcessId"] is None
     wait_until("the report", lambda: "left alone" in str(auroractl.cluster("demo")["Problems"]))
-    with auroractl.connect("demo", "--reader") as connection:
+    with auroractl.connect("demo", role="reader") as connection:
         assert connection.execute("select pg_is_in_recovery()").fetchone() == (False,)
     auroractl("reboot-instance", reader["DBInstanceIdentifier"])
     auroractl.wait_healthy("demo")
@@ -105,7 +105,7 @@ def test_a_killed_supervisor_drops_no_connection_and_is_replaced_by_the_next_com
     auroractl("create-cluster", "demo", "--readers", "1")
     pid = auroractl.supervisor_pid()
     before = [each["ProcessId"] for each in auroractl.instances("demo")]
-    with auroractl.connect("demo") as connection, auroractl.connect("demo", "--reader") as reader:
+    with auroractl.connect("demo") as connection, auroractl.connect("demo", role="reader") as reader:
         os.kill(pid, signal.SIGKILL)
         wait_until("its end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
         assert connection.execute("select 1").fetchone() == (1,)

@@ -12,8 +12,8 @@ import pytest
 from tests.functional.conftest import Auroractl, wait_until
 
 
-def count(auroractl: Auroractl, *arguments: str) -> int:
-    with auroractl.connect("demo", *arguments) as connection:
+def count(auroractl: Auroractl, *, role: str = "writer", instance: str | None = None) -> int:
+    with auroractl.connect("demo", role=role, instance=instance) as connection:
         row = connection.execute("select count(*) from kept").fetchone()
     assert row is not None
     return int(row[0])
@@ -25,7 +25,7 @@ def kept(demo: Auroractl) -> Auroractl:
     with demo.connect("demo") as connection:
         connection.execute("drop table if exists kept; create table kept (id int)")
     names = [reader["DBInstanceIdentifier"] for reader in demo.readers("demo")]
-    wait_until("the table", lambda: [count(demo, "--instance", name) for name in names] == [0, 0])
+    wait_until("the table", lambda: [count(demo, instance=name) for name in names] == [0, 0])
     return demo
 
 
@@ -40,11 +40,11 @@ def test_a_lagging_reader_shows_what_was_and_catches_up_when_it_is_restored(kept
     wait_until("the status", lambda: "60000 ms late" in str(kept.cluster("demo")["Problems"]), 5)
     began_s = time.monotonic()
     insert(kept)
-    wait_until("the other reader", lambda: count(kept, "--instance", other) == 1, 10)
-    assert count(kept, "--instance", reader) == 0
+    wait_until("the other reader", lambda: count(kept, instance=other) == 1, 10)
+    assert count(kept, instance=reader) == 0
     assert kept.run("status", "demo").returncode == 3
     kept("inject-fault", "restore", reader)
-    wait_until("the lagging reader", lambda: count(kept, "--instance", reader) == 1, 10)
+    wait_until("the lagging reader", lambda: count(kept, instance=reader) == 1, 10)
     assert time.monotonic() - began_s < 50
     kept.wait_healthy("demo")
 
@@ -54,10 +54,10 @@ def test_a_lagging_reader_is_promoted_with_all_that_was_acknowledged(auroractl: 
     writer, reader = auroractl.instances("demo")
     with auroractl.connect("demo") as connection:
         connection.execute("create table kept (id int)")
-    wait_until("the table", lambda: count(auroractl, "--reader") == 0)
+    wait_until("the table", lambda: count(auroractl, role="reader") == 0)
     auroractl("inject-fault", "replica-lag", reader["DBInstanceIdentifier"], "--delay", "10m")
     insert(auroractl)
-    assert count(auroractl, "--reader") == 0
+    assert count(auroractl, role="reader") == 0
     began_s = time.monotonic()
     os.kill(writer["ProcessId"], signal.SIGKILL)
     wait_until(
@@ -78,14 +78,14 @@ def test_a_reader_that_is_cut_off_is_left_alone_and_not_promoted(kept: Auroractl
     wait_until("it to be cut off", lambda: "cut off from the writer" in str(kept.cluster("demo")["Problems"]), 5)
     wait_until("the receiver to end", lambda: not kept.instances("demo")[1]["Following"], 5)
     insert(kept)
-    assert count(kept, "--instance", reader) == 0
+    assert count(kept, instance=reader) == 0
     refused = kept.run("failover", "demo", "--target", reader)
     assert (refused.returncode, "is cut off" in refused.stderr) == (5, True), refused.stderr
     os.kill(kept.writer("demo")["ProcessId"], signal.SIGKILL)
     wait_until("the promotion", lambda: kept.writer("demo")["DBInstanceIdentifier"] == other, 20)
-    assert count(kept, "--instance", reader) == 0
+    assert count(kept, instance=reader) == 0
     kept("inject-fault", "restore", reader)
-    wait_until("the reader to follow the new writer", lambda: count(kept, "--instance", reader) == 1, 20)
+    wait_until("the reader to follow the new writer", lambda: count(kept, instance=reader) == 1, 20)
     kept.wait_healthy("demo")
     assert [each["Message"] for each in kept.json("describe-events", "demo")["Events"][-30:]].count("Restored") >= 1
 
@@ -94,8 +94,8 @@ def test_a_fault_ends_by_itself(kept: Auroractl) -> None:
     reader = kept.readers("demo")[0]["DBInstanceIdentifier"]
     kept("inject-fault", "partition-instance", reader, "--duration", "2s")
     insert(kept)
-    assert count(kept, "--instance", reader) == 0
-    wait_until("it to follow again", lambda: count(kept, "--instance", reader) == 1, 15)
+    assert count(kept, instance=reader) == 0
+    wait_until("it to follow again", lambda: count(kept, instance=reader) == 1, 15)
     kept.wait_healthy("demo")
 
 
@@ -115,7 +115,7 @@ def test_a_slow_endpoint_delays_every_request(kept: Auroractl) -> None:
         assert row == (len(payload),)
         with kept.connect("demo") as another:
             assert another.execute("select 2").fetchone() == (2,)
-        with kept.connect("demo", "--reader") as reading:
+        with kept.connect("demo", role="reader") as reading:
             began_s = time.monotonic()
             reading.execute("select 1")
             assert time.monotonic() - began_s < 0.3

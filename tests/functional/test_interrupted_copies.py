@@ -47,7 +47,7 @@ def test_a_rewind_that_is_cut_off_is_never_started_from(auroractl: Auroractl) ->
         wait_for_progress(ledger, 5)
     assert ledger.missing() == set()
     assert not data.with_name("data.incomplete").exists()
-    with auroractl.connect("demo", "--instance", old["DBInstanceIdentifier"]) as connection:
+    with auroractl.connect("demo", instance=old["DBInstanceIdentifier"]) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (60000,)
 
 

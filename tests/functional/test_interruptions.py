@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.process.locks import lock_holder
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import assert_in_order, backtrack, execute, numbers, wait_window
 from tests.functional.going_back import moment as now
 
@@ -128,14 +127,10 @@ def test_replace_storage_node_is_undone_or_finished(
 @pytest.fixture(scope="module")
 def going_back(warm_home: Home) -> Iterator[Auroractl]:
     """A cluster that is brought back again and again; every interruption must leave it as good as it was."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo", "--readers", "0")
         execute(command, "create table story (id int)")
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "backtrack"])

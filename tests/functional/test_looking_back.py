@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.process.liveness import processes_below
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import (
     assert_in_order,
     execute,
@@ -32,14 +31,10 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def shared(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo: a writer and no reader."""
-    command = Auroractl(copy_home(warm_home))
-    try:
+    with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo", "--readers", "0")
         wait_window(command)
         yield command
-    finally:
-        command.end()
-        shutil.rmtree(command.home.root)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Reading:
 @pytest.mark.slow
 def test_readers_are_added_and_removed_while_clients_read(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "1")
-    with Reading(auroractl.uri("demo", "--reader")) as reading:
+    with Reading(auroractl.uri("demo", role="reader")) as reading:
         document = auroractl.json("scale-readers", "demo", "--to", "4")
         assert len(document["Added"]) == 3
         wait_until("all readers to be used", lambda: len(reading.answers) == 4)
@@ -70,14 +70,14 @@ def test_removal_takes_the_highest_tier_first_and_lets_statements_end(auroractl:
     kept, leaving = (each["DBInstanceIdentifier"] for each in auroractl.readers("demo"))
     auroractl("modify-instance", leaving, "--promotion-tier", "9")
     answers = []
-    busy = auroractl.connect("demo", "--instance", leaving)
+    busy = auroractl.connect("demo", instance=leaving)
 
     def ask() -> None:
         answers.append(busy.execute("select count(*) from pg_sleep(2)").fetchone())
 
     asking = threading.Thread(target=ask)
     asking.start()
-    with psycopg.connect(auroractl.uri("demo", "--instance", leaving)) as watcher:
+    with psycopg.connect(auroractl.uri("demo", instance=leaving)) as watcher:
         wait_until(
             "the statement to run",
             lambda: watcher.execute("select 1 from pg_stat_activity where query like '%pg_sleep(2)%' and pid <> pg_backend_pid()").fetchone(),

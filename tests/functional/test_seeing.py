@@ -35,7 +35,7 @@ def load(auroractl: Auroractl) -> Iterator[None]:
                 ended.wait(0.005)
 
     def sleep() -> None:
-        with auroractl.connect("demo", "--reader") as connection:
+        with auroractl.connect("demo", role="reader") as connection:
             connection.execute("SELECT pg_sleep(4) /* asleep */")
 
     threads = [threading.Thread(target=work) for work in (write, sleep)]

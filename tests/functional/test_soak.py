@@ -64,7 +64,7 @@ class DirectWriters:
 
     def __init__(self, auroractl: Auroractl) -> None:
         self.acknowledged: set[tuple[int, int]] = set()
-        self._uris = [auroractl.uri("demo", "--instance", f"demo-instance-{number}") for number in (1, 2, 3)]
+        self._uris = [auroractl.uri("demo", instance=f"demo-instance-{number}") for number in (1, 2, 3)]
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(len(self._uris))]
 

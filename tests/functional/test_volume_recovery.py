@@ -62,7 +62,7 @@ def test_a_reader_that_missed_acknowledged_commits_is_promoted_with_all_of_them(
                 "insert into kept select i, repeat(md5(i::text), 60) from generate_series(%s::int, %s::int) i",
                 (number * 50, number * 50 + 49),
             )
-    with auroractl.connect("demo", "--instance", reader["DBInstanceIdentifier"]) as connection:
+    with auroractl.connect("demo", instance=reader["DBInstanceIdentifier"]) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
     lose_the_writer(auroractl)
     done = auroractl("failover", "demo", "--output", "json").json
