@@ -52,8 +52,13 @@ def use(
     this = session(context)
     if name is not None and unset:
         raise UsageError("A name and --unset exclude each other.", "Leave one of them out")
+    chosen = None if name is None else _known(this, name)
+    if this.dry_run:
+        told = f"Set {_KEY} to {chosen}" if chosen else f"Take {_KEY} out"
+        this.show_plan("use", chosen, [f"{told} in {this.home.config}"] if name or unset else [])
+        return
     if name is not None or unset:
-        _keep(this, None if name is None else _known(this, name))
+        _keep(this, chosen)
     setting = next(each for each in _settings(this) if each["Key"] == _KEY)
     document = {
         "DBClusterIdentifier": setting["Value"] or None,

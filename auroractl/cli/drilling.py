@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
+from auroractl.cli.progress import Silent
 from auroractl.cli.render import lazy, text
 from auroractl.cli.session import leave, session, write
 from auroractl.core.durations import parse_duration_ms
@@ -46,6 +47,10 @@ def drill(
     duration_s = min(600.0, parse_duration_ms(duration) / 1000)
     body = {"DBClusterIdentifier": this.cluster(name, cluster)}
     chosen = this.ask("describe-status", body)["DBCluster"]["DBClusterIdentifier"]
+    if this.dry_run:
+        steps = Drill(this.backend, chosen, Silent()).plan(kind, clients=clients, duration_s=duration_s)
+        this.show_plan("drill", chosen, steps)
+        return
     with this.progress() as progress:
         found = Drill(this.backend, chosen, progress).run(kind, clients=clients, rounds=rounds, duration_s=duration_s)
     document = {"Drill": drill_view(chosen, kind, found, limit_ms)}

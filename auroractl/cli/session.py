@@ -119,6 +119,17 @@ class Session:
         else:
             _write_some(forms.rows(text(document)) if form is Output.TEXT else forms.printed(form, document))
 
+    def show_plan(self, operation: str, cluster: str | None, steps: list[str]) -> None:
+        """Print what a dry run found, for a command that the supervisor does not carry out."""
+        plan: Document = {
+            "Operation": operation,
+            "DBClusterIdentifier": cluster,
+            "Changed": bool(steps),
+            "Arguments": {},
+            "Steps": [{"Name": name} for name in steps],
+        }
+        self.show({"Plan": plan}, sentences.plan, plain.plan)
+
     def _form(self) -> Output:
         """What was named on the command line; a script's `--quiet` means the same whatever the settings say."""
         if self.output is not None:

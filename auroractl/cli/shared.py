@@ -22,9 +22,11 @@ LONG = frozenset(
 
 REHEARSED = LONG | {
     "modify-cluster", "modify-instance", "create-endpoint", "modify-endpoint", "delete-endpoint", "pause-automation",
-    "resume-automation",
+    "resume-automation", "scrub-volume", "drill", "use",
 }  # fmt: skip
-"""Commands that change something of a cluster and can say what they would do: they have --dry-run."""
+"""Commands that change something and can say what they would do: they have --dry-run, as all faults do."""
+
+_FAULTS = "inject-fault "
 
 _OUTPUT = "output"
 
@@ -34,7 +36,7 @@ def options(path: str, own: list[str]) -> list[TyperOption]:
     found = []
     if _OUTPUT in own:
         found += [_query(), _quiet()]
-    if path in REHEARSED:
+    if path in REHEARSED or path.startswith(_FAULTS):
         found.append(_flag("dry_run", "--dry-run", "Check everything, change nothing, print the steps as JSON."))
     if path in LONG:
         found.append(_flag("no_wait", "--no-wait", "Return as soon as nothing can refuse it any more."))

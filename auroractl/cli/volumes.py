@@ -88,7 +88,7 @@ def scrub_volume(
     this = session(context)
     document = this.change("scrub-volume", {"DBClusterIdentifier": this.cluster(name, cluster)})
     this.show(document, sentences.scrub, text.scrub)
-    if document["Scrub"]["BeyondRepair"]:
+    if not this.dry_run and document["Scrub"]["BeyondRepair"]:
         leave(ExitCode.FAILED)
 
 

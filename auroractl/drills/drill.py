@@ -66,6 +66,17 @@ class Drill:
         self._require_well(kind)
         return [self._round(kind, number, clients, duration_s) for number in range(1, rounds + 1)]
 
+    def plan(self, kind: Kind, *, clients: int, duration_s: float) -> list[str]:
+        """The steps of a round, as things are now; nothing is done. Raises InvalidClusterState as `run` does."""
+        self._require_well(kind)
+        target, _, _ = self._aim(kind)
+        return [
+            f"Write through the writer endpoint with {clients} clients for {duration_s:g} s",
+            f"{kind} on {target}",
+            "Wait until the cluster is well again and every client commits again",
+            "Look for every acknowledged row and drop the table",
+        ]
+
     def _ask(self, verb: str, **body: Any) -> Any:
         return self._backend().request(verb, body, self._progress)
 

@@ -17,6 +17,7 @@ from auroractl.core.wal import SEGMENT_BYTES, Segment
 from auroractl.services import events
 from auroractl.services.context import Context
 from auroractl.services.growth import require_volume
+from auroractl.services.rehearsal import certain
 from auroractl.storage.folder import LogFolder
 
 
@@ -48,6 +49,7 @@ class Injected:
 def crash_storage_node(context: Context, cluster: str, node: str, duration_s: float | None) -> Injected:
     """SIGKILL a storage node. With a duration it stays down for so long; else the supervisor restarts it at once."""
     found = find_node(context, cluster, node)
+    certain(context, f"Kill the storage node {found.identifier}")
     fault = None
     if duration_s is not None:
         fault = begin(context, cluster, FaultKind.CRASH_STORAGE_NODE, found.identifier, duration_s)
@@ -59,6 +61,7 @@ def crash_storage_node(context: Context, cluster: str, node: str, duration_s: fl
 def hang_storage_node(context: Context, cluster: str, node: str, duration_s: float | None) -> Injected:
     """SIGSTOP a storage node, for a duration or until it is restored."""
     found = find_node(context, cluster, node)
+    certain(context, f"Freeze the storage node {found.identifier}")
     fault = begin(context, cluster, FaultKind.HANG_STORAGE_NODE, found.identifier, duration_s)
     context.installation.receiver(found).suspend()
     return done(context, cluster, found.identifier, "Storage node frozen", fault)
@@ -67,6 +70,7 @@ def hang_storage_node(context: Context, cluster: str, node: str, duration_s: flo
 def wipe_storage_node(context: Context, cluster: str, node: str) -> Injected:
     """Kill a storage node and remove all that it holds, as when its disk is replaced by an empty one."""
     found = find_node(context, cluster, node)
+    certain(context, f"Kill the storage node {found.identifier}", f"Remove all that {found.identifier} holds")
     with context.volume_memory(cluster).nodes_lock:
         context.installation.receiver(found).kill()
         context.installation.log_folder(found).wipe()
@@ -92,6 +96,7 @@ def corrupt_segment(
             f"A segment is finished after {SEGMENT_BYTES // 1024**2} MiB of log",
         )
     chosen = [rng.choice(segments) for _ in range(count)]
+    certain(context, *(f"Damage ({how}) the segment {segment.name} of {found.identifier}" for segment in chosen))
     for segment in chosen:
         _damage(folder, segment, how, rng)
     names = ", ".join(sorted({segment.name for segment in chosen}))
@@ -121,21 +126,27 @@ def az_outage(context: Context, cluster: str, zone: str, duration_s: float | Non
     row = context.cluster(cluster)
     _require_zone(row, zone)
     require_volume(context, cluster)
+    nodes = [each for each in context.repository.storage_nodes(cluster) if each.availability_zone == zone]
+    instances = [each for each in context.repository.instances(cluster) if each.availability_zone == zone]
+    certain(
+        context,
+        *(f"Kill the storage node {node.identifier} and keep it down" for node in nodes),
+        *(f"Kill the instance {instance.identifier} and keep it down" for instance in instances),
+    )
     fault = begin(context, cluster, FaultKind.AZ_OUTAGE, zone, duration_s)
     with context.volume_memory(cluster).nodes_lock:
-        for node in context.repository.storage_nodes(cluster):
-            if node.availability_zone == zone:
-                context.installation.receiver(node).kill()
-    for instance in context.repository.instances(cluster):
-        if instance.availability_zone == zone:
-            context.broken_on_purpose.add((cluster, instance.identifier))
-            context.installation.server(instance).kill()
+        for node in nodes:
+            context.installation.receiver(node).kill()
+    for instance in instances:
+        context.broken_on_purpose.add((cluster, instance.identifier))
+        context.installation.server(instance).kill()
     return done(context, cluster, zone, "Availability Zone cut off", fault)
 
 
 def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
     """SIGKILL every process of an instance's server."""
     found = find_instance(context, cluster, instance)
+    certain(context, f"Kill the instance {found.identifier}")
     context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).kill()
     return done(context, cluster, found.identifier, "Instance killed", None)
@@ -144,6 +155,7 @@ def crash_instance(context: Context, cluster: str, instance: str) -> Injected:
 def hang_instance(context: Context, cluster: str, instance: str) -> Injected:
     """SIGSTOP every process of an instance's server; the supervisor ends and replaces what stays frozen."""
     found = find_instance(context, cluster, instance)
+    certain(context, f"Freeze the instance {found.identifier}")
     context.broken_on_purpose.add((cluster, found.identifier))
     context.installation.server(found).suspend()
     return done(context, cluster, found.identifier, "Instance frozen", None)
@@ -166,6 +178,7 @@ def restore(context: Context, cluster: str, target: str) -> Injected:
     for fault in context.repository.faults(cluster):
         number = fault.target.rpartition("-")[2] if fault.kind in _ON_NODES else fault.target
         if wanted in {fault.target, number}:
+            certain(context, f"End {fault.kind} on {fault.target}")
             _end(context, fault)
             return done(context, cluster, fault.target, "Restored", None)
     raise NotFound(

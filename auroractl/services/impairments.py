@@ -8,6 +8,7 @@ from auroractl.core.model import Endpoint
 from auroractl.services.context import Context
 from auroractl.services.faults import Injected, apply_to_reader, begin, done, find_instance
 from auroractl.services.growth import require_volume
+from auroractl.services.rehearsal import certain
 
 _LAG_MAX_MS = 24 * 3600 * 1000
 _LATENCY_MAX_MS = 60 * 1000
@@ -41,6 +42,7 @@ def _impair(
             f"DBInstance {found.identifier} is the writer, and {kind} is for readers.",
             f"See the readers: auroractl describe-instances {cluster}",
         )
+    certain(context, f"{found.identifier}: {message[0].lower()}{message[1:]}")
     fault = begin(context, cluster, kind, found.identifier, duration_s, delay_ms)
     apply_to_reader(context, cluster, found.identifier)
     return done(context, cluster, found.identifier, message, fault)
@@ -50,6 +52,7 @@ def slow_endpoint(context: Context, cluster: str, endpoint: str, delay_ms: int, 
     """Pass on what clients send through an endpoint `delay_ms` later, on open connections too."""
     _require_delay(delay_ms, _LATENCY_MAX_MS)
     found = _find_endpoint(context, cluster, endpoint)
+    certain(context, f"Pass on every request through {found.identifier} {delay_ms} ms late")
     fault = begin(context, cluster, FaultKind.SLOW_ENDPOINT, found.identifier, duration_s, delay_ms)
     context.publish_routes(cluster)
     return done(context, cluster, found.identifier, f"Every request arrives {delay_ms} ms late", fault)
@@ -58,6 +61,7 @@ def slow_endpoint(context: Context, cluster: str, endpoint: str, delay_ms: int, 
 def refuse_endpoint(context: Context, cluster: str, endpoint: str, duration_s: float | None) -> Injected:
     """Close an endpoint's listening socket: connections are refused, open ones go on."""
     found = _find_endpoint(context, cluster, endpoint)
+    certain(context, f"Refuse new connections to {found.identifier}")
     fault = begin(context, cluster, FaultKind.REFUSE_ENDPOINT, found.identifier, duration_s)
     context.publish_routes(cluster)
     return done(context, cluster, found.identifier, "Connections are refused", fault)

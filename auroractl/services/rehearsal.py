@@ -45,6 +45,12 @@ class _RehearsalRepository(Repository):
         raise Rehearsed(operation)
 
 
+def certain(context: Context, *steps: str) -> None:
+    """Nothing can refuse what begins here: a dry run ends with the steps named. For what is not journalled."""
+    if isinstance(context.repository, _RehearsalRepository):
+        raise Rehearsed(None, steps)
+
+
 def rehearse(context: Context, call: Callable[[Context], Any]) -> Rehearsed | None:
     """What a service would do: its journal record and steps, or None where there is nothing to do.
 

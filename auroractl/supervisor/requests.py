@@ -14,6 +14,9 @@ from auroractl.services.operations import Progress, Rehearsed
 from auroractl.services.rehearsal import rehearse
 from auroractl.supervisor.verbs import VERBS, Answer, Body
 
+_NAMES_ITS_STEPS = {"inject-fault", "scrub-volume"}
+"""Verbs that tell what they would do without journalling it."""
+
 _ONE_STEP = {
     "modify-cluster": "Change the cluster's settings",
     "modify-instance": "Change the instance's promotion tier",
@@ -23,9 +26,6 @@ _ONE_STEP = {
     "pause-automation": "Change the cluster's automation",
 }
 """Verbs that change rows without a journalled operation."""
-
-_OWN_PLAN = {"backtrack"}
-"""Verbs whose dry run tells more than the steps."""
 
 _STATUS = {
     OperationKind.DELETE_CLUSTER: "deleting",
@@ -42,7 +42,7 @@ def serve(context: Context, verb: str, body: Body, progress: Progress, answer: A
 
     Verbs that are in no table here see to their own dry runs and early answers.
     """
-    if body.get("DryRun") and verb not in _OWN_PLAN and (verb in EARLY or verb in _ONE_STEP):
+    if body.get("DryRun") and verb in _PLANNED:
         return _plan(context, verb, body, progress)
     if body.get("IfNotExists") and context.repository.cluster(str(body["DBClusterIdentifier"]).lower()) is not None:
         return _existing(context, body)
@@ -182,3 +182,6 @@ EARLY: Mapping[str, Callable[[Context, OperationRecord, Body], Any]] = {
     "backtrack": _backtracking,
 }
 """What a verb answers with NoWait: the keys of its result, as things are when nothing can refuse it any more."""
+
+_PLANNED = EARLY.keys() - {"backtrack"} | _ONE_STEP.keys() | _NAMES_ITS_STEPS
+"""Verbs whose dry run is the list of their steps; the others see to their own, or have none."""

@@ -36,6 +36,7 @@ from auroractl.services import (
 )
 from auroractl.services.context import Context
 from auroractl.services.operations import Progress
+from auroractl.services.rehearsal import certain
 
 Body = dict[str, Any]
 Answer = Callable[[Any], None]
@@ -298,6 +299,7 @@ def _storage_autogrow(context: Context, body: Body, _progress: Progress, _answer
 def _scrub_volume(context: Context, body: Body, progress: Progress, _answer: Answer) -> Any:
     name = _name(context, body)
     growth.require_volume(context, name)
+    certain(context, "Read all finished log of every storage node", "Repair what is damaged from the other nodes")
     report = context.keepers.of(name).scrub(progress.message)
     return {"Scrub": views.scrub_view(name, report)}
 

@@ -98,17 +98,38 @@ def test_every_command_refuses_what_is_wrong_in_one_sentence(run: Run, name: str
         ("pause-automation demo", ["Change the cluster's automation"], None),
         ("create-endpoint later --cluster demo", ["Make the endpoint and publish it"], None),
         ("replace-storage-node 1 --cluster demo", ["Remove demo-storage-1"], "Old"),
+        ("scrub-volume demo", ["Read all finished log of every storage node"], None),
+        ("inject-fault crash-storage-node 3", ["Kill the storage node demo-storage-3"], None),
+        ("inject-fault hang-storage-node 3", ["Freeze the storage node demo-storage-3"], None),
+        ("inject-fault wipe-storage-node 3", ["Remove all that demo-storage-3 holds"], None),
+        ("inject-fault crash-instance writer", ["Kill the instance WRITER"], None),
+        ("inject-fault hang-instance READER", ["Freeze the instance READER"], None),
+        ("inject-fault replica-lag READER --delay 2s", ["READER: applies changes 2000 ms late"], None),
+        ("inject-fault partition-instance READER", ["READER: cut off from the writer"], None),
+        (
+            "inject-fault slow-endpoint reader --delay 50ms",
+            ["Pass on every request through demo-reader 50 ms late"],
+            None,
+        ),
+        ("inject-fault refuse-endpoint writer", ["Refuse new connections to demo-writer"], None),
+        ("inject-fault az-outage us-east-1b", ["Kill the storage node demo-storage-2 and keep it down"], None),
+        ("drill writer-crash demo", ["writer-crash on WRITER"], None),
+        ("use demo", ["Set default_cluster to demo in HOME/config.toml"], None),
     ],
 )
 def test_a_dry_run_names_the_steps_and_changes_nothing(
     demo: Auroractl, run: Run, words: str, steps: list[str], arguments: str | None
 ) -> None:
     def state() -> Any:
-        tables = ("cluster", "instance", "endpoint", "storage_node", "operation", "event")
-        return [demo.rows(f"select * from {table}") for table in tables], sorted(demo.home.clusters.iterdir())
+        tables = ("cluster", "instance", "endpoint", "storage_node", "operation", "event", "fault")
+        servers = [each["ProcessId"] for each in demo.instances("demo")]
+        files = [*sorted(demo.home.clusters.iterdir()), demo.home.config.exists()]
+        return [demo.rows(f"select * from {table}") for table in tables], files, servers
 
     writer, reader = (each["DBInstanceIdentifier"] for each in demo.instances("demo")[:2])
-    words, *steps = (text.replace("WRITER", writer).replace("READER", reader) for text in (words, *steps))
+    known = {"WRITER": writer, "READER": reader, "HOME": str(demo.home.root)}
+    for word, meant in known.items():
+        words, *steps = (text.replace(word, meant) for text in (words, *steps))
     before = state()
     plan = _well(run, f"{words} --dry-run").json["Plan"]
     assert state() == before
@@ -143,6 +164,7 @@ def test_a_dry_run_of_what_is_so_already_has_no_steps(run: Run) -> None:
         "delete-cluster nobody --if-exists",
         "start-cluster demo",
         "resume-automation demo",
+        "use",
     ):
         plan = _well(run, f"{words} --dry-run").json["Plan"]
         assert (plan["Changed"], plan["Steps"]) == (False, []), words
