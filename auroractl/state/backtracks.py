@@ -10,12 +10,13 @@ from sqlalchemy import select
 from auroractl.core.backtrack import Backtrack, BacktrackStatus, Era
 from auroractl.state.backtrack_models import BacktrackRow, EraRow
 from auroractl.state.models import ClusterRow
-from auroractl.state.sessions import Sessions
+from auroractl.state.sessions import Sessions, remembered
 
 
 class BacktrackRepository(Sessions):
     """Backtracks and eras in core types. Errors as the Repository raises them."""
 
+    @remembered
     def eras(self, cluster: str) -> list[Era]:
         """The eras of a cluster in the order of time."""
         query = select(EraRow).where(EraRow.cluster == cluster).order_by(EraRow.id)
@@ -53,6 +54,7 @@ class BacktrackRepository(Sessions):
         with self._read() as session:
             return [row.to_core() for row in session.scalars(query)]
 
+    @remembered
     def unfinished_backtracks(self, cluster: str) -> list[Backtrack]:
         """The backtracks of a cluster that are being done or wait for a decision."""
         unfinished = (BacktrackStatus.PENDING, BacktrackStatus.APPLYING)

@@ -22,6 +22,7 @@ from auroractl.core.operations import OperationKind, OperationRecord, OperationS
 from auroractl.state.backtrack_models import BacktrackRow
 from auroractl.state.backtracks import BacktrackRepository
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
+from auroractl.state.sessions import remembered
 from auroractl.state.volume_models import FaultRow
 from auroractl.state.volumes import VolumeRepository
 
@@ -31,17 +32,20 @@ class Repository(VolumeRepository, BacktrackRepository):
 
     # Clusters, instances and endpoints
 
+    @remembered
     def clusters(self) -> list[Cluster]:
         """All clusters by name."""
         with self._read() as session:
             return [row.to_core() for row in session.scalars(select(ClusterRow).order_by(ClusterRow.identifier))]
 
+    @remembered
     def cluster(self, identifier: str) -> Cluster | None:
         """One cluster."""
         with self._read() as session:
             row = session.get(ClusterRow, identifier)
             return row.to_core() if row else None
 
+    @remembered
     def instances(self, cluster: str | None = None) -> list[Instance]:
         """The instances of a cluster, or of all, in the order in which they were made."""
         query = select(InstanceRow).order_by(InstanceRow.id)
@@ -50,12 +54,14 @@ class Repository(VolumeRepository, BacktrackRepository):
         with self._read() as session:
             return [row.to_core() for row in session.scalars(query)]
 
+    @remembered
     def instance(self, identifier: str) -> Instance | None:
         """One instance; identifiers are unique over all clusters of a home."""
         with self._read() as session:
             row = session.scalar(select(InstanceRow).where(InstanceRow.identifier == identifier))
             return row.to_core() if row else None
 
+    @remembered
     def endpoints(self, cluster: str) -> list[Endpoint]:
         """The endpoints of a cluster in the order in which they were made."""
         query = select(EndpointRow).where(EndpointRow.cluster == cluster).order_by(EndpointRow.id)

@@ -13,7 +13,7 @@ from auroractl.core.faults import Fault
 from auroractl.core.quorum import Membership
 from auroractl.core.storage import Growth, StorageNode, StorageVolume
 from auroractl.state.models import ClusterRow
-from auroractl.state.sessions import Sessions
+from auroractl.state.sessions import Sessions, remembered
 from auroractl.state.volume_models import (
     FaultRow,
     ProtectionGroupRow,
@@ -36,12 +36,14 @@ class VolumeRows:
 class VolumeRepository(Sessions):
     """Volumes, storage nodes, protection groups and faults in core types. Errors as the Repository raises them."""
 
+    @remembered
     def volume(self, cluster: str) -> StorageVolume | None:
         """The volume of a cluster; None for a cluster from before there were volumes."""
         with self._read() as session:
             row = session.get(StorageVolumeRow, cluster)
             return row.to_core() if row else None
 
+    @remembered
     def volume_rows(self, cluster: str) -> VolumeRows | None:
         """Everything that a look at a volume needs, in one transaction; None where the cluster has none."""
         nodes = select(StorageNodeRow).where(StorageNodeRow.cluster == cluster).order_by(StorageNodeRow.id)
@@ -90,6 +92,7 @@ class VolumeRepository(Sessions):
                 if row is not None and value is not None:
                     setattr(row, name, value)
 
+    @remembered
     def protection_groups(self, cluster: str) -> int:
         """How many protection groups are allocated."""
         query = select(func.count()).select_from(ProtectionGroupRow).where(ProtectionGroupRow.cluster == cluster)
@@ -116,6 +119,7 @@ class VolumeRepository(Sessions):
                 VolumeGrowthRow(cluster=cluster, at=at, groups_before=before, groups_after=after, used_bytes=used_bytes)
             )
 
+    @remembered
     def storage_nodes(self, cluster: str | None = None) -> list[StorageNode]:
         """The storage nodes of a cluster, or of all, in the order in which they were made."""
         query = select(StorageNodeRow).order_by(StorageNodeRow.id)
@@ -153,6 +157,7 @@ class VolumeRepository(Sessions):
                 row.damage_found += found
                 row.damage_repaired += repaired
 
+    @remembered
     def faults(self, cluster: str | None = None) -> list[Fault]:
         """The faults that are in force on a cluster, or on all."""
         query = select(FaultRow).order_by(FaultRow.since)

@@ -61,8 +61,8 @@ def test_no_check_is_left_of_a_command_that_is_gone() -> None:
 def test_the_sets_of_shared_options_name_commands_that_exist_and_that_the_supervisor_knows() -> None:
     paths = {command.path for command in OWN.values()}
     assert paths >= shared.REHEARSED
-    assert VERBS.keys() >= shared.REHEARSED - {"resume-automation"}
-    assert requests.EARLY.keys() == shared.LONG
+    assert VERBS.keys() >= shared.REHEARSED - {"resume-automation", "drill", "use"}
+    assert requests.EARLY.keys() == shared.LONG | {"backtrack"}
     assert {kind.value for kind in OperationKind} <= {*shared.LONG, "backtrack"}
     assert set(interruptions._CONDITIONS.values()) <= {each.value for each in Condition}
 
