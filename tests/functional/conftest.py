@@ -31,7 +31,7 @@ from auroractl.process.liveness import processes_below
 DEADLINE_S = 60.0
 
 
-def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = DEADLINE_S, interval_s: float = 0.05) -> Any:
+def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = DEADLINE_S, interval_s: float = 0.1) -> Any:
     """Wait until a condition holds and return what it returned; fails naming what was waited for."""
     deadline = time.monotonic() + timeout_s
     last: object = None
