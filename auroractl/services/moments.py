@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from auroractl.core.errors import (
@@ -35,6 +34,7 @@ from auroractl.process.files import flush_tree, make_folder, read_json, remove_t
 from auroractl.process.liveness import kill_all, processes_below, started_at
 from auroractl.process.ports import free_port
 from auroractl.services import image_damage
+from auroractl.services.concurrency import side_by_side
 from auroractl.services.log_library import LogLibrary
 from auroractl.services.places import Place, stored_image
 from auroractl.storage.images import DamagedImage, StoredImage, copy_data, shares_blocks
@@ -108,12 +108,20 @@ def _lay_out(
     if stored is None:
         raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
     _require_room(stored, copy)
-    checks: list[DamagedImage] = []
-    checking = Thread(target=_check, args=(stored, checks), daemon=True)
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
-    copy_data(stored.data, copy.server.data, context.installation.account)
+    work: list[Callable[[], object]] = [
+        lambda: copy_data(stored.data, copy.server.data, context.installation.account),
+        lambda: _lay_log(context, cluster, place, copy),
+    ]
     if durable:
-        checking.start()
+        work.append(lambda: _check(context, cluster, stored))
+    side_by_side(lambda piece: piece(), [(piece,) for piece in work])
+    _configure(context, cluster, place, copy, durable=durable)
+    if durable:
+        flush_tree(copy.server.data)
+
+
+def _lay_log(context: Context, cluster: str, place: Place, copy: Moment) -> None:
     library = LogLibrary(context, cluster)
     held = library.segments(place.whole)
     # The last record may go on into the next segment; where the history was left, nothing of it does.
@@ -123,13 +131,14 @@ def _lay_out(
         last = min(last, segment_at(fork.lsn - 1))
     numbers = [number for number in held if segment_at(place.image.redo_lsn) <= number <= last]
     library.lay(place.lineage, numbers, copy.log_folder, whole=place.whole)
-    _configure(context, cluster, place, copy, durable=durable)
-    if durable:
-        flush_tree(copy.server.data)
-        checking.join()
-    if checks:
-        image_damage.note(context, cluster, place.image, checks[0])
-        raise checks[0]
+
+
+def _check(context: Context, cluster: str, stored: StoredImage) -> None:
+    try:
+        stored.verify_all()
+    except DamagedImage as error:
+        image_damage.note(context, cluster, stored.image, error)
+        raise
 
 
 def _require_room(stored: StoredImage, copy: Moment) -> None:
@@ -149,13 +158,6 @@ def _require_room(stored: StoredImage, copy: Moment) -> None:
 def lay_histories(context: Context, cluster: str, copy: Moment) -> None:
     """Show a copy the history files that there are now."""
     LogLibrary(context, cluster).lay_histories(copy.log_folder)
-
-
-def _check(stored: StoredImage, found: list[DamagedImage]) -> None:
-    try:
-        stored.verify_all()
-    except DamagedImage as error:
-        found.append(error)
 
 
 def _configure(context: Context, cluster: str, place: Place, copy: Moment, *, durable: bool) -> None:
