@@ -28,6 +28,7 @@ from auroractl.core.backtrack import (
     window_start,
 )
 from auroractl.core.errors import AuroraError
+from auroractl.core.model import Phase
 from auroractl.core.sizes import format_size, parse_size_bytes
 from auroractl.core.storage import NodeKind, StorageNode
 from auroractl.core.wal import Lineage
@@ -87,6 +88,10 @@ class ImageKeeper:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
+    def works(self) -> bool:
+        """Whether it has been started and has not ended yet."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
@@ -105,7 +110,8 @@ class ImageKeeper:
         row = self._context.repository.cluster(self._cluster)
         reachable = storage_nodes.reachable_nodes(self._context, self._cluster)
         nodes = [each for each in reachable if each.kind is NodeKind.FULL]
-        if row is None or not nodes:
+        # One that was begun while the cluster's end was decided must not touch what is being removed.
+        if row is None or row.phase is not Phase.NONE or not nodes:
             return
         self._tidy(nodes)
         past_log.note_era(self._context, self._cluster)

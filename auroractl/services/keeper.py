@@ -97,6 +97,10 @@ class Keeper:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
+    def works(self) -> bool:
+        """Whether it has been started and has not ended yet."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._ended.wait(_TICK_S):
             try:

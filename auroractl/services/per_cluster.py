@@ -19,6 +19,9 @@ class Background(Protocol):
     def wait_ended(self) -> None:
         """Wait until it has ended."""
 
+    def works(self) -> bool:
+        """Whether it has been started and has not ended yet."""
+
 
 Kept = TypeVar("Kept", bound=Background)
 
@@ -30,16 +33,20 @@ class PerCluster(Generic[Kept]):
         self._make = make
         self._lock = RLock()
         self._kept: dict[str, Kept] = {}
+        self._ending: dict[str, Kept] = {}
+        """Told to end, and perhaps still in the middle of something."""
 
     def only(self, clusters: Sequence[str]) -> None:
         """Keep exactly these from now on."""
         with self._lock:
             for name in self._kept.keys() - set(clusters):
-                self._kept.pop(name).stop()
-            for name in clusters:
-                if name not in self._kept:
-                    self._kept[name] = self._make(name)
-                    self._kept[name].start()
+                self._ending[name] = self._kept.pop(name)
+                self._ending[name].stop()
+            self._ending = {name: each for name, each in self._ending.items() if each.works()}
+            # Two would be in each other's way; the next call comes soon.
+            for name in set(clusters) - self._kept.keys() - self._ending.keys():
+                self._kept[name] = self._make(name)
+                self._kept[name].start()
 
     def of(self, cluster: str) -> Kept:
         """That of a cluster; one that has none gets one for the moment, which is not started."""
@@ -47,16 +54,17 @@ class PerCluster(Generic[Kept]):
             return self._kept.get(cluster) or self._make(cluster)
 
     def end(self, cluster: str) -> None:
-        """End that of a cluster and wait for it; nothing where there is none."""
+        """End that of a cluster and wait for it, also where it was told to end before; nothing where there is none."""
         with self._lock:
-            kept = self._kept.pop(cluster, None)
-        if kept is not None:
-            kept.stop()
-            kept.wait_ended()
+            found = [self._ending.pop(cluster, None), self._kept.pop(cluster, None)]
+        for each in found:
+            if each is not None:
+                each.stop()
+                each.wait_ended()
 
     def end_all(self) -> None:
         """End all and wait for them."""
         with self._lock:
-            names = list(self._kept)
+            names = {*self._kept, *self._ending}
         for name in names:
             self.end(name)

@@ -120,6 +120,11 @@ class Auroractl:
         log = self.home.root / "supervisor.log"
         return "\n".join(log.read_text().splitlines()[-60:]) if log.exists() else ""
 
+    def server_logs(self) -> str:
+        """The end of what every server of an instance says."""
+        logs = sorted(self.home.clusters.glob("*/instances/*/postgresql.log"))
+        return "\n".join(f"{log.parent.name}: {line}" for log in logs for line in log.read_text().splitlines()[-25:])
+
     def json(self, *arguments: str, **more: Any) -> Any:
         """Run a command that must succeed with JSON output and return the document."""
         return self(*arguments, "--output", "json", **more).json
@@ -279,4 +284,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call" and report.failed and isinstance(command, Auroractl):
         report.sections.append(("supervisor.log", command.supervisor_log()))
         report.sections.append(("status", command.run("status").stdout))
+        report.sections.append(("servers", command.server_logs()))
     return report
