@@ -42,6 +42,21 @@ def suspended(pid: int) -> bool:
         return False
 
 
+def cpu_time_s(pid: int) -> float:
+    """CPU time that a process and its live descendants have used, in seconds; 0 where there is none."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    used_s = 0.0
+    for each in family:
+        with contextlib.suppress(psutil.Error):
+            times = each.cpu_times()
+            used_s += times.user + times.system
+    return used_s
+
+
 def runs_in(pid: int, folder: Path) -> bool:
     """Whether a live process has `folder` as its working folder.
 

@@ -11,13 +11,18 @@ from auroractl.core.errors import AuroraError, EngineError, TimedOut
 from auroractl.core.lsn import parse_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.engine import sql, standby
-from auroractl.process.liveness import suspended
+from auroractl.engine.server import Server
+from auroractl.process.liveness import cpu_time_s, suspended
 from auroractl.services import storage_nodes
 from auroractl.services.context import Context
 
 log = logging.getLogger(__name__)
 
 _FOLLOW_TIMEOUT_S = 5.0
+_IDLE_TIMEOUT_S = 8.0
+_LOOK_INTERVAL_S = 0.5
+_WORK_S = 0.05
+"""CPU time; a server that only asks for log in vain uses less within the timeout."""
 _POLL_S = 0.01
 
 
@@ -48,7 +53,8 @@ def start_reader(
 ) -> None:
     """Start a reader on the data it has and have it follow the writer; a running one is pointed at the writer.
 
-    A reader may have to get log before it is consistent; `worth_waiting` tells whether it still can.
+    A reader may have to get log before it is consistent; `worth_waiting` tells whether it still can. One that does
+    nothing is not waited for.
 
     Raises EngineError where it has no data or does not start.
     """
@@ -59,7 +65,8 @@ def start_reader(
     context.configure(reader, writer.address)
     if running:
         server.reload()
-    server.start(context.settings.start_timeout_s, worth_waiting)
+    works = _works(server)
+    server.start(context.settings.start_timeout_s, lambda: worth_waiting() and works())
 
 
 def ended_as_writer(context: Context, instance: Instance) -> bool:
@@ -133,6 +140,24 @@ def _lives(context: Context, writer: Instance) -> Callable[[], bool]:
         return pid is not None and not suspended(pid)
 
     return lives
+
+
+def _works(server: Server) -> Callable[[], bool]:
+    """Whether a starting server does anything: one that asks again and again for log that nobody has does not."""
+    looked_s = worked_s = time.monotonic()
+    used_s = 0.0
+
+    def works() -> bool:
+        nonlocal looked_s, worked_s, used_s
+        now_s, pid = time.monotonic(), server.pid()
+        if now_s - looked_s < _LOOK_INTERVAL_S or pid is None:
+            return True
+        looked_s, now_used_s = now_s, cpu_time_s(pid)
+        if now_used_s - used_s > _WORK_S:
+            worked_s, used_s = now_s, now_used_s
+        return now_s - worked_s < _IDLE_TIMEOUT_S
+
+    return works
 
 
 def _rewound(context: Context, reader: Instance, writer: Instance) -> None:

@@ -14,7 +14,10 @@ import psutil
 import psycopg
 import pytest
 
+from auroractl.config.settings import load_settings
+from auroractl.engine.control_file import read_control_data
 from auroractl.process.locks import lock_holder
+from auroractl.services.installation import Installation
 from tests.functional.conftest import Auroractl, wait_until
 
 
@@ -46,6 +49,29 @@ def test_a_reader_that_is_killed_while_it_starts_keeps_its_data(auroractl: Auror
     os.kill(starting, signal.SIGKILL)
     wait_until("the reader", lambda: restarted(auroractl, reader))
     assert mine.exists()
+
+
+def test_a_reader_that_can_never_become_consistent_is_made_anew_and_not_waited_for(auroractl: Auroractl) -> None:
+    """It asks for ever for the end of a backup that nobody made."""
+    auroractl("create-cluster", "demo", "--readers", "1")
+    reader = auroractl.readers("demo")[0]
+    auroractl("pause-automation", "demo")
+    os.kill(reader["ProcessId"], signal.SIGKILL)
+    installation = Installation(auroractl.home, load_settings(auroractl.home))
+    control = read_control_data(Path(reader["DataDirectory"]), installation.binaries, installation.account)
+    redo, file = (control[f"Latest checkpoint's REDO {name}"] for name in ("location", "WAL file"))
+    timeline = control["Latest checkpoint's TimeLineID"]
+    label = Path(reader["DataDirectory"], "backup_label")
+    label.write_text(
+        f"START WAL LOCATION: {redo} (file {file})\nCHECKPOINT LOCATION: {control['Latest checkpoint location']}\n"
+        "BACKUP METHOD: streamed\nBACKUP FROM: primary\nSTART TIME: 2026-11-25 00:00:00 UTC\nLABEL: never\n"
+        f"START TIMELINE: {timeline}\n"
+    )
+    owner = label.parent.stat()
+    os.chown(label, owner.st_uid, owner.st_gid)
+    auroractl("resume-automation", "demo")
+    wait_until("the reader", lambda: restarted(auroractl, reader), 40)
+    auroractl.wait_healthy("demo")
 
 
 def another_process(data: Path, before: int) -> int | None:
