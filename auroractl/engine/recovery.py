@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psycopg
+
 from auroractl.core.errors import EngineError, TimedOut
 from auroractl.core.lsn import format_lsn
 from auroractl.core.wal import parse_segment
@@ -21,7 +23,10 @@ from auroractl.process.files import tail, write_durably
 from auroractl.process.liveness import wait_for_exit
 
 Values = Mapping[str, str | int]
-_POLL_S = 0.01
+_POLL_S = 0.02
+_SHARE_OF_MEMORY = 0.125
+"""Of what is available: the cluster's own servers and the person's programs go on meanwhile."""
+_BUFFERS_MIN_MB = 128
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 
 
@@ -29,10 +34,36 @@ def node_restore_command(folder: Path) -> str:
     """What a server runs that recovers from a storage node's own folder, whose last segment is unfinished.
 
     >>> node_restore_command(Path("/n"))
-    'if test -f /n/%f; then cp /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi'
+    'if test -f /n/%f; then ln -s /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi'
     """
     source = shlex.quote(str(folder)).replace("%", "%%") + "/%f"
-    return f"if test -f {source}; then cp {source} %p; else test -f {source}.partial && cp {source}.partial %p; fi"
+    return f"if test -f {source}; then ln -s {source} %p; else test -f {source}.partial && cp {source}.partial %p; fi"
+
+
+def link_command(folder: Path) -> str:
+    """What a throw-away server runs that recovers from log which is laid ready: what is only read need not be copied.
+
+    >>> link_command(Path("/n"))
+    'test -f /n/%f && ln -s /n/%f %p'
+    """
+    source = shlex.quote(str(folder)).replace("%", "%%") + "/%f"
+    return f"test -f {source} && ln -s {source} %p"
+
+
+def throw_away(size_bytes: int, available_bytes: int) -> dict[str, str | int]:
+    """Parameters of a server that recovers so many bytes of data and log and is never promoted.
+
+    It writes its pages once, or never. Its log may be a link to a storage node's: that must not be used again for its own.
+    """
+    buffers_mb = min(size_bytes, int(available_bytes * _SHARE_OF_MEMORY)) // 1024**2
+    return {
+        "fsync": "off",
+        "shared_buffers": f"{max(buffers_mb, _BUFFERS_MIN_MB)}MB",
+        "checkpoint_timeout": "1d",
+        "max_wal_size": "1TB",
+        "wal_recycle": "off",
+        "wal_init_zero": "off",
+    }
 
 
 def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[str, str | int]:
@@ -47,37 +78,40 @@ def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[st
     }
 
 
-def image_values(base: Values, port: int, timeline: int, lsn: int, command: str) -> dict[str, str | int]:
-    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards."""
+def image_values(base: Values, port: int, timeline: int, lsn: int, command: str, more: Values) -> dict[str, str | int]:
+    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards.
+
+    `more` is what `throw_away` says.
+    """
     return {
         **base,
+        **more,
         "listen_addresses": "127.0.0.1",
         "port": port,
         "hot_standby": "off",
-        "fsync": "off",
         "max_connections": 10,
         "superuser_reserved_connections": 0,
         "max_wal_senders": 0,
         "log_min_messages": "warning",
-        "shared_buffers": "128MB",
         **target_values(timeline, lsn, "shutdown", command),
     }
 
 
 def moment_values(
-    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, *, durable: bool
+    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, more: Values | None = None
 ) -> dict[str, str | int]:
     """The configuration of a server that stops at a moment and can be read there.
 
-    `max_connections` is the most that its log was written with: a standby needs as many. `durable` where it is to take
-    the writer's place.
+    `max_connections` is the most that its log was written with: a standby needs as many. `more` is what `throw_away` says
+    where it is never to take the writer's place.
     """
+    command = restore_command(log_folder) if more is None else link_command(log_folder)
     return {
         **base,
+        **(more or {}),
         "hot_standby": "on",
         "max_connections": max(max_connections, int(base["max_connections"])),
-        "fsync": "on" if durable else "off",
-        **target_values(timeline, lsn, "pause", restore_command(log_folder)),
+        **target_values(timeline, lsn, "pause", command),
     }
 
 
@@ -113,20 +147,30 @@ def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[
     `tell` is called with how far the log has been read, in bytes from its start. Raises EngineError where the server ends,
     TimedOut.
     """
-    pid = server.pid()
     deadline, told = time.monotonic() + timeout_s, -1
-    while True:
-        if pid is None or server.pid() is None:
+
+    def goes_on() -> None:
+        nonlocal told
+        if server.pid() is None:
             raise EngineError(f"Recovery ended before its target: {tail(server.log, 4)}", f"Its log is {server.log}")
         restored = _last_restored(server.log)
         if restored is not None and restored > told:
             told = restored
             tell(restored)
-        if _standing(server, password):
-            return
         if time.monotonic() > deadline:
             raise TimedOut(f"The target was not reached within {timeout_s:g} s.", f"Its log is {server.log}")
         time.sleep(_POLL_S)
+
+    while not server.is_ready():
+        goes_on()
+    try:
+        # One connection for all questions: to open one costs as much as a good deal of the recovery.
+        with sql.session(server.address, password) as connection:
+            while not _standing(connection):
+                goes_on()
+    except EngineError:
+        goes_on()  # says it better where the server is gone
+        raise
 
 
 def _last_restored(log: Path) -> int | None:
@@ -135,12 +179,9 @@ def _last_restored(log: Path) -> int | None:
     return segment.start if segment else None
 
 
-def _standing(server: Server, password: str) -> bool:
+def _standing(connection: psycopg.Connection) -> bool:
     """Whether it is paused at its target; one that could not be read there has gone on and ended its recovery."""
-    if not server.is_ready():
-        return False
-    with sql.session(server.address, password) as connection:
-        row = connection.execute(
-            "SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
-        ).fetchone()
+    row = connection.execute(
+        "SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
+    ).fetchone()
     return row is not None and (row[0] or row[1] == "paused")

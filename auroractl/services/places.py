@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -262,10 +263,7 @@ class _Search:
 
     def before(self, moment: datetime) -> _Found:
         """The latest exact cut that is not after a moment. Raises QuorumLost where log in between is missing."""
-        until = next(
-            (place for place, number in enumerate(self._numbers) if self._written(number) > moment + _LATE),
-            len(self._numbers) - 1,
-        )
+        until = min(bisect_right(self._numbers, moment + _LATE, key=self._written), len(self._numbers) - 1)
         commits: list[Commit] = []
         stop = min(until + 2, len(self._numbers))
         end_lsn = self._end_of(self._numbers[:stop])
