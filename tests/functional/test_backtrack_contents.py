@@ -97,7 +97,7 @@ def demo(warm_home: Home) -> Iterator[Auroractl]:
 
 
 @pytest.fixture(scope="module")
-def story(demo: Auroractl) -> Story:
+def story(demo: Auroractl) -> Iterator[Story]:
     """Brought back to between EARLIER and LATER, with uncommitted work under way."""
     execute(demo, *EARLIER)
     there = moment(demo)
@@ -107,7 +107,9 @@ def story(demo: Auroractl) -> Story:
     busy.execute("begin")
     busy.execute("insert into story values (12)")
     view = backtrack(demo, "--to", there)
-    return Story(demo, there, idle, busy, reading, view)
+    yield Story(demo, there, idle, busy, reading, view)
+    for connection in (idle, busy, reading):
+        connection.close()
 
 
 def test_clients_are_told_why_their_connections_were_closed(story: Story) -> None:
