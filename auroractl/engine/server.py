@@ -220,3 +220,15 @@ class Server:
     def control_data(self) -> dict[str, str]:
         """What pg_controldata says of the data directory."""
         return read_control_data(self.data, self.binaries, self.account)
+
+
+def end_all_below(folder: Path) -> None:
+    """SIGKILL to every process that works below a folder; what servers among them hold in memory is given back.
+
+    Raises EngineError where one of them survives.
+    """
+    left = kill_all(processes_below(folder))
+    if left:
+        raise EngineError(f"Processes of {folder} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
+    for lock in folder.rglob("postmaster.pid"):
+        release_shared_memory(lock.parent)

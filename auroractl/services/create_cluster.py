@@ -13,8 +13,8 @@ from auroractl.core.operations import OperationKind, OperationRecord
 from auroractl.engine import sql
 from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from auroractl.engine.secrets import generate_password
+from auroractl.engine.server import end_all_below
 from auroractl.process.files import copy_tree, make_folder, read_json, remove_tree, write_json
-from auroractl.process.liveness import kill_all, processes_below
 from auroractl.services import events, operations, placement, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
@@ -170,7 +170,7 @@ class _Making:
 
     def remove(self) -> None:
         """Everything that the reservation and the steps made; the rows last, so that a cut-off undo is repeated."""
-        kill_all(processes_below(self._paths.folder))
+        end_all_below(self._paths.folder)
         remove_tree(self._paths.folder)
         self._context.forget(self._name)
         self._context.repository.delete_cluster(self._name)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from auroractl.core.errors import EngineError, InvalidParameterCombination
+from auroractl.core.errors import InvalidParameterCombination
 from auroractl.core.model import Phase, Wanted
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.engine.server import Server
+from auroractl.engine.server import Server, end_all_below
 from auroractl.process.files import remove_tree
-from auroractl.process.liveness import kill_all, processes_below
 from auroractl.services import events, operations, storage_nodes
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context
@@ -52,9 +51,7 @@ def _plan(context: Context, record: OperationRecord) -> Plan:
         context.endpoint_process(name).stop()
         servers = [context.installation.server(instance) for instance in context.repository.instances(name)]
         side_by_side(Server.abort, [(server,) for server in servers])
-        left = kill_all(processes_below(folder))
-        if left:
-            raise EngineError(f"Processes of {name} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
+        end_all_below(folder)
 
     def remove_rows() -> None:
         context.repository.delete_cluster(name)

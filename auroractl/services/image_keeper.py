@@ -33,7 +33,7 @@ from auroractl.core.sizes import format_size, parse_size_bytes
 from auroractl.core.storage import NodeKind, StorageNode
 from auroractl.core.wal import Lineage
 from auroractl.engine import recovery
-from auroractl.process.liveness import kill_all, processes_below
+from auroractl.engine.server import end_all_below
 from auroractl.services import events, image_damage, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker
 from auroractl.services.log_library import LogLibrary
@@ -144,7 +144,7 @@ class ImageKeeper:
             if node.identifier not in self._tidied:
                 folder = self._folder(node)
                 if folder.path.exists():
-                    kill_all(processes_below(folder.path))
+                    end_all_below(folder.path)
                     folder.tidy()
                 self._tidied.add(node.identifier)
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auroractl.core.errors import (
-    EngineError,
     InvalidClusterState,
     MachineError,
 )
@@ -29,9 +28,9 @@ from auroractl.core.quorum import write_quorum
 from auroractl.core.sizes import format_size
 from auroractl.core.wal import SEGMENT_BYTES, segment_at
 from auroractl.engine import configuration, recovery
-from auroractl.engine.server import Server
+from auroractl.engine.server import Server, end_all_below
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
-from auroractl.process.liveness import kill_all, processes_below, started_at
+from auroractl.process.liveness import started_at
 from auroractl.process.machine import free_memory_bytes
 from auroractl.process.ports import free_port
 from auroractl.services import image_damage
@@ -220,17 +219,13 @@ def remove(context: Context, cluster: str, identifier: str) -> None:
     if not folder.exists():
         return
     context.installation.server_at(folder, Address("127.0.0.1", 0)).abort()
-    left = kill_all(processes_below(folder))
-    if left:
-        raise EngineError(f"Processes of {folder} cannot be ended: {left}", "See what holds them: ps -o stat,wchan")
+    end_all_below(folder)
     remove_tree(folder)
 
 
 def end_servers(context: Context, cluster: str) -> None:
     """End the servers of all copies; those that a person has yet to decide about can be made to recover again."""
-    left = kill_all(processes_below(context.home.cluster(cluster).moments))
-    if left:
-        raise EngineError(f"Processes of copies of {cluster} cannot be ended: {left}", "See ps -o stat,wchan")
+    end_all_below(context.home.cluster(cluster).moments)
 
 
 @contextmanager

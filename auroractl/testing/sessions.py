@@ -91,8 +91,8 @@ def end(home: Home) -> None:
         backend.request("supervisor-stop", {"All": True}, Silent())
         wait_for_exit(pid, _STOP_TIMEOUT_S)
     _kill(home)
-    for data in home.clusters.glob("*/instances/*/data"):
-        release_shared_memory(data)
+    for lock in home.clusters.rglob("postmaster.pid"):
+        release_shared_memory(lock.parent)
     if home.run.parent != home.root:
         remove_tree(home.run)
     remove_tree(home.root)

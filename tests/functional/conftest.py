@@ -207,8 +207,8 @@ class Auroractl:
             except psutil.NoSuchProcess:
                 continue
         wait_until("all processes of the home to end", lambda: not processes_below(self.home.root))
-        for data in self.home.clusters.glob("*/instances/*/data"):
-            release_shared_memory(data)
+        for lock in self.home.clusters.rglob("postmaster.pid"):
+            release_shared_memory(lock.parent)
 
 
 def _base() -> str:
