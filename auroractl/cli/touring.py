@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,11 +12,11 @@ from auroractl.cli.options import OutputOption
 from auroractl.cli.progress import Silent
 from auroractl.cli.render import sentences
 from auroractl.cli.session import leave, say, session
-from auroractl.core.errors import AuroraError, ExitCode
+from auroractl.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from auroractl.cli.session import Session
-    from auroractl.drills.tour import Backtrack, Seen, Tour
+    from auroractl.drills.tour import Seen, Tour
 
 _PAUSE_S = 2.0
 
@@ -33,20 +31,21 @@ def register(app: typer.Typer) -> None:
         keep: Annotated[bool, typer.Option("--keep", help="Keep the cluster at the end.")] = False,
         output: OutputOption = None,  # noqa: ARG001
     ) -> None:
-        """See a real failover in half a minute.
+        """See a real failover and a real backtrack in half a minute.
 
-        On a cluster of its own: create, write, kill the writer, watch it heal, count; then delete it. Asks nothing. Exit code 1 where an acknowledged row was lost.
+        On a cluster of its own: create, write, kill the writer, watch it heal, count, drop a table, go back to before;
+        then delete it. Asks nothing. Exit code 1 where an acknowledged row was lost.
         """
-        _demo(session(context), name, keep=keep, backtrack=_backtrack(app, context, name))
+        _demo(session(context), name, keep=keep)
 
 
-def _demo(this: Session, name: str, *, keep: bool, backtrack: Backtrack | None) -> None:
+def _demo(this: Session, name: str, *, keep: bool) -> None:
     from auroractl.drills.tour import Tour  # noqa: PLC0415  (psycopg, which only this and drill need)
 
     tell = (lambda _text: None) if this.quiet else say
     tour = Tour(this.backend, name, tell, _pause)
     try:
-        seen = tour.run(Silent(), backtrack)
+        seen = tour.run(Silent())
     finally:
         _leave_behind(tour, name, tell, keep=keep)
     this.show(
@@ -72,30 +71,6 @@ def _pause() -> None:
     """Time to read, where somebody does."""
     if sys.stderr.isatty():
         time.sleep(_PAUSE_S)
-
-
-def _backtrack(app: typer.Typer, context: typer.Context, name: str) -> Backtrack | None:
-    """The command backtrack, where this version has it."""
-    if "backtrack" not in {command.name for command in app.registered_commands}:
-        return None
-
-    def go_back(moment: datetime) -> None:
-        arguments = [
-            "backtrack",
-            name,
-            "--yes",
-            "--to",
-            moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        ]
-        say(f"   $ auroractl {' '.join(arguments)}")
-        this = session(context)
-        home = ["--home", str(this.home.root), "--quiet"]
-        with contextlib.redirect_stdout(sys.stderr):
-            code = app(args=[*home, *arguments], standalone_mode=False, obj=type(this)())
-        if code:
-            raise AuroraError(f"backtrack ended with exit code {code}.")
-
-    return go_back
 
 
 def _view(name: str, seen: Seen, *, kept: bool) -> dict[str, Any]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
-
 from auroractl.backends import Backend, Progress
-from auroractl.core.errors import AuroraError, ClusterAlreadyExists, TimedOut
+from auroractl.core.errors import ClusterAlreadyExists, TimedOut
 from auroractl.drills.drill import longest_gap
 from auroractl.drills.workload import Target, Workload
 
@@ -20,9 +18,8 @@ _TABLE = "auroractl_demo"
 _LOAD_S = 3.0
 _WELL_TIMEOUT_S = 120.0
 _POLL_S = 0.1
-
-Backtrack = Callable[[datetime], None]
-"""Takes the cluster back to a moment. Raises AuroraError."""
+_BEFORE_THE_MISTAKE_S = 1.0
+"""So that the moment before is not taken for the mistake's own."""
 
 
 @dataclass(slots=True)
@@ -35,8 +32,8 @@ class Seen:
     killed: str = ""
     promoted: str = ""
     gap_ms: float = 0.0
-    backtracked_rows: int | None = None
-    """How many rows a backtrack brought back; None where there was none."""
+    backtracked_rows: int = 0
+    """How many rows the backtrack brought back."""
 
 
 class Tour:
@@ -53,7 +50,7 @@ class Tour:
         self._told: set[tuple[str, str]] = set()
         self._created = False
 
-    def run(self, progress: Progress, backtrack: Backtrack | None) -> Seen:
+    def run(self, progress: Progress) -> Seen:
         """All scenes. Raises ClusterAlreadyExists, and what the commands it shows raise."""
         seen = Seen()
         self._create(seen, progress)
@@ -70,9 +67,8 @@ class Tour:
         finally:
             load.stop()
         self._count(seen, load)
-        if backtrack is not None:
-            self._pause()
-            self._go_back(seen, load, backtrack)
+        self._pause()
+        self._go_back(seen, load, progress)
         return seen
 
     def left_something(self) -> bool:
@@ -148,20 +144,22 @@ class Tour:
         self._tell("4. Count what was acknowledged, before and after.")
         self._tell(f"   {found:,} of {seen.rows_acknowledged:,} rows are there; {seen.rows_lost} lost.")
 
-    def _go_back(self, seen: Seen, load: Workload, backtrack: Backtrack) -> None:
+    def _go_back(self, seen: Seen, load: Workload, progress: Progress) -> None:
         self._tell("")
         self._tell("5. Drop the table by mistake, and go back to before.")
-        moment = datetime.now(UTC)
-        time.sleep(1.0)
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        time.sleep(_BEFORE_THE_MISTAKE_S)
         load.drop()
         self._tell("   DROP TABLE: all rows are gone.")
-        try:
-            backtrack(moment)
-            seen.backtracked_rows = len(load.there())
-        except (AuroraError, psycopg.Error) as error:
-            self._tell(f"   It could not go back: {str(error).splitlines()[0]}")
-            return
-        self._tell(f"   {seen.backtracked_rows:,} rows are there again.")
+        self._command(f"backtrack {self._cluster} --to {moment}")
+        flags = ("UseEarliestTimeOnPointInTimeUnavailable", "Undo", "DryRun", "WaitAt", "Accept", "Cancel", "NoWait")
+        done = self._ask(
+            "backtrack", progress, DBClusterIdentifier=self._cluster, BacktrackTo=moment, Lsn=None,
+            **dict.fromkeys(flags, False),
+        )["DBClusterBacktrack"]  # fmt: skip
+        seen.backtracked_rows = len(load.there())
+        downtime_s = done["DowntimeMilliseconds"] / 1000
+        self._tell(f"   {seen.backtracked_rows:,} rows are there again, after {downtime_s:.2f} s without a writer.")
 
     def _ask(self, verb: str, progress: Progress | None = None, **body: Any) -> Any:
         return self._backend().request(verb, body, progress or _Nobody())

@@ -168,6 +168,7 @@ def test_the_demo_shows_a_failover_and_leaves_nothing(demo: Auroractl) -> None:
     assert view["AcknowledgedRowsLost"] == 0
     assert view["RowsAcknowledged"] > 0
     assert view["From"] != view["To"]
+    assert view["RowsAfterBacktrack"] >= view["RowsAcknowledged"]
     assert "$ auroractl inject-fault crash-instance tour-instance-1" in done.stderr
     assert "Completed failover" in done.stderr
     assert [each["DBClusterIdentifier"] for each in demo.json("describe-clusters")["DBClusters"]] == ["demo"]

@@ -196,12 +196,10 @@ def backtrack_plan(document: Document) -> str:
 def demo(document: Document) -> str:
     """What the demo showed, and what to try next."""
     view = document["Demo"]
-    back = (
-        "" if view["RowsAfterBacktrack"] is None else f"; {view['RowsAfterBacktrack']:,} rows back after a DROP TABLE"
-    )
     return (
         f"\nSeen: a cluster in {view['CreateMilliseconds'] / 1000:.1f} s; its writer killed and {view['GapMilliseconds']} ms "
-        f"without writes;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost{back}.\n\n"
+        f"without writes;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost; "
+        f"{view['RowsAfterBacktrack']:,} rows back after a DROP TABLE.\n\n"
         "Now your own:\n"
         "  auroractl create-cluster demo     a cluster\n"
         "  auroractl psql demo               use it\n"
