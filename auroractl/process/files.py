@@ -17,6 +17,8 @@ from auroractl.process.programs import run
 if TYPE_CHECKING:
     from auroractl.process.accounts import Account
 
+_REMOVING = ".removing"
+
 
 def write_durably(path: Path, text: str, *, mode: int = 0o600, owner: Account | None = None) -> None:
     """Replace a file as a whole: written aside, flushed to disk, renamed, and the folder flushed.
@@ -117,8 +119,23 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder and all below it; nothing happens where there is none."""
+    """Remove a folder and all below it; nothing happens where there is none.
 
+    It gets another name first: who still writes below it (a page image that is being made for a node which goes) finds
+    nothing there any more, and puts nothing into what is being removed. What a crash left of that goes too.
+    """
+    aside = path.with_name(f"{path.name}{_REMOVING}")
+    _remove_in_place(aside)
+    try:
+        path.rename(aside)
+    except OSError:
+        # Not there, a mount, or in a folder that cannot be written.
+        _remove_in_place(path)
+    else:
+        _remove_in_place(aside)
+
+
+def _remove_in_place(path: Path) -> None:
     def keep_errors(_function: object, name: str, error: tuple[type[BaseException], BaseException, object]) -> None:
         if not isinstance(error[1], FileNotFoundError):
             raise MachineError(f"{name} cannot be removed: {error[1]}", "Remove it by hand") from error[1]

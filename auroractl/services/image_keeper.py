@@ -34,6 +34,7 @@ from auroractl.core.storage import NodeKind, StorageNode
 from auroractl.core.wal import Lineage
 from auroractl.engine import recovery
 from auroractl.engine.server import end_all_below
+from auroractl.process.files import remove_tree
 from auroractl.services import events, image_damage, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker
 from auroractl.services.log_library import LogLibrary
@@ -147,6 +148,17 @@ class ImageKeeper:
                     end_all_below(folder.path)
                     folder.tidy()
                 self._tidied.add(node.identifier)
+        self._remove_of_unknown_nodes()
+
+    def _remove_of_unknown_nodes(self) -> None:
+        """What was begun for a node just when it was removed."""
+        paths = self._context.home.cluster(self._cluster)
+        found = set(paths.storage.glob("*.images"))
+        known = {
+            paths.storage_images(node.identifier) for node in self._context.repository.storage_nodes(self._cluster)
+        }
+        for folder in found - known:
+            remove_tree(folder)
 
     def _look(self, nodes: Sequence[StorageNode]) -> list[StoredImage]:
         found = []

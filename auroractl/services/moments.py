@@ -48,7 +48,6 @@ CLIENT = "client.json"
 """Names the process for which a copy is kept."""
 _TELL_INTERVAL_S = 1.0
 _RECOVER_TIMEOUT_S = 3600.0
-_ATTEMPTS = 3
 _SPARE_BYTES = 16 * SEGMENT_BYTES
 """What has to stay free beyond a copy: its own log, and that of the cluster which goes on."""
 
@@ -93,18 +92,10 @@ def lay_out(
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError where there is no room or a file cannot be read or written.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            _lay_out(context, cluster, place, copy, durable=durable, tell=tell)
-        except FileNotFoundError as error:
-            # Nodes sort, finish and refill their log meanwhile; where a file has gone to is looked up anew.
-            log.info("%s: %s was moved while it was laid ready", cluster, error.filename, exc_info=True)
-            if attempt == _ATTEMPTS:
-                raise unwritable(Path(error.filename or copy.folder), error) from error
-        except OSError as error:
-            raise unwritable(Path(error.filename or copy.folder), error) from error
-        else:
-            return
+    try:
+        _lay_out(context, cluster, place, copy, durable=durable, tell=tell)
+    except OSError as error:
+        raise unwritable(Path(error.filename or copy.folder), error) from error
 
 
 def _lay_out(

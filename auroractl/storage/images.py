@@ -29,6 +29,7 @@ from auroractl.process.files import flush_folder, make_folder, read_json, remove
 
 _MAKING = ".making"
 _MANIFEST = "image.json"
+_LOG = "pg_wal"
 _CHUNK_BYTES = 1024 * 1024
 _WORKERS = 2
 _MANIFESTS_KEPT = 512
@@ -121,6 +122,9 @@ class ImageFolder:
         """Take checksums, flush everything and give the image its name. Raises OSError, MachineError."""
         place = self.path / (image.identifier + _MAKING)
         data = place / "data"
+        for each in (data / _LOG).iterdir():
+            if not each.is_dir():
+                each.unlink()
         files = {name: _digest(data / name, pace, flush=True) for name in _files(data)}
         document = _to_json(image, files)
         write_json(place / _MANIFEST, document)
@@ -148,8 +152,13 @@ class ImageFolder:
 
 
 def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
-    """Copy a data directory, sharing blocks where the filesystem can. Raises OSError."""
-    shutil.copytree(source, target, copy_function=lambda *_: None, symlinks=True)
+    """Copy a data directory without its log, sharing blocks where the filesystem can. Raises OSError."""
+
+    def log_of(folder: str, found: list[str]) -> list[str]:
+        # It may be links to a storage node's: a server that takes the copy over would write through them.
+        return found if Path(folder) == source / _LOG else []
+
+    shutil.copytree(source, target, copy_function=lambda *_: None, symlinks=True, ignore=log_of)
     names = list(_files(source))
 
     def copy(name: str) -> None:
@@ -202,7 +211,7 @@ def _files(data: Path) -> Iterator[str]:
     """Every file below a data directory but its log."""
     for folder, folders, names in os.walk(data):
         inside = Path(folder).relative_to(data)
-        if inside == Path("pg_wal"):
+        if inside == Path(_LOG):
             folders[:] = []
             continue
         yield from (str(inside / name) for name in names)

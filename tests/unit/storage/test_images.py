@@ -51,6 +51,21 @@ def test_a_copy_has_all_but_the_log(stored: StoredImage, tmp_path: Path) -> None
     assert list((tmp_path / "copy" / "pg_wal").iterdir()) == []
 
 
+def test_links_to_a_nodes_log_are_neither_kept_nor_copied(folder: ImageFolder, tmp_path: Path) -> None:
+    """A server that takes a copy over would write through them."""
+    log = tmp_path / "000000010000000000000002"
+    log.write_bytes(b"a node's own")
+    data = folder.begin(IMAGE.identifier) / "data"
+    (data / "pg_wal" / "archive_status").mkdir(parents=True)
+    (data / "PG_VERSION").write_bytes(b"18\n")
+    (data / "pg_wal" / log.name).symlink_to(log)
+    copy_data(data, tmp_path / "copy", None)
+    assert list((tmp_path / "copy" / "pg_wal").iterdir()) == []
+    stored = folder.complete(IMAGE)
+    assert [each.name for each in (stored.data / "pg_wal").iterdir()] == ["archive_status"]
+    assert log.read_bytes() == b"a node's own"
+
+
 @pytest.mark.parametrize("damage", ["a flipped byte", "a lost byte", "a byte more", "a lost file"])
 def test_a_damaged_image_is_not_copied_unnoticed(stored: StoredImage, tmp_path: Path, damage: str) -> None:
     path = stored.data / "base" / "1" / "1255"
