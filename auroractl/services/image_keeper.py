@@ -129,6 +129,11 @@ class ImageKeeper:
             try:
                 self._heal(nodes, stored, library, lineages)
                 self._make(nodes, stored, library, lineages, limits)
+                after = self._look(nodes)
+                if after != stored:
+                    # What has just been made can be used from now on, and not from the next round on.
+                    stored = after
+                    self._decide_retention(stored, library, lineages, limits)
             except (AuroraError, OSError):
                 self._retry_at_s = time.monotonic() + _RETRY_S
                 raise

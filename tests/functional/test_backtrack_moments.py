@@ -20,6 +20,7 @@ import pytest
 
 from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.going_back import wait_window
 
 ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "10"))
 SEED = int(os.environ.get("AURORACTL_BACKTRACK_SEED", "1"))
@@ -185,6 +186,7 @@ def _know_commit_times(auroractl: Auroractl) -> None:
             connection.execute("alter system set track_commit_timestamp = on")
         auroractl("reboot-instance", instance["DBInstanceIdentifier"])
     auroractl.wait_healthy("demo")
+    wait_window(auroractl)
 
 
 def _fail_over(auroractl: Auroractl, *, planned: bool) -> None:
