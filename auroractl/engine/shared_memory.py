@@ -37,15 +37,16 @@ def release_shared_memory(data: Path) -> None:
         return
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
-        shared_memory_id = int(lines[_SHMEM_KEY_LINE].split()[1])
+        postmaster, shared_memory_id = abs(int(lines[0])), int(lines[_SHMEM_KEY_LINE].split()[1])
     except (OSError, IndexError, ValueError):
         return
     libc = ctypes.CDLL(None, use_errno=True)
     header = _read_header(libc, shared_memory_id)
     if header is None:
         return
-    magic, _, _, _, control = header
-    if magic != _MAGIC:
+    magic, creator, _, _, control = header
+    # Ids begin anew when the machine does: that of an old file may be another server's by now.
+    if magic != _MAGIC or creator != postmaster:
         return
     _remove_dynamic(control)
     libc.shmctl(shared_memory_id, _IPC_RMID, None)

@@ -169,6 +169,6 @@ class ImageMaker:
         first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
         held = [number for number in library.segments(lineage) if first <= number <= last]
         library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
-        self.roll(node, source, image, configuration.restore_command(laid), urgent=True)
+        self.roll(node, source, image, recovery.link_command(laid), urgent=True)
         shutil.rmtree(laid)
         return f"it was made again from {source.image.identifier}"

@@ -71,6 +71,7 @@ def test_a_reader_that_can_never_become_consistent_is_made_anew_and_not_waited_f
     os.chown(label, owner.st_uid, owner.st_gid)
     auroractl("resume-automation", "demo")
     wait_until("the reader", lambda: restarted(auroractl, reader), 40)
+    assert "was not ready in time" in auroractl.supervisor_log()
     auroractl.wait_healthy("demo")
 
 
