@@ -29,6 +29,7 @@ SIZE_ROUNDS = 3
 SIZE_TRANSACTIONS = 6000
 COST_ROUNDS = 4
 COST_S = 40
+LOOKS_WITHOUT_MAKING = 4
 NAME = "past"
 
 
@@ -171,20 +172,24 @@ def _lsn(setting: Setting, name: str) -> int:
 
 
 def _wait_for_image(setting: Setting, size_gb: float, name: str = NAME) -> None:
-    """Until an image holds the database."""
-    deadline = time.monotonic() + 600
-    while True:
-        folder = setting.home / "clusters" / name / "storage"
+    """Until an image holds the database and no other is being made."""
+    deadline, quiet = time.monotonic() + 600, 0
+    folder = setting.home / "clusters" / name / "storage"
+    while quiet < LOOKS_WITHOUT_MAKING:
+        if time.monotonic() > deadline:
+            raise TimeoutError("no page image of the whole database was made")
+        time.sleep(2)
+        if any(folder.glob("*.images/*.making")):
+            quiet = 0
+            continue
         held = [
             sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
             for data in folder.glob("*.images/*/data")
         ]
         if max(held, default=0) > size_gb * 0.8e9:
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError("no page image of the whole database was made")
-        _checkpoint(setting, name)
-        time.sleep(2)
+            quiet += 1
+        else:
+            _checkpoint(setting, name)
 
 
 def _backtrack(setting: Setting, *arguments: str) -> tuple[float, float]:

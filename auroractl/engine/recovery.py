@@ -24,9 +24,6 @@ from auroractl.process.liveness import wait_for_exit
 
 Values = Mapping[str, str | int]
 _POLL_S = 0.02
-_SHARE_OF_MEMORY = 0.125
-"""Of what is available: the cluster's own servers and the person's programs go on meanwhile."""
-_BUFFERS_MIN_MB = 128
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 
 
@@ -50,20 +47,22 @@ def link_command(folder: Path) -> str:
     return f"test -f {source} && ln -s {source} %p"
 
 
-def throw_away(size_bytes: int, available_bytes: int) -> dict[str, str | int]:
-    """Parameters of a server that recovers so many bytes of data and log and is never promoted.
+THROW_AWAY: Values = {
+    "fsync": "off",
+    # Enough for pages that are changed again and again; memory that is touched first costs more than a page that is written.
+    "shared_buffers": "256MB",
+    "bgwriter_delay": "10ms",
+    "bgwriter_lru_maxpages": 1000,
+    "bgwriter_lru_multiplier": 10,
+    "checkpoint_timeout": "1d",
+    "max_wal_size": "1TB",
+    "wal_recycle": "off",
+    "wal_init_zero": "off",
+}
+"""Parameters of a server that recovers and is never promoted: another process writes its pages while it replays.
 
-    It writes its pages once, or never. Its log may be a link to a storage node's: that must not be used again for its own.
-    """
-    buffers_mb = min(size_bytes, int(available_bytes * _SHARE_OF_MEMORY)) // 1024**2
-    return {
-        "fsync": "off",
-        "shared_buffers": f"{max(buffers_mb, _BUFFERS_MIN_MB)}MB",
-        "checkpoint_timeout": "1d",
-        "max_wal_size": "1TB",
-        "wal_recycle": "off",
-        "wal_init_zero": "off",
-    }
+Its log may be a link to a storage node's, which must not be used again for its own.
+"""
 
 
 def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[str, str | int]:
@@ -78,14 +77,11 @@ def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[st
     }
 
 
-def image_values(base: Values, port: int, timeline: int, lsn: int, command: str, more: Values) -> dict[str, str | int]:
-    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards.
-
-    `more` is what `throw_away` says.
-    """
+def image_values(base: Values, port: int, timeline: int, lsn: int, command: str) -> dict[str, str | int]:
+    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards."""
     return {
         **base,
-        **more,
+        **THROW_AWAY,
         "listen_addresses": "127.0.0.1",
         "port": port,
         "hot_standby": "off",
@@ -98,17 +94,17 @@ def image_values(base: Values, port: int, timeline: int, lsn: int, command: str,
 
 
 def moment_values(
-    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, more: Values | None = None
+    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, *, throw_away: bool
 ) -> dict[str, str | int]:
     """The configuration of a server that stops at a moment and can be read there.
 
-    `max_connections` is the most that its log was written with: a standby needs as many. `more` is what `throw_away` says
-    where it is never to take the writer's place.
+    `max_connections` is the most that its log was written with: a standby needs as many. `throw_away` says that it is never
+    to take the writer's place.
     """
-    command = restore_command(log_folder) if more is None else link_command(log_folder)
+    command = link_command(log_folder) if throw_away else restore_command(log_folder)
     return {
         **base,
-        **(more or {}),
+        **(THROW_AWAY if throw_away else {}),
         "hot_standby": "on",
         "max_connections": max(max_connections, int(base["max_connections"])),
         **target_values(timeline, lsn, "pause", command),

@@ -54,7 +54,7 @@ _RETRY_S = 10.0
 _JOIN_S = 10.0
 _SAMPLES = 720
 _SAMPLE_INTERVAL_S = 5.0
-_SCRUB_SHARE = 0.3
+_SCRUB_SHARE = 0.15
 _SCRUBS_TOGETHER = 3
 """Looking where to go on takes time too, the more images there are."""
 _FREE_BYTES_MIN = 2 * 1024**3

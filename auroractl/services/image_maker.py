@@ -18,7 +18,6 @@ from auroractl.core.wal import SEGMENT_BYTES, Lineage
 from auroractl.engine import configuration, recovery
 from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
-from auroractl.process.machine import free_memory_bytes
 from auroractl.process.ports import free_port
 from auroractl.services import image_damage, image_seed
 from auroractl.services.log_library import LogLibrary
@@ -66,8 +65,7 @@ class ImageMaker:
             place = folder.begin(image.identifier)
             # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
             self._copy(source, place / "data", pace)
-            size_bytes = source.image.held_bytes + image.checkpoint_lsn - source.image.redo_lsn
-            self._replay(place, image, restore_command, size_bytes, niceness=0 if urgent else _NICENESS)
+            self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
             made = folder.complete(image, pace)
         self.made_bytes += made.image.held_bytes
         log.info(
@@ -86,14 +84,13 @@ class ImageMaker:
             image_damage.note(self._context, self._cluster, source.image, error)
             raise
 
-    def _replay(self, place: Path, image: PageImage, restore_command: str, size_bytes: int, *, niceness: int) -> None:
+    def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
         installation = self._context.installation
         writer = self._context.writer(self._cluster)
         base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
         address = Address(_HOST, free_port(_HOST))
         server = installation.server_at(place, address, niceness)
-        more = recovery.throw_away(size_bytes, free_memory_bytes())
-        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command, more)
+        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
         configuration.write_configuration(server.data, values, standby=False, account=server.account)
         recovery.begin_recovery(server.data, server)
         recovery.run_to_shutdown(server, image.timeline, image.checkpoint_lsn, self._ended.is_set)
@@ -136,7 +133,7 @@ class ImageMaker:
             )
             image = self.image_at(checkpoint, node)
             log_folder = self._context.installation.log_folder(node).path
-            self._replay(place, image, recovery.node_restore_command(log_folder), 0, niceness=_NICENESS)
+            self._replay(place, image, recovery.node_restore_command(log_folder), niceness=_NICENESS)
             final = place.with_name(f"{image.identifier}.making")
             place.rename(final)
             self._context.installation.image_folder(node).complete(image)

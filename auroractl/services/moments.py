@@ -31,7 +31,6 @@ from auroractl.engine import configuration, recovery
 from auroractl.engine.server import Server, end_all_below
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import started_at
-from auroractl.process.machine import free_memory_bytes
 from auroractl.process.ports import free_port
 from auroractl.services import image_damage
 from auroractl.services.concurrency import side_by_side
@@ -167,10 +166,9 @@ def _configure(context: Context, cluster: str, place: Place, copy: Moment, *, du
     stand_in: Instance = replace(writer, address=copy.server.address)
     base = context.installation.parameters(stand_in, None, configuration.VolumeSettings(quorum))
     own = context.installation.server(writer)
-    size_bytes = place.image.held_bytes + place.replay_bytes
-    more = None if durable else recovery.throw_away(size_bytes, free_memory_bytes())
+    connections = _most_connections(copy.server, own)
     values = recovery.moment_values(
-        base, place.timeline, place.cut.lsn, copy.log_folder, _most_connections(copy.server, own), more
+        base, place.timeline, place.cut.lsn, copy.log_folder, connections, throw_away=not durable
     )
     configuration.write_configuration(copy.server.data, values, standby=False, account=copy.server.account)
     _take_over_settings(own.data, copy.server.data)
