@@ -20,7 +20,8 @@ from auroractl.engine import sql
 from auroractl.engine.configuration import restore_command
 from auroractl.engine.server import Server
 from auroractl.process.files import tail, write_durably
-from auroractl.process.liveness import wait_for_exit
+from auroractl.process.liveness import children, wait_for_exit
+from auroractl.process.priority import set_niceness
 
 Values = Mapping[str, str | int]
 _POLL_S = 0.02
@@ -116,10 +117,13 @@ def begin_recovery(data: Path, owner: Server) -> None:
     write_durably(data / "recovery.signal", "", owner=owner.account)
 
 
-def run_to_shutdown(server: Server, timeline: int, lsn: int, interrupted: Callable[[], bool]) -> None:
+def run_to_shutdown(
+    server: Server, timeline: int, lsn: int, interrupted: Callable[[], bool], niceness: Callable[[], int]
+) -> None:
     """Start a server that recovers to a checkpoint record and stops there; return when it has.
 
-    Raises EngineError where it ends elsewhere, InterruptedError where `interrupted` says so (it is ended then).
+    It gives way to others by what `niceness` says at the time. Raises EngineError where it ends elsewhere, InterruptedError
+    where `interrupted` says so (it is ended then).
     """
     size = server.log.stat().st_size if server.log.exists() else 0
     pid = server.begin_start()
@@ -127,6 +131,7 @@ def run_to_shutdown(server: Server, timeline: int, lsn: int, interrupted: Callab
         if interrupted():
             server.kill()
             raise InterruptedError
+        set_niceness([pid, *children(pid)], niceness())
     control = server.control_data()
     reached = control["Latest checkpoint location"], control["Database cluster state"]
     if reached != (format_lsn(lsn), "shut down in recovery"):

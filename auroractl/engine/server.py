@@ -45,8 +45,6 @@ class Server:
     address: Address
     binaries: Binaries
     account: Account | None
-    niceness: int = 0
-    """By how much its processes give way to others."""
 
     def _pid_file(self) -> list[str]:
         try:
@@ -97,7 +95,6 @@ class Server:
             cwd=self.data,
             log=self.log,
             account=self.account,
-            niceness=self.niceness,
         )
         while alive(pid):
             if self.pid() == pid:

@@ -152,16 +152,13 @@ def spawn(
     account: Account | None = None,
     extra_environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
-    niceness: int = 0,
 ) -> int:
     """Start a program that outlives this process and return its process id.
 
     It gets a session of its own, so that Ctrl-C and the end of a terminal do not reach it; what it prints is appended
-    to `log`. It gives way to others by `niceness`. Raises MachineError where it cannot be started.
+    to `log`. Raises MachineError where it cannot be started.
     """
     command, identity = _as_account(argv, account)
-    if niceness:
-        command = ["nice", "-n", str(niceness), *command]
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(

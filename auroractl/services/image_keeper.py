@@ -303,10 +303,15 @@ class ImageKeeper:
         node = self._next_node(nodes, stored, min(answer.lsn, checkpoint.lsn + _CHECKPOINT_RECORD_BYTES))
         if node is None:
             return
-        urgent = answer.lsn - newest.image.redo_lsn > limits.bound_bytes * _URGENT_SHARE
+        urgent_lsn = newest.image.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)
+
+        def urgent() -> bool:
+            latest = self._context.observer.writer_answer(self._cluster)
+            return latest is not None and latest.lsn > urgent_lsn
+
         image = self._maker.image_at(checkpoint, node)
         log_folder = self._context.installation.log_folder(node).path
-        self._maker.roll(node, newest, image, recovery.node_restore_command(log_folder), urgent=urgent)
+        self._maker.roll(node, newest, image, recovery.node_restore_command(log_folder), urgent)
 
     def _next_node(
         self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], until_lsn: int

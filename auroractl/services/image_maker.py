@@ -34,6 +34,10 @@ _HOST = "127.0.0.1"
 """A server has to listen somewhere, although nobody connects to this one."""
 
 
+def _at_leisure() -> bool:
+    return False
+
+
 class ImageMaker:
     """Makes the page images of one cluster, one at a time; `ended` gives up what is being made (InterruptedError)."""
 
@@ -55,17 +59,20 @@ class ImageMaker:
         )
 
     def roll(
-        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, *, urgent: bool
+        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, urgent: Callable[[], bool]
     ) -> None:
-        """Make an image from an older one. Raises DamagedImage where that is damaged, EngineError, OSError."""
+        """Make an image from an older one, giving way to everybody until `urgent` says so.
+
+        Raises DamagedImage where the older one is damaged, EngineError, OSError.
+        """
         began_s = time.monotonic()
         folder = self._context.installation.image_folder(node)
-        pace = self._pace(urgent=urgent)
+        pace = self._pace(urgent)
         with self._context.images_lock:
             place = folder.begin(image.identifier)
             # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
             self._copy(source, place / "data", pace)
-            self._replay(place, image, restore_command, niceness=0 if urgent else _NICENESS)
+            self._replay(place, image, restore_command, urgent)
             made = folder.complete(image, pace)
         self.made_bytes += made.image.held_bytes
         log.info(
@@ -84,18 +91,24 @@ class ImageMaker:
             image_damage.note(self._context, self._cluster, source.image, error)
             raise
 
-    def _replay(self, place: Path, image: PageImage, restore_command: str, *, niceness: int) -> None:
+    def _replay(self, place: Path, image: PageImage, restore_command: str, urgent: Callable[[], bool]) -> None:
         installation = self._context.installation
         writer = self._context.writer(self._cluster)
         base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
         address = Address(_HOST, free_port(_HOST))
-        server = installation.server_at(place, address, niceness)
+        server = installation.server_at(place, address)
         values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
         configuration.write_configuration(server.data, values, standby=False, account=server.account)
         recovery.begin_recovery(server.data, server)
-        recovery.run_to_shutdown(server, image.timeline, image.checkpoint_lsn, self._ended.is_set)
+        recovery.run_to_shutdown(
+            server,
+            image.timeline,
+            image.checkpoint_lsn,
+            interrupted=self._ended.is_set,
+            niceness=lambda: 0 if urgent() else _NICENESS,
+        )
 
-    def _pace(self, *, urgent: bool) -> Callable[[int], None]:
+    def _pace(self, urgent: Callable[[], bool]) -> Callable[[int], None]:
         rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
         began_s, done = time.monotonic(), 0
 
@@ -105,7 +118,7 @@ class ImageMaker:
                 raise InterruptedError
             done += size_bytes
             ahead_s = done / rate_bytes_per_s - (time.monotonic() - began_s)
-            if ahead_s > 0 and not urgent:
+            if ahead_s > 0 and not urgent():
                 self._ended.wait(ahead_s)
 
         return pace
@@ -133,7 +146,7 @@ class ImageMaker:
             )
             image = self.image_at(checkpoint, node)
             log_folder = self._context.installation.log_folder(node).path
-            self._replay(place, image, recovery.node_restore_command(log_folder), niceness=_NICENESS)
+            self._replay(place, image, recovery.node_restore_command(log_folder), _at_leisure)
             final = place.with_name(f"{image.identifier}.making")
             place.rename(final)
             self._context.installation.image_folder(node).complete(image)
@@ -152,7 +165,7 @@ class ImageMaker:
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
             place = folder.begin(image.identifier)
-            self._copy(peer, place / "data", self._pace(urgent=False))
+            self._copy(peer, place / "data", self._pace(_at_leisure))
             folder.complete(image)
             return f"it was copied from {peer.image.node}"
         lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
@@ -166,6 +179,6 @@ class ImageMaker:
         first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
         held = [number for number in library.segments(lineage) if first <= number <= last]
         library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
-        self.roll(node, source, image, recovery.link_command(laid), urgent=True)
+        self.roll(node, source, image, recovery.link_command(laid), urgent=lambda: True)
         shutil.rmtree(laid)
         return f"it was made again from {source.image.identifier}"

@@ -126,7 +126,7 @@ class Installation:
             node.identifier, self.home.cluster(node.cluster).storage_images(node.identifier), self.account
         )
 
-    def server_at(self, folder: Path, address: Address, niceness: int = 0) -> Server:
+    def server_at(self, folder: Path, address: Address) -> Server:
         """A server of no instance, whose `data` and log lie in a folder."""
         return Server(
             name=folder.name,
@@ -135,7 +135,6 @@ class Installation:
             address=address,
             binaries=self.binaries,
             account=self.account,
-            niceness=niceness,
         )
 
     def make_instance_folder(self, instance: Instance) -> None:
