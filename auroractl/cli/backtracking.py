@@ -14,7 +14,7 @@ from auroractl.cli.render import lazy, sentences, text
 from auroractl.cli.session import can_ask, say, session
 from auroractl.core.errors import UsageError
 from auroractl.core.moments import Target, parse_target
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 
 if TYPE_CHECKING:
     from auroractl.cli.session import Session

@@ -12,7 +12,6 @@ from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
 from auroractl.cli.render import logs as render
 from auroractl.cli.session import session
 from auroractl.core.durations import parse_duration_s
-from auroractl.core.views import log_view
 
 _FOLLOW_INTERVAL_S = 0.2
 
@@ -40,6 +39,7 @@ def logs(
 
     Supervisor, endpoint process, servers, storage nodes. Works without the supervisor. A time that begins with ~ is not the line's own, but when the line was there at the latest.
     """
+    from auroractl.core.views import log_view  # noqa: PLC0415
     from auroractl.services.logs import Logs  # noqa: PLC0415
 
     this = session(context)

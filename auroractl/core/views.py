@@ -15,18 +15,9 @@ from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event,
 from auroractl.core.operations import OperationRecord
 from auroractl.core.quorum import Quorum
 from auroractl.core.storage import ScrubReport, StorageNode, VolumeSnapshot
+from auroractl.core.timestamps import timestamp
 
 View = dict[str, Any]
-
-
-def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds.
-
-    >>> from datetime import UTC
-    >>> timestamp(datetime(2026, 11, 23, 4, 14, 8, tzinfo=UTC))
-    '2026-11-23T04:14:08.000Z'
-    """
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def cluster_view(snapshot: ClusterSnapshot) -> View:

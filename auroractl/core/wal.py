@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from auroractl.core.lsn import parse_lsn
 
 SEGMENT_BYTES = 4 * 1024**2
 """Small segments keep the padding of a new one and the repair of an old one cheap (initdb --wal-segsize=4)."""
 _SEGMENTS_PER_ID = 0x1_0000_0000 // SEGMENT_BYTES
+_NAMES_KEPT = 65536
+"""The folders of all storage nodes are looked through every second; this many names are 256 GiB of log."""
 _NAME = re.compile(r"[0-9A-F]{24}")
 _HISTORY_LINE = re.compile(r"\s*(\d+)\s+([0-9A-F]+/[0-9A-F]+)")
 
@@ -46,6 +49,7 @@ class Segment:
         return self.start + SEGMENT_BYTES
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def parse_segment(name: str) -> Segment | None:
     """The segment of a file name; None for any other file.
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import Instance
-from auroractl.core.views import View, timestamp
+from auroractl.core.timestamps import timestamp
+from auroractl.core.views import View
 from auroractl.engine import sql
 from auroractl.services.concurrency import side_by_side
 from auroractl.services.context import Context

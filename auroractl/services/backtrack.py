@@ -17,7 +17,8 @@ from auroractl.core.errors import BacktrackNotFound, InvalidClusterState
 from auroractl.core.model import Phase, RunningOperation
 from auroractl.core.moments import Target
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.core.views import View, backtrack_view, timestamp
+from auroractl.core.timestamps import timestamp
+from auroractl.core.views import View, backtrack_view
 from auroractl.services import backtrack_steps, events, moments, operations, past_log, peek, places
 from auroractl.services.context import Context
 from auroractl.services.moments import Moment

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from auroractl.core.lsn import format_lsn
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.process.files import remove_tree

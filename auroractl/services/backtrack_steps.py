@@ -12,7 +12,7 @@ from auroractl.core.errors import AuroraError, InvalidClusterState
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance, Phase
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 from auroractl.core.wal import Lineage
 from auroractl.engine import sql
 from auroractl.process.files import flush_folder, remove_tree

@@ -8,6 +8,7 @@ from typing import Any
 from auroractl.core import views
 from auroractl.core.errors import InstanceNotFound
 from auroractl.core.model import ClusterSnapshot
+from auroractl.core.timestamps import timestamp
 from auroractl.core.views import View
 from auroractl.services.context import Context
 from auroractl.services.create_cluster import master_password
@@ -137,7 +138,7 @@ def _operation_view(context: Context, cluster: str) -> View | None:
             return {
                 "OperationIdentifier": record.identifier,
                 "Kind": record.kind.value,
-                "StartTime": views.timestamp(record.started_at),
+                "StartTime": timestamp(record.started_at),
                 "Steps": [{"Name": step.name, "Status": step.status.value} for step in record.steps],
             }
     return None

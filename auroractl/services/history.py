@@ -9,6 +9,7 @@ from auroractl.core import identifiers, views
 from auroractl.core.errors import InvalidParameterValue
 from auroractl.core.model import Event
 from auroractl.core.operations import OperationKind
+from auroractl.core.timestamps import timestamp
 from auroractl.core.views import View
 from auroractl.services.context import Context
 
@@ -45,7 +46,7 @@ def describe_events(context: Context, wanted: EventFilter, max_records: int) -> 
         return (
             (wanted.source_type in {None, event.source_type})
             and (not instance or name in {None, event.source})
-            and (until is None or views.timestamp(event.at) <= views.timestamp(until))
+            and (until is None or timestamp(event.at) <= timestamp(until))
             and (not wanted.categories or bool({*wanted.categories} & {*event.categories}))
         )
 

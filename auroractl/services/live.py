@@ -12,7 +12,8 @@ from typing import Any
 
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import InstanceObservation
-from auroractl.core.views import View, timestamp
+from auroractl.core.timestamps import timestamp
+from auroractl.core.views import View
 from auroractl.services import describe
 from auroractl.services.context import Context
 from auroractl.services.live_document import LiveDocument

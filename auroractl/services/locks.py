@@ -10,7 +10,7 @@ from threading import Condition
 
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import RunningOperation
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 
 _REPAIR_WAIT_S = 60.0
 

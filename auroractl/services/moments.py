@@ -13,11 +13,14 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
+from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import (
     InvalidClusterState,
     MachineError,
@@ -83,37 +86,88 @@ def free_address(context: Context, cluster: str) -> Address:
     return Address(host, free_port(host))
 
 
+class ImageCopy:
+    """A page image on its way into the folder of a copy, where what an earlier attempt left is removed first.
+
+    It may be begun while it is not certain yet that this is the one.
+    """
+
+    def __init__(self, context: Context, cluster: str, image: PageImage, copy: Moment) -> None:
+        self.image = image
+        self._given_up = Event()
+        remove(context, cluster, copy.identifier)
+        make_folder(context.home.cluster(cluster).moments, mode=0o755)
+        make_folder(copy.folder, owner=context.installation.account)
+        stored = stored_image(context, cluster, image.node, image.identifier)
+        if stored is None:
+            raise InvalidClusterState(f"The page image {image.identifier} is gone.", "Try again")
+        _require_room(stored, copy)
+        self.stored = stored
+        pool = ThreadPoolExecutor(1)
+        self._copied = pool.submit(copy_data, stored.data, copy.server.data, context.installation.account, self._go_on)
+        pool.shutdown(wait=False)
+
+    def _go_on(self, _size_bytes: int) -> None:
+        if self._given_up.is_set():
+            raise InterruptedError
+
+    def wait(self) -> None:
+        """Wait until all of it is there. Raises OSError."""
+        self._copied.result()
+
+    def give_up(self) -> None:
+        """Another one is needed, or none: what there is can be removed when this returns."""
+        self._given_up.set()
+        wait([self._copied])
+
+
+def begin_copy(context: Context, cluster: str, image: PageImage, copy: Moment) -> ImageCopy:
+    """Begin to copy a page image. Raises InvalidClusterState where it is gone, MachineError where there is no room."""
+    try:
+        return ImageCopy(context, cluster, image, copy)
+    except OSError as error:
+        raise unwritable(Path(error.filename or copy.folder), error) from error
+
+
 def lay_out(
-    context: Context, cluster: str, place: Place, copy: Moment, *, durable: bool, tell: Callable[[str], None]
+    context: Context,
+    cluster: str,
+    place: Place,
+    copy: Moment,
+    *,
+    durable: bool,
+    tell: Callable[[str], None],
+    begun: ImageCopy | None = None,
 ) -> None:
-    """Copy the page image and lay the log ready; what is there already of an earlier attempt is removed first.
+    """Copy the page image, unless `begun` is that one, and lay the log ready.
 
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError where there is no room or a file cannot be read or written.
     """
     try:
-        _lay_out(context, cluster, place, copy, durable=durable, tell=tell)
+        _lay_out(context, cluster, place, copy, durable=durable, tell=tell, begun=begun)
     except OSError as error:
         raise unwritable(Path(error.filename or copy.folder), error) from error
 
 
 def _lay_out(
-    context: Context, cluster: str, place: Place, copy: Moment, *, durable: bool, tell: Callable[[str], None]
+    context: Context,
+    cluster: str,
+    place: Place,
+    copy: Moment,
+    *,
+    durable: bool,
+    tell: Callable[[str], None],
+    begun: ImageCopy | None,
 ) -> None:
-    remove(context, cluster, copy.identifier)
-    make_folder(context.home.cluster(cluster).moments, mode=0o755)
-    make_folder(copy.folder, owner=context.installation.account)
-    stored = stored_image(context, cluster, place.image.node, place.image.identifier)
-    if stored is None:
-        raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
-    _require_room(stored, copy)
+    if begun is not None and begun.image != place.image:
+        begun.give_up()
+        begun = None
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
-    work: list[Callable[[], object]] = [
-        lambda: copy_data(stored.data, copy.server.data, context.installation.account),
-        lambda: _lay_log(context, cluster, place, copy),
-    ]
+    image_copy = begun or ImageCopy(context, cluster, place.image, copy)
+    work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
     if durable:
-        work.append(lambda: _check(context, cluster, stored))
+        work.append(lambda: _check(context, cluster, image_copy.stored))
     side_by_side(lambda piece: piece(), [(piece,) for piece in work])
     _configure(context, cluster, place, copy, durable=durable)
     if durable:

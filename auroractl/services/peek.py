@@ -11,7 +11,7 @@ from typing import Any
 
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Target
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 from auroractl.process.files import write_json
 from auroractl.process.liveness import started_at
 from auroractl.services import moments, places
@@ -34,14 +34,22 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
     context.require_running(cluster)
     identifier = f"peek-{uuid.uuid4()}"
     with moments.in_use(context, cluster, identifier):
-        place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
         pins = context.volume_memory(cluster).backtrack.pins
-        pins[identifier] = place.image.reached_at
         copy = moments.moment(context, cluster, identifier, moments.free_address(context, cluster))
+        likely = places.likely_image(context, cluster, request.target)
+        begun = None
         try:
-            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message)
+            if likely:
+                # The exact place is looked up while the image is copied from which it will most likely be reached.
+                pins[identifier] = likely.reached_at
+                begun = moments.begin_copy(context, cluster, likely, copy)
+            place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
+            pins[identifier] = place.image.reached_at
+            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
             moments.recover(context, cluster, place, copy, progress.message)
         except BaseException:
+            if begun:
+                begun.give_up()
             moments.remove(context, cluster, identifier)
             raise
         finally:

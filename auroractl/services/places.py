@@ -18,7 +18,7 @@ from auroractl.core.errors import (
 )
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Commit, Cut, Target, cut_at
-from auroractl.core.views import timestamp
+from auroractl.core.timestamps import timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.process.files import remove_tree
@@ -105,6 +105,14 @@ def find_place(context: Context, cluster: str, target: Target, *, use_earliest: 
     if era.ended_at is None:
         _wait_flushed(context, cluster)
     return place_on(context, cluster, era, moment)
+
+
+def likely_image(context: Context, cluster: str, target: Target) -> PageImage | None:
+    """The image from which a moment will most likely be reached, before its place is looked up; None where it is open."""
+    if target.at is None or target.at > context.now():
+        return None
+    before = [each for each in _believed_images(context, cluster) if each.reached_at <= target.at]
+    return max(before, default=None, key=lambda each: each.reached_at)
 
 
 def require_window(context: Context, cluster: str) -> datetime:

@@ -14,6 +14,7 @@ from auroractl.core.backtrack import Backtrack
 from auroractl.core.model import CustomEndpointType, Endpoint
 from auroractl.core.moments import Target
 from auroractl.core.status import cluster_status
+from auroractl.core.timestamps import timestamp
 from auroractl.services import (
     activity,
     backtrack,
@@ -357,7 +358,7 @@ def _supervisor_status(context: Context, _body: Body, _progress: Progress, _answ
         "ProcessId": os.getpid(),
         "Version": __version__,
         "Home": str(context.home.root),
-        "StartTime": views.timestamp(context.started_at),
+        "StartTime": timestamp(context.started_at),
         "Clusters": [
             {"DBClusterIdentifier": row.identifier, "Status": cluster_status(context.snapshot(row))}
             for row in context.repository.clusters()

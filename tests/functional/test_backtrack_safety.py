@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -20,10 +21,12 @@ from tests.functional.going_back import (
     backtrack,
     execute,
     moment,
+    nothing_is_left,
     numbers,
     refused,
     wait_window,
 )
+from tests.functional.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -270,6 +273,29 @@ def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
     execute(auroractl, "insert into story values (2)")
     backtrack(auroractl, "--to", there)
     assert numbers(auroractl) == [1]
+
+
+def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) -> None:
+    """The image that is copied before the place is known turns out to be older than the one that is needed."""
+    auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "40s")
+    wait_window(auroractl)
+    storage = auroractl.home.cluster("demo").storage
+    first = {path.parent.name for path in storage.glob("*.images/*/image.json")}
+
+    def new_image() -> list[Path]:
+        _checkpoint(auroractl)
+        return [path for path in storage.glob("*.images/*/image.json") if path.parent.name not in first]
+
+    with Ledger(auroractl.uri("demo"), clients=1):
+        made = wait_until("another image", new_image, interval_s=0.5)[0]
+    manifest = json.loads(made.read_text())
+    there = datetime.fromisoformat(manifest["ReachedAt"]) - timedelta(milliseconds=1)
+    plan = auroractl.json("backtrack", "demo", "--to", there.isoformat(), "--dry-run")["BacktrackPlan"]
+    assert plan["PageImage"]["Identifier"] == made.parent.name
+    done = auroractl("peek", "demo", "--at", there.isoformat(), "--", "-Atc", "select count(*) from ledger")
+    [(committed,)] = execute(auroractl, "select count(*) from ledger")
+    assert 0 < int(done.stdout) < committed
+    wait_until("nothing to be left of a copy", lambda: nothing_is_left(auroractl))
 
 
 def _checkpoint(auroractl: Auroractl) -> None:

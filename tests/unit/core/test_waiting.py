@@ -8,10 +8,11 @@ import pytest
 
 from auroractl.core import views
 from auroractl.core.model import EndpointProcessObservation, InstanceObservation, Phase, Wanted
+from auroractl.core.timestamps import timestamp
 from auroractl.core.waiting import Condition, look
 from tests.unit.core.clusters import NOW, cluster, gone, silent, snapshot, well
 
-SINCE = views.timestamp(NOW)
+SINCE = timestamp(NOW)
 LATER = "2026-11-23T04:00:01.000Z"
 
 
