@@ -262,8 +262,8 @@ def test_without_a_window_there_is_no_way_back(demo: Auroractl) -> None:
 def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
     """The only image left is newer than the last commit."""
     auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "4s")
-    execute(auroractl, "create table story as select 1 id", "create table filler (text text)")
-    execute(auroractl, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 25000) i")
+    execute(auroractl, "create table story as select 1 id")
+    _fill(auroractl)
     _checkpoint(auroractl)
     storage = auroractl.home.cluster("demo").storage
     first = {path.name for path in storage.glob("*.images/*")}
@@ -287,6 +287,7 @@ def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) ->
         return [path for path in storage.glob("*.images/*/image.json") if path.parent.name not in first]
 
     with Ledger(auroractl.uri("demo"), clients=1):
+        _fill(auroractl)
         made = wait_until("another image", new_image, interval_s=0.5)[0]
     manifest = json.loads(made.read_text())
     there = datetime.fromisoformat(manifest["ReachedAt"]) - timedelta(milliseconds=1)
@@ -296,6 +297,12 @@ def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) ->
     [(committed,)] = execute(auroractl, "select count(*) from ledger")
     assert 0 < int(done.stdout) < committed
     wait_until("nothing to be left of a copy", lambda: nothing_is_left(auroractl))
+
+
+def _fill(auroractl: Auroractl) -> None:
+    """Write as much log as makes another image worth its while."""
+    execute(auroractl, "create table filler (text text)")
+    execute(auroractl, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 25000) i")
 
 
 def _checkpoint(auroractl: Auroractl) -> None:
