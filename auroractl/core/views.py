@@ -15,7 +15,7 @@ from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event,
 from auroractl.core.operations import OperationRecord
 from auroractl.core.quorum import Quorum
 from auroractl.core.storage import ScrubReport, StorageNode, VolumeSnapshot
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp, timestamp
 
 View = dict[str, Any]
 
@@ -287,7 +287,7 @@ def backtrack_view(backtrack: Backtrack) -> View:
         "BacktrackedFrom": moment(backtrack.backtracked_from),
         "BacktrackRequestCreationTime": moment(backtrack.requested_at),
         "Status": backtrack.status.value,
-        "ConsistentTime": exact(backtrack.consistent_at),
+        "ConsistentTime": exact_timestamp(backtrack.consistent_at) if backtrack.consistent_at else None,
         "DowntimeMilliseconds": backtrack.downtime_ms,
         "Timeline": backtrack.timeline,
         "ConsistentLsn": place(backtrack.lsn),
@@ -296,11 +296,6 @@ def backtrack_view(backtrack: Backtrack) -> View:
         "NewTimeline": backtrack.new_timeline,
         "StatusReason": backtrack.error,
     }
-
-
-def exact(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC with microseconds, as exact as PostgreSQL's own times."""
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z") if moment else None
 
 
 def event_view(event: Event) -> View:

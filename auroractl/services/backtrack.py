@@ -17,7 +17,7 @@ from auroractl.core.errors import BacktrackNotFound, InvalidClusterState
 from auroractl.core.model import Phase, RunningOperation
 from auroractl.core.moments import Target
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp
 from auroractl.core.views import View, backtrack_view
 from auroractl.services import backtrack_steps, events, moments, operations, past_log, peek, places
 from auroractl.services.context import Context
@@ -103,7 +103,7 @@ def look(context: Context, cluster: str, request: BacktrackRequest, progress: Pr
             pins.pop(identifier, None)
             context.repository.update_backtrack(identifier, status=BacktrackStatus.FAILED, error=str(error))
             raise
-    message = f"A copy at {timestamp(place.cut.at)} can be looked at; the cluster goes on until that is accepted"
+    message = f"A copy at {exact_timestamp(place.cut.at)} can be looked at; the cluster goes on until that is accepted"
     events.record(context, cluster, events.BACKTRACK, cluster, message)
     return _row(context, identifier)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from auroractl.core.lsn import format_lsn
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp, timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.process.files import remove_tree
@@ -33,7 +33,7 @@ def plan(context: Context, cluster: str, request: BacktrackRequest) -> dict[str,
     return {
         "DBClusterIdentifier": cluster,
         "BacktrackTo": timestamp(place.requested_at or place.cut.at),
-        "ConsistentTime": timestamp(place.cut.at),
+        "ConsistentTime": exact_timestamp(place.cut.at),
         "ConsistentLsn": format_lsn(place.cut.lsn),
         "Timeline": place.timeline,
         "PageImage": {

@@ -12,7 +12,7 @@ from auroractl.core.errors import AuroraError, InvalidClusterState
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance, Phase
 from auroractl.core.operations import OperationKind, OperationRecord
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp
 from auroractl.core.wal import Lineage
 from auroractl.engine import sql
 from auroractl.process.files import flush_folder, remove_tree
@@ -70,7 +70,7 @@ class _Backtracking:
         self._copy = moments.moment(context, record.cluster, self._identifier, address)
         self._server = context.installation.server(self.writer)
         self._replaced = self._server.data.with_name("data.replaced")
-        self.told = timestamp(datetime.fromisoformat(record.arguments["Place"]["At"]))
+        self.told = exact_timestamp(datetime.fromisoformat(record.arguments["Place"]["At"]))
 
     def _place(self) -> Place:
         to = self._arguments["To"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Target
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp
 from auroractl.process.files import write_json
 from auroractl.process.liveness import started_at
 from auroractl.services import moments, places
@@ -58,7 +58,7 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
         write_json(copy.folder / moments.CLIENT, client)
     context.observer.watch_exit(request.client_pid)
     return {
-        "ConsistentTime": timestamp(place.cut.at),
+        "ConsistentTime": exact_timestamp(place.cut.at),
         "ConsistentLsn": format_lsn(place.cut.lsn),
         **read_access(context, cluster, copy),
     }

@@ -292,15 +292,18 @@ def test_events_are_chosen_as_aws_chooses_them(run: Run) -> None:
     _well(run, "reboot-instance demo-instance-2")
     every = _well(run, "describe-events demo --output json").json["Events"]
     kinds = {event["SourceType"] for event in every}
-    assert kinds == {"db-cluster", "db-instance"}
+    assert kinds >= {"db-cluster", "db-instance"}
 
     def chosen(words: str) -> list[Any]:
         found: list[Any] = _well(run, f"describe-events {words} --output json").json["Events"]
         return found
 
     instance = chosen("--source-identifier demo-instance-2 --source-type db-instance")
-    assert instance == [event for event in every if event["SourceIdentifier"] == "demo-instance-2"]
-    assert chosen("demo-instance-2") == instance
+    assert instance
+    # More may happen to it in between.
+    later = [event for event in chosen("demo") if event["SourceIdentifier"] == "demo-instance-2"]
+    assert later[: len(instance)] == instance
+    assert chosen("demo-instance-2")[: len(instance)] == instance
     assert {event["SourceType"] for event in chosen("demo --source-type db-cluster")} == {"db-cluster"}
     availability = chosen("demo --event-categories availability --event-categories creation")
     assert availability
