@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from auroractl.core.backtrack import BacktrackStatus
-from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance, Phase
 from auroractl.core.operations import OperationKind, OperationRecord
@@ -200,7 +200,10 @@ class _Backtracking:
         server.stop(self._context.settings.stop_timeout_s)
         if not self._is_promoted():
             state = server.control_data()["Database cluster state"]
-            raise InvalidClusterState(f"The recovered data could not be promoted (it is {state}).", str(server.log))
+            raise EngineError(
+                f"The server of the recovered data ended while it was promoted (its state is: {state}).",
+                f"Its log is {server.log}",
+            )
 
     def _is_promoted(self) -> bool:
         """Stopped cleanly, as a writer."""
