@@ -11,6 +11,7 @@ from auroractl.cli import names
 from auroractl.cli.session import session
 from auroractl.core.durations import parse_duration_ms
 from auroractl.core.errors import AuroraError, ExitCode, TimedOut, UsageError
+from auroractl.core.timestamps import timestamp
 from auroractl.core.waiting import Condition, Seen, look, parse_condition
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def wait(
 def _wait(this: Session, condition: Condition, about: str, timeout_s: float) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415  (only here, and not at the start of every command)
 
-    since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    since = timestamp(datetime.now(UTC))
     deadline_s = time.monotonic() + timeout_s
     lost = 0
     while True:

@@ -10,6 +10,7 @@ from typing import Any
 
 from auroractl.backends import Backend, Progress
 from auroractl.core.errors import ClusterAlreadyExists, TimedOut
+from auroractl.core.timestamps import timestamp
 from auroractl.drills.drill import longest_gap
 from auroractl.drills.workload import Target, Workload
 
@@ -147,7 +148,7 @@ class Tour:
     def _go_back(self, seen: Seen, load: Workload, progress: Progress) -> None:
         self._tell("")
         self._tell("5. Drop the table by mistake, and go back to before.")
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        moment = timestamp(datetime.now(UTC))
         time.sleep(_BEFORE_THE_MISTAKE_S)
         load.drop()
         self._tell("   DROP TABLE: all rows are gone.")

@@ -93,16 +93,18 @@ class ImageCopy:
     """
 
     def __init__(self, context: Context, cluster: str, image: PageImage, copy: Moment) -> None:
+        """Begin. Raises InvalidClusterState where the image is gone, MachineError where there is no room."""
         self.image = image
         self._given_up = Event()
-        remove(context, cluster, copy.identifier)
-        make_folder(context.home.cluster(cluster).moments, mode=0o755)
-        make_folder(copy.folder, owner=context.installation.account)
         stored = stored_image(context, cluster, image.node, image.identifier)
         if stored is None:
             raise InvalidClusterState(f"The page image {image.identifier} is gone.", "Try again")
-        _require_room(stored, copy)
         self.stored = stored
+        with _file_named(copy):
+            remove(context, cluster, copy.identifier)
+            make_folder(context.home.cluster(cluster).moments, mode=0o755)
+            make_folder(copy.folder, owner=context.installation.account)
+            _require_room(stored, copy)
         pool = ThreadPoolExecutor(1)
         self._copied = pool.submit(copy_data, stored.data, copy.server.data, context.installation.account, self._go_on)
         pool.shutdown(wait=False)
@@ -121,14 +123,6 @@ class ImageCopy:
         wait([self._copied])
 
 
-def begin_copy(context: Context, cluster: str, image: PageImage, copy: Moment) -> ImageCopy:
-    """Begin to copy a page image. Raises InvalidClusterState where it is gone, MachineError where there is no room."""
-    try:
-        return ImageCopy(context, cluster, image, copy)
-    except OSError as error:
-        raise unwritable(Path(error.filename or copy.folder), error) from error
-
-
 def lay_out(
     context: Context,
     cluster: str,
@@ -144,34 +138,28 @@ def lay_out(
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError where there is no room or a file cannot be read or written.
     """
-    try:
-        _lay_out(context, cluster, place, copy, durable=durable, tell=tell, begun=begun)
-    except OSError as error:
-        raise unwritable(Path(error.filename or copy.folder), error) from error
-
-
-def _lay_out(
-    context: Context,
-    cluster: str,
-    place: Place,
-    copy: Moment,
-    *,
-    durable: bool,
-    tell: Callable[[str], None],
-    begun: ImageCopy | None,
-) -> None:
     if begun is not None and begun.image != place.image:
         begun.give_up()
         begun = None
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
-    image_copy = begun or ImageCopy(context, cluster, place.image, copy)
-    work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
-    if durable:
-        work.append(lambda: _check(context, cluster, image_copy.stored))
-    side_by_side(lambda piece: piece(), [(piece,) for piece in work])
-    _configure(context, cluster, place, copy, durable=durable)
-    if durable:
-        flush_tree(copy.server.data)
+    with _file_named(copy):
+        image_copy = begun or ImageCopy(context, cluster, place.image, copy)
+        work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
+        if durable:
+            work.append(lambda: _check(context, cluster, image_copy.stored))
+        side_by_side(lambda piece: piece(), [(piece,) for piece in work])
+        _configure(context, cluster, place, copy, durable=durable)
+        if durable:
+            flush_tree(copy.server.data)
+
+
+@contextmanager
+def _file_named(copy: Moment) -> Iterator[None]:
+    """Raises MachineError that names the file, for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(Path(error.filename or copy.folder), error) from error
 
 
 def _lay_log(context: Context, cluster: str, place: Place, copy: Moment) -> None:

@@ -42,7 +42,7 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
             if likely:
                 # The exact place is looked up while the image is copied from which it will most likely be reached.
                 pins[identifier] = likely.reached_at
-                begun = moments.begin_copy(context, cluster, likely, copy)
+                begun = moments.ImageCopy(context, cluster, likely, copy)
             place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
             pins[identifier] = place.image.reached_at
             moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auroractl.core.model import Address
+from auroractl.core.timestamps import timestamp
 from auroractl.process.accounts import Account
 from auroractl.process.files import tail
 from auroractl.process.liveness import kill_all, processes_below, runs_in, send, wait_for_exit
@@ -84,7 +85,7 @@ class Receiver:
 
     def _note_start(self, writer: Address) -> None:
         """What the program prints has no times; this tells between which starts it was printed."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = timestamp(datetime.now(UTC))
         with self.log.open("a", encoding="utf-8") as file:
             file.write(f"{now} INFO {self.name} receives from {writer}\n")
 
