@@ -17,7 +17,11 @@ WORTH_AN_IMAGE_BYTES = 16 * 1024**2
 """Less log than this since the last image is replayed in no time."""
 _IMAGES_PER_WINDOW = 4
 _SHARE_OF_BOUND = 0.5
-"""Of the bound may pass before the next image is begun; the rest is for the checkpoint's own distance and the making."""
+"""Of the bound is replayed up to the next image's checkpoint; the rest is for its distance and for the making."""
+_SHARE_WHERE_SPARE = 0.25
+"""The same while nobody else wants the processors: the less is replayed, the sooner the past can be read."""
+_SHARE_AT_MOST = 0.7
+"""Of the bound has been written: a checkpoint that came earlier has to do."""
 
 
 class BacktrackStatus(StrEnum):
@@ -129,18 +133,25 @@ class Limits:
     """The most log that a backtrack may have to replay."""
 
 
-def image_due(newest: PageImage | None, checkpoint: Checkpoint, end_lsn: int, limits: Limits, now: datetime) -> bool:
+def image_due(
+    newest: PageImage | None, checkpoint: Checkpoint, end_lsn: int, limits: Limits, now: datetime, *, spare: bool
+) -> bool:
     """Whether an image should now be made that stops at the writer's last checkpoint.
 
-    `newest` is the newest image of the current history, `end_lsn` where the log ends now. By log, so that no replay grows
-    beyond the bound; by time, so that images and log that are older than the window can be given up.
+    `newest` is the newest image of the current history, `end_lsn` where the log ends now; `spare` says that the machine has
+    processors to spare. By log, so that no replay grows beyond the bound; by time, so that images and log that are older
+    than the window can be given up.
     """
     if newest is None:
         return True
     if checkpoint.lsn <= newest.checkpoint_lsn:
         return False
     replay_bytes = end_lsn - newest.redo_lsn
-    if replay_bytes >= limits.bound_bytes * _SHARE_OF_BOUND:
+    share = _SHARE_WHERE_SPARE if spare else _SHARE_OF_BOUND
+    # By the checkpoint and not by the end: right after one, the image is newest and the next one furthest away.
+    if checkpoint.lsn - newest.redo_lsn >= limits.bound_bytes * share:
+        return True
+    if replay_bytes >= limits.bound_bytes * _SHARE_AT_MOST:
         return True
     age_s = (now - newest.reached_at).total_seconds()
     return replay_bytes >= WORTH_AN_IMAGE_BYTES and age_s >= limits.window_s / _IMAGES_PER_WINDOW

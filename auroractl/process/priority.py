@@ -1,12 +1,37 @@
-"""How much of the processors a process takes while others want them too."""
+"""How much of the processors is spare, and how much a process takes while others want them too."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 _AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
+
+
+_LOOK_S = 5.0
+
+
+class SpareProcessors:
+    """Tells how much of the machine's processors was idle lately."""
+
+    def __init__(self) -> None:
+        self._looked_at_s = time.monotonic()
+        self._before = psutil.cpu_times()
+        self._share = 0.0
+
+    def share(self) -> float:
+        """From 0 to 1, over the last five seconds or since the last question; 0 until five seconds have passed."""
+        now_s = time.monotonic()
+        if now_s - self._looked_at_s >= _LOOK_S:
+            now = psutil.cpu_times()
+            passed_s = sum(now) - sum(self._before)
+            self._share = (now.idle - self._before.idle) / passed_s if passed_s > 0 else 0.0
+            self._looked_at_s, self._before = now_s, now
+        return self._share
 
 
 def set_niceness(pids: Iterable[int], niceness: int) -> None:

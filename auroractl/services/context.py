@@ -166,7 +166,7 @@ class Context:
         quorum = write_quorum((node.identifier, node.membership) for node in nodes)
         row = self.repository.cluster(cluster)
         bound = parse_size_bytes(self.settings.backtrack_replay_max)
-        return VolumeSettings(quorum, full, bound // 4 if row and row.backtrack_window_s else None)
+        return VolumeSettings(quorum, full, bound // 3 if row and row.backtrack_window_s else None)
 
     def _impairment(self, instance: Instance) -> Impairment:
         for fault in self.repository.faults(instance.cluster):

@@ -35,6 +35,7 @@ from auroractl.core.wal import Lineage
 from auroractl.engine import recovery
 from auroractl.engine.server import end_all_below
 from auroractl.process.files import remove_tree
+from auroractl.process.priority import SpareProcessors
 from auroractl.services import events, image_damage, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker
 from auroractl.services.log_library import LogLibrary
@@ -49,6 +50,8 @@ _TICK_S = 1.0
 _MB = 1_000_000
 _URGENT_SHARE = 0.7
 """Of the bound has passed: from here on an image is made as fast as it goes."""
+_SPARE_SHARE = 0.25
+"""Of the processors is idle: a page image is made on them although it could wait."""
 _CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
 _JOIN_S = 10.0
@@ -73,6 +76,7 @@ class ImageKeeper:
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
+        self._processors = SpareProcessors()
         self._maker = ImageMaker(context, cluster, self._ended)
         self._thread = Thread(target=self._run, name=f"images-{cluster}", daemon=True)
 
@@ -297,7 +301,8 @@ class ImageKeeper:
         # The checkpoint may still be one from before the last backtrack.
         if not current.holds(checkpoint.timeline, checkpoint.lsn) or checkpoint.lsn > answer.lsn:
             return
-        if not image_due(newest.image, checkpoint, answer.lsn, limits, now):
+        spare = self._processors.share() >= _SPARE_SHARE
+        if not image_due(newest.image, checkpoint, answer.lsn, limits, now, spare=spare):
             return
         # A node that has all of it, or enough for the checkpoint's own record; an idle writer writes no more than that.
         node = self._next_node(nodes, stored, min(answer.lsn, checkpoint.lsn + _CHECKPOINT_RECORD_BYTES))

@@ -2,7 +2,7 @@
 
     NODE.images/
       ID/data/           the data directory, without log
-      ID/image.json      what it is, with a checksum of every file; an image without it is not complete and is removed
+      ID/manifest.json   what it is, with a checksum of every file; an image without it is not complete and is removed
       ID.making/         one that is being made
 
 The manifest is written last and durably, so what has one is whole; the folder is the only record of what there is.
@@ -11,9 +11,9 @@ The manifest is written last and durably, so what has one is whole; the folder i
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from auroractl.process.accounts import Account
 from auroractl.process.files import flush_folder, make_folder, read_json, remove_tree, write_json
 
 _MAKING = ".making"
-_MANIFEST = "image.json"
+_MANIFEST = "manifest.json"
 _LOG = "pg_wal"
 _CHUNK_BYTES = 1024 * 1024
 _WORKERS = 2
@@ -54,8 +54,8 @@ class StoredImage:
 
     image: PageImage
     folder: Path
-    files: dict[str, tuple[int, str]]
-    """Size and SHA-256 of every file below the data directory."""
+    files: dict[str, tuple[int, int]]
+    """Size and CRC-32 of every file below the data directory."""
 
     @property
     def data(self) -> Path:
@@ -64,15 +64,15 @@ class StoredImage:
 
     def verify(self, name: str, pace: Pace = no_pace) -> None:
         """Read one file and compare. Raises DamagedImage, and InterruptedError as `pace` does."""
-        size_bytes, digest = self.files[name]
+        expected = self.files[name]
         try:
-            actual = _digest(self.data / name, pace)
+            actual = _checksum(self.data / name, pace)
         except InterruptedError:
             # An OSError too, and nothing is wrong with the file.
             raise
         except OSError as error:
             raise DamagedImage(f"{self.data / name} cannot be read: {error.strerror}.", "") from error
-        if actual != (size_bytes, digest):
+        if actual != expected:
             raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
 
     def verify_all(self, pace: Pace = no_pace) -> None:
@@ -125,7 +125,7 @@ class ImageFolder:
         for each in (data / _LOG).iterdir():
             if not each.is_dir():
                 each.unlink()
-        files = {name: _digest(data / name, pace, flush=True) for name in _files(data)}
+        files = {name: _checksum(data / name, pace, flush=True) for name in _files(data)}
         document = _to_json(image, files)
         write_json(place / _MANIFEST, document)
         target = self.path / image.identifier
@@ -217,25 +217,26 @@ def _files(data: Path) -> Iterator[str]:
         yield from (str(inside / name) for name in names)
 
 
-def _digest(path: Path, pace: Pace, *, flush: bool = False) -> tuple[int, str]:
-    found, size_bytes = hashlib.sha256(), 0
+def _checksum(path: Path, pace: Pace, *, flush: bool = False) -> tuple[int, int]:
+    """Size and CRC-32, as all of PostgreSQL's own checksums it is to find decay and not forgery."""
+    found, size_bytes = 0, 0
     with path.open("rb") as file:
         while content := file.read(_CHUNK_BYTES):
-            found.update(content)
+            found = zlib.crc32(content, found)
             size_bytes += len(content)
             pace(len(content))
         if flush:
             os.fsync(file.fileno())
-    return size_bytes, found.hexdigest()
+    return size_bytes, found
 
 
-def _to_json(image: PageImage, files: dict[str, tuple[int, str]]) -> dict[str, Any]:
+def _to_json(image: PageImage, files: dict[str, tuple[int, int]]) -> dict[str, Any]:
     return {
         "Timeline": image.timeline,
         "RedoLsn": image.redo_lsn,
         "CheckpointLsn": image.checkpoint_lsn,
         "ReachedAt": image.reached_at.isoformat(),
-        "Files": {name: list(entry) for name, entry in files.items()},
+        "Checksums": {name: list(entry) for name, entry in files.items()},
     }
 
 
@@ -246,7 +247,7 @@ def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # no
 
 
 def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:
-    files = {name: (int(size), str(digest)) for name, (size, digest) in document["Files"].items()}
+    files = {name: (int(size), int(checksum)) for name, (size, checksum) in document["Checksums"].items()}
     image = PageImage(
         identifier=folder.name,
         node=node,

@@ -280,11 +280,11 @@ def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) ->
     auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "40s")
     wait_window(auroractl)
     storage = auroractl.home.cluster("demo").storage
-    first = {path.parent.name for path in storage.glob("*.images/*/image.json")}
+    first = {path.parent.name for path in storage.glob("*.images/*/manifest.json")}
 
     def new_image() -> list[Path]:
         _checkpoint(auroractl)
-        return [path for path in storage.glob("*.images/*/image.json") if path.parent.name not in first]
+        return [path for path in storage.glob("*.images/*/manifest.json") if path.parent.name not in first]
 
     with Ledger(auroractl.uri("demo"), clients=1):
         _fill(auroractl)

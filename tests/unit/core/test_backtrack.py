@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -215,35 +216,52 @@ def test_the_image_of_a_place_is_the_newest_on_its_history() -> None:
     assert choose_image(images, Lineage(1), 300) == images[1]
 
 
+def _due(checkpoint_lsn: int, end_lsn: int, now: datetime = BEGAN, *, spare: bool = False) -> bool:
+    checkpoint = Checkpoint(1, checkpoint_lsn, checkpoint_lsn)
+    return image_due(_image(1000), checkpoint, end_lsn, LIMITS, now, spare=spare)
+
+
 def test_an_image_is_due_at_once_where_there_is_none() -> None:
-    assert image_due(None, Checkpoint(1, 100, 90), 100, LIMITS, BEGAN)
+    assert image_due(None, Checkpoint(1, 100, 90), 100, LIMITS, BEGAN, spare=False)
 
 
 def test_no_image_is_due_without_a_later_checkpoint_or_for_next_to_nothing() -> None:
-    newest = _image(1000)
     long_after = BEGAN + timedelta(days=9)
-    assert not image_due(newest, Checkpoint(1, 1000, 1000), 2**40, LIMITS, long_after)
-    assert not image_due(newest, Checkpoint(1, 2000, 2000), 1000 + WORTH_AN_IMAGE_BYTES - 1, LIMITS, long_after)
+    assert not _due(1000, 2**40, long_after, spare=True)
+    assert not _due(2000, 1000 + WORTH_AN_IMAGE_BYTES - 1, long_after, spare=True)
 
 
-def test_an_image_is_due_by_log_or_by_time() -> None:
-    newest = _image(1000)
-    later = Checkpoint(1, 2000, 2000)
-    half = LIMITS.bound_bytes // 2
-    assert not image_due(newest, later, 1000 + half - 1, LIMITS, BEGAN)
-    assert image_due(newest, later, 1000 + half, LIMITS, BEGAN)
+@pytest.mark.parametrize(("spare", "share"), [(False, 2), (True, 4)])
+def test_an_image_is_due_at_a_checkpoint_that_is_far_enough(spare: bool, share: int) -> None:
+    far = 1000 + LIMITS.bound_bytes // share
+    assert not _due(far - 1, far + 10**6, spare=spare)
+    assert _due(far, far, spare=spare)
+
+
+def test_an_image_is_due_at_any_checkpoint_once_the_bound_comes_near() -> None:
+    near = 1000 + round(LIMITS.bound_bytes * 0.7)
+    assert not _due(2000, near - 1)
+    assert _due(2000, near)
+
+
+def test_an_image_is_due_by_time() -> None:
     quarter = timedelta(seconds=LIMITS.window_s / 4)
     worth = 1000 + WORTH_AN_IMAGE_BYTES
-    assert not image_due(newest, later, worth, LIMITS, BEGAN + quarter - timedelta(seconds=1))
-    assert image_due(newest, later, worth, LIMITS, BEGAN + quarter)
+    assert not _due(2000, worth, BEGAN + quarter - timedelta(seconds=1))
+    assert _due(2000, worth, BEGAN + quarter)
 
 
-@given(st.integers(0, 2**33), st.integers(0, 2**33), st.integers(0, 10**6))
-def test_due_stays_due_as_log_and_time_go_on(distance_bytes: int, more_bytes: int, age_s: int) -> None:
-    newest, later = _image(1000), Checkpoint(1, 2000, 2000)
+@given(st.integers(0, 2**30), st.integers(0, 2**33), st.integers(0, 2**33), st.integers(0, 10**6), st.booleans())
+def test_due_stays_due_as_log_and_time_go_on(
+    checkpoint_bytes: int, distance_bytes: int, more_bytes: int, age_s: int, spare: bool
+) -> None:
     now = BEGAN + timedelta(seconds=age_s)
-    if image_due(newest, later, 1000 + distance_bytes, LIMITS, now):
-        assert image_due(newest, later, 1000 + distance_bytes + more_bytes, LIMITS, now + timedelta(hours=1))
+    checkpoint_lsn = 1000 + checkpoint_bytes
+    end_lsn = checkpoint_lsn + distance_bytes
+    if _due(checkpoint_lsn, end_lsn, now, spare=spare):
+        assert _due(checkpoint_lsn, end_lsn + more_bytes, now + timedelta(hours=1), spare=spare)
+        assert _due(checkpoint_lsn + more_bytes, end_lsn + more_bytes, now, spare=spare)
+        assert _due(checkpoint_lsn, end_lsn, now, spare=True)
 
 
 def test_a_window_ends_now() -> None:

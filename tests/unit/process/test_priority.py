@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from auroractl.process.priority import set_niceness
+from auroractl.process import priority
+from auroractl.process.priority import SpareProcessors, set_niceness
 
 AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
@@ -49,3 +52,46 @@ def test_a_process_that_ended_is_passed_over(leader: subprocess.Popen[bytes]) ->
     leader.kill()
     leader.wait()
     set_niceness([leader.pid], 10)
+
+
+class Times(NamedTuple):
+    user: float
+    system: float
+    idle: float
+
+
+@dataclass
+class Processors:
+    """Two of them, and a clock; every second that passes is busy to a share."""
+
+    at_s: float = 1000.0
+    busy_s: float = 500.0
+
+    def passes(self, took_s: float, busy_share: float) -> None:
+        self.at_s += took_s
+        self.busy_s += 2 * took_s * busy_share
+
+    def cpu_times(self) -> Times:
+        return Times(self.busy_s, 0.0, 2 * self.at_s - self.busy_s)
+
+
+def test_what_is_spare_is_told_of_the_last_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Processors()
+    monkeypatch.setattr("auroractl.process.priority.psutil.cpu_times", machine.cpu_times)
+    monkeypatch.setattr("auroractl.process.priority.time.monotonic", lambda: machine.at_s)
+    spare = SpareProcessors()
+    machine.passes(4, 0.0)
+    assert spare.share() == 0
+    machine.passes(4, 0.5)
+    assert spare.share() == pytest.approx(0.75)
+    machine.passes(4, 1.0)
+    assert spare.share() == pytest.approx(0.75)
+    machine.passes(1, 1.0)
+    assert spare.share() == pytest.approx(0)
+
+
+def test_what_is_spare_of_this_machine_is_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(priority, "_LOOK_S", 0.05)
+    spare = SpareProcessors()
+    time.sleep(0.2)
+    assert 0 <= spare.share() <= 1

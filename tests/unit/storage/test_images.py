@@ -38,7 +38,7 @@ def test_what_was_completed_is_found_again(folder: ImageFolder, stored: StoredIm
 
 def test_what_was_cut_off_is_not_there_and_is_removed(folder: ImageFolder, stored: StoredImage) -> None:
     folder.begin("00000001-0000000000000030")
-    (folder.path / stored.image.identifier / "image.json").unlink()
+    (folder.path / stored.image.identifier / "manifest.json").unlink()
     assert folder.images() == []
     folder.tidy()
     assert list(folder.path.iterdir()) == []
