@@ -27,7 +27,7 @@ RESTORES = 3
 SIZES_GB = (0.2, 1.0, 4.0)
 SIZE_ROUNDS = 3
 SIZE_TRANSACTIONS = 6000
-COST_ROUNDS = 4
+COST_ROUNDS = 8
 COST_S = 40
 LOOKS_WITHOUT_MAKING = 4
 NAME = "past"
@@ -111,15 +111,17 @@ def run_cost(setting: Setting) -> list[Figure]:
             # What filling the database costs is not what running with it costs.
             _wait_for_image(setting, 1.0, f"cost-{way}")
         setting.run("stop-cluster", f"cost-{way}")
-    written = 0
+    written = made = 0
     for number in range(COST_ROUNDS):
         for way in ("on", "off") if number % 2 == 0 else ("off", "on"):
             name = f"cost-{way}"
             setting.run("start-cluster", name)
             _checkpoint(setting, name)
-            before = _lsn(setting, name)
+            before, images = _lsn(setting, name), _images(setting, name)
             tps[way].append(pgbench(setting, _writer(setting, name), ["-N", "-c8", f"-T{COST_S}"]).tps)
-            written += _lsn(setting, name) - before if way == "on" else 0
+            if way == "on":
+                written += _lsn(setting, name) - before
+                made += len(_images(setting, name) - images)
             if number == COST_ROUNDS - 1 and way == "on":
                 view = setting.json("describe-clusters", name)["DBClusters"][0]
             setting.run("stop-cluster", name)
@@ -127,9 +129,18 @@ def run_cost(setting: Setting) -> list[Figure]:
         setting.run("delete-cluster", f"cost-{way}", "--yes")
     held = view["BacktrackLogBytes"] + view["BacktrackImageBytes"]
     # An image is made in some of the turns only, and its cost is to be in the figure.
+    turns = " ".join(f"{first / second:.2f}" for first, second in zip(tps["on"], tps["off"], strict=True))
     on, off = statistics.fmean(tps["on"]), statistics.fmean(tps["off"])
     return [
-        Figure("pgbench -N -c 8 with a window of 24 h", on, "tps", "without", off, ratio_min=0.95),
+        Figure(
+            "pgbench -N -c 8 with a window of 24 h",
+            on,
+            "tps",
+            "without",
+            off,
+            ratio_min=0.95,
+            note=f"{made} images made; turns {turns}",
+        ),
         Figure("held per GB of log written", held / max(written, 1), "GB", note=f"{written / 1e9:.2f} GB written"),
     ]
 
@@ -170,6 +181,10 @@ def _checkpoint(setting: Setting, name: str) -> None:
 
 def _lsn(setting: Setting, name: str) -> int:
     return int(_execute(setting, name, "select pg_current_wal_lsn() - '0/0'")[0])
+
+
+def _images(setting: Setting, name: str) -> set[Path]:
+    return set((setting.home / "clusters" / name / "storage").glob("*.images/*[0-9A-F]"))
 
 
 def _wait_for_image(setting: Setting, size_gb: float, name: str = NAME) -> None:

@@ -121,14 +121,9 @@ class Session:
 
     def show_plan(self, operation: str, cluster: str | None, steps: list[str]) -> None:
         """Print what a dry run found, for a command that the supervisor does not carry out."""
-        plan: Document = {
-            "Operation": operation,
-            "DBClusterIdentifier": cluster,
-            "Changed": bool(steps),
-            "Arguments": {},
-            "Steps": [{"Name": name} for name in steps],
-        }
-        self.show({"Plan": plan}, sentences.plan, plain.plan)
+        from auroractl.core.operations import plan_view  # noqa: PLC0415  (only a dry run needs it)
+
+        self.show({"Plan": plan_view(operation, cluster, steps, changed=bool(steps))}, sentences.plan, plain.plan)
 
     def _form(self) -> Output:
         """What was named on the command line; a script's `--quiet` means the same whatever the settings say."""

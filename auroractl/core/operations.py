@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -83,3 +83,21 @@ def recovery(started: Sequence[str], point_of_no_return: str) -> Recovery:
     <Recovery.FINISH: 'finish'>
     """
     return Recovery.FINISH if point_of_no_return in started else Recovery.UNDO
+
+
+def plan_view(
+    operation: str,
+    cluster: str | None,
+    steps: Sequence[str],
+    *,
+    changed: bool,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a dry run tells: the steps by name, and whether anything would be changed."""
+    return {
+        "Operation": operation,
+        "DBClusterIdentifier": cluster,
+        "Changed": changed,
+        "Arguments": dict(arguments or {}),
+        "Steps": [{"Name": name} for name in steps],
+    }

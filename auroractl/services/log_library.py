@@ -184,7 +184,7 @@ def _shelves(context: Context, cluster: str) -> Iterable[Shelf]:
     for node in storage_nodes.reachable_nodes(context, cluster):
         for folder in (context.installation.log_folder(node), context.installation.past_folder(node)):
             try:
-                inventory = folder.inventory()
+                inventory = folder.inventory(measured=False)
             except OSError as error:
                 log.info("%s cannot be read: %s", folder.path, error.strerror)
                 continue

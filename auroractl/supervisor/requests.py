@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auroractl.core.errors import ClusterAlreadyExists, ClusterNotFound
-from auroractl.core.operations import OperationKind, OperationRecord
+from auroractl.core.operations import OperationKind, OperationRecord, plan_view
 from auroractl.services import backtrack, describe
 from auroractl.services.context import Context
 from auroractl.services.operations import Progress, Rehearsed
@@ -95,13 +95,13 @@ def _plan(context: Context, verb: str, body: Body, progress: Progress) -> Any:
 def _plan_view(context: Context, verb: str, body: Body, rehearsed: Rehearsed | None) -> dict[str, Any]:
     record = rehearsed.record if rehearsed else None
     steps = [] if rehearsed is None else rehearsed.steps or [_ONE_STEP[verb]]
-    return {
-        "Operation": verb,
-        "DBClusterIdentifier": record.cluster if record else _cluster_of(context, body),
-        "Changed": rehearsed is not None,
-        "Arguments": dict(record.arguments) if record else {},
-        "Steps": [{"Name": name} for name in steps],
-    }
+    return plan_view(
+        verb,
+        record.cluster if record else _cluster_of(context, body),
+        steps,
+        changed=rehearsed is not None,
+        arguments=record.arguments if record else None,
+    )
 
 
 def _cluster_of(context: Context, body: Body) -> str | None:
