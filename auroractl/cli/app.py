@@ -65,7 +65,9 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True, epilog=EPILOG)
 def root(
     context: typer.Context,
-    home: Annotated[str | None, typer.Option(help="Folder that holds everything; else AURORACTL_HOME.")] = None,
+    home: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder that holds everything; else AURORACTL_HOME.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while working.")] = False,
     version: Annotated[  # noqa: ARG001  (handled by its callback)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 def drill(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="What happens to the cluster.")],
+    kind: Annotated[
+        Kind,
+        typer.Argument(metavar="KIND", help=f"What happens to the cluster: {', '.join(Kind)}.", show_default=False),
+    ],
     name: ClusterArgument = None,
     clients: Annotated[int, typer.Option(min=1, max=64, help="Writing clients; half as many read.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often.")] = 1,

@@ -53,7 +53,8 @@ def doctor(
 def report(
     context: typer.Context,
     file: Annotated[
-        Path | None, typer.Option("--file", help="Where to write it.  [default: auroractl-report-TIME.tar.gz here]")
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Where to write it.  [default: auroractl-report-TIME.tar.gz here]"),
     ] = None,
     output: OutputOption = None,  # noqa: ARG001
 ) -> None:

@@ -46,6 +46,8 @@ class Command(TyperCommand):
         found = typer.main.get_params_convertors_ctx_param_name_from_function(self._info.callback)
         params, convertors, context_name = found
         params = [*params, *shared.options(self.path, [param.name or "" for param in params])]
+        for param in params:
+            param.metavar = param.metavar or _metavar(param)
         self.callback = typer.main.get_callback(
             callback=self._info.callback,
             params=[param for param in params if param.expose_value],
@@ -77,6 +79,16 @@ class Command(TyperCommand):
         """Run it, unless its options contradict each other."""
         shared.check(session(ctx))
         return super().invoke(ctx)
+
+
+def _metavar(param: Any) -> str | None:
+    """What stands for an option's value in its help: what it is, not the type that it has here."""
+    if param.param_type_name != "option" or param.is_flag or param.count:
+        return None
+    kind = param.type.name
+    if kind.startswith(("int", "float")):
+        return "NUMBER"
+    return str(param.name).rpartition("_")[2].upper() if kind in {"str", "path"} else None
 
 
 def root(app: typer.Typer) -> TyperGroup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -310,3 +311,31 @@ def _checkpoint(auroractl: Auroractl) -> None:
     password = load_internal_secrets(auroractl.home.internal_secrets).admin
     with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
         connection.execute("checkpoint")
+
+
+def test_the_bound_on_replay_holds_under_sustained_load(auroractl: Auroractl) -> None:
+    """Three times as much log as may be replayed, without a pause: every moment of it is near a page image afterwards."""
+    bound_bytes = 64 * 1024**2
+    auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="64MiB")
+    began = datetime.fromisoformat(wait_window(auroractl))
+    execute(auroractl, "create table filler (text text)")
+    with auroractl.connect("demo") as connection:
+        first = connection.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
+        deadline = time.monotonic() + 60
+        written_bytes = 0
+        while written_bytes < 3 * bound_bytes:
+            assert time.monotonic() < deadline
+            # Random, so that compression does not make the log small.
+            connection.execute(
+                "insert into filler select string_agg(gen_random_uuid()::text, '') "
+                "from generate_series(1, 8000) i group by i / 40"
+            )
+            now = connection.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
+            assert first is not None and now is not None
+            written_bytes = int(now[0] - first[0])
+            time.sleep(0.05)
+    ended = datetime.now(UTC)
+    for tenth in range(1, 11):
+        target = began + (ended - began) * tenth / 10
+        plan = auroractl.json("backtrack", "demo", "--to", target.isoformat(), "--dry-run")["BacktrackPlan"]
+        assert plan["ReplayBytes"] <= bound_bytes, (tenth, plan)
