@@ -56,6 +56,8 @@ class Settings:
     """A writer whose server runs and has not answered probes for so long is ended and replaced."""
     stalled_after_s: float = 10.0
     """A writer whose disk has taken no log for so long, although processes wait for that, is ended and replaced."""
+    supervisor_idle_s: float = 600.0
+    """A supervisor without clusters that nobody has asked for so long ends by itself; 0: it never does."""
     history_days: int = 14
     """How long events and finished operations are kept (Amazon RDS: 14 days)."""
     shared_buffers: str = "128MB"

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from auroractl import __version__
 from auroractl.core.errors import AuroraError, ExitCode, InvalidParameterValue, UsageError
 from auroractl.services.context import Context
+from auroractl.supervisor.idleness import Idleness
 from auroractl.supervisor.requests import serve
 from auroractl.supervisor.verbs import VERBS
 
@@ -44,8 +45,12 @@ class _LineProgress:
         self._emit({"Type": "message", "Text": text})
 
 
-def build_application(context: Context) -> Starlette:
+def build_application(context: Context, idleness: Idleness) -> Starlette:
     """The application that serves every verb at POST /v1/VERB."""
+
+    def work(verb: str, body: dict[str, Any], emit: Callable[[Any], None]) -> None:
+        with idleness.asking():
+            _work(context, verb, body, emit)
 
     async def handle(request: Request) -> Response:
         verb = request.path_params["verb"]
@@ -61,7 +66,7 @@ def build_application(context: Context) -> Starlette:
         def emit(item: Any) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
-        Thread(target=_work, args=(context, verb, body, emit), name=f"verb-{verb}", daemon=True).start()
+        Thread(target=work, args=(verb, body, emit), name=f"verb-{verb}", daemon=True).start()
         return StreamingResponse(_lines(queue), media_type="application/x-ndjson", headers=_HEADERS)
 
     return Starlette(routes=[Route("/v1/{verb}", handle, methods=["POST"])])

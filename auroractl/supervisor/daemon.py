@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from threading import Event, Thread
 
 import uvicorn
+from starlette.applications import Starlette
 
 from auroractl import __version__
 from auroractl.config.paths import Home
@@ -28,12 +29,14 @@ from auroractl.services import operations
 from auroractl.services.context import Context
 from auroractl.state.database import Database, open_database
 from auroractl.supervisor.api import build_application
+from auroractl.supervisor.idleness import Idleness
 from auroractl.supervisor.watch import WatchLoop
 
 log = logging.getLogger(__name__)
 
 _RECOVERY_WAIT_S = 20.0
 _OTHER_SUPERVISOR_WAIT_S = 30.0
+_POLL_S = 0.02
 _LOG_BYTES_MAX = 10_000_000
 
 
@@ -43,12 +46,11 @@ def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
     With `ready_fd` one JSON line is written there, once it serves or with the error that keeps it from serving, and
     that error is then not raised. Raises AuroraError otherwise, InvalidClusterState where one already runs.
     """
+    deadline_s = time.monotonic() + _OTHER_SUPERVISOR_WAIT_S
     try:
-        with _locked(home) as lock:
-            if lock is None:
-                return _leave_it_to_the_other(home, ready_fd)
-            _log_to_file(home, in_foreground)
-            _serve(home, lock, ready_fd)
+        # One that is just ending holds the home and serves nobody; then it is this one's turn.
+        while not _served(home, ready_fd, in_foreground) and not _another_serves(home, ready_fd, deadline_s):
+            time.sleep(_POLL_S)
     except AuroraError as error:
         log.error("%s", error)  # noqa: TRY400  (a sentence for a person; there is no bug to trace)
         if ready_fd is None:
@@ -73,19 +75,28 @@ def _locked(home: Home) -> Iterator[LockFile | None]:
         lock.release()
 
 
-def _leave_it_to_the_other(home: Home, ready_fd: int | None) -> int:
+def _served(home: Home, ready_fd: int | None, in_foreground: bool) -> bool:
+    """Serve until told to stop; False where another supervisor holds the home."""
+    with _locked(home) as lock:
+        if lock is None:
+            return False
+        _log_to_file(home, in_foreground)
+        _serve(home, lock, ready_fd)
+        return True
+
+
+def _another_serves(home: Home, ready_fd: int | None, deadline_s: float) -> bool:
     if ready_fd is None:
         raise InvalidClusterState(
             f"A supervisor of {home.root} is running already (process {lock_holder(home.supervisor_lock)}).",
             "auroractl supervisor status",
         )
-    deadline = time.monotonic() + _OTHER_SUPERVISOR_WAIT_S
-    while not _answers(home):
-        if time.monotonic() > deadline:
-            raise TimedOut("Another supervisor holds the home and does not answer.", f"Its log: {home.supervisor_log}")
-        time.sleep(0.02)
-    _report(ready_fd, {"Ready": True})
-    return int(ExitCode.OK)
+    if _answers(home):
+        _report(ready_fd, {"Ready": True})
+        return True
+    if time.monotonic() > deadline_s:
+        raise TimedOut("Another supervisor holds the home and does not answer.", f"Its log: {home.supervisor_log}")
+    return False
 
 
 def _answers(home: Home) -> bool:
@@ -126,11 +137,14 @@ def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
         log.info("supervisor %s of %s starts as process %d", __version__, home.root, os.getpid())
         _recover(context, database)
         context.take_stock()
-        watch = WatchLoop(context, changed, lock.still_named)
+        idleness = Idleness()
+        # One that a person started, and not a command, stays until it is told to leave.
+        leave_after_s = 0.0 if ready_fd is None else settings.supervisor_idle_s
+        watch = WatchLoop(context, changed, lock.still_named, lambda: 0 < leave_after_s < idleness.lasted_s())
         watch.start()
         try:
             with _listen(home) as listener:
-                asyncio.run(_run_server(context, listener, ready_fd))
+                asyncio.run(_run_server(build_application(context, idleness), listener, ready_fd))
         finally:
             watch.stop()
             context.observer.close()
@@ -191,9 +205,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _run_server(context: Context, listener: socket.socket, ready_fd: int | None) -> None:
+async def _run_server(application: Starlette, listener: socket.socket, ready_fd: int | None) -> None:
     config = uvicorn.Config(
-        build_application(context),
+        application,
         loop="asyncio",
         http="h11",  # sends an HTTP/1.0 client plain lines; httptools, where installed, would send it chunks
         lifespan="off",

@@ -30,10 +30,16 @@ _FORGET_INTERVAL_S = 3600.0
 class WatchLoop:
     """Looks at every cluster a few times a second, and at once when something changed."""
 
-    def __init__(self, context: Context, changed: Event, home_is_ours: Callable[[], bool]) -> None:
-        """`changed` is set when a look is due at once; `home_is_ours` tells whether the home is still there."""
+    def __init__(
+        self, context: Context, changed: Event, home_is_ours: Callable[[], bool], unneeded: Callable[[], bool]
+    ) -> None:
+        """`changed` is set when a look is due at once; `home_is_ours` tells whether the home is still there.
+
+        `unneeded` says that nobody has asked for anything for so long that a supervisor without clusters leaves.
+        """
         self._context = context
         self._home_is_ours = home_is_ours
+        self._unneeded = unneeded
         self._changed = changed
         self._limits = Limits(
             restarts_max=context.settings.restarts_max,
@@ -73,6 +79,10 @@ class WatchLoop:
             if not self._home_is_ours():
                 # Another supervisor may own a new home of the same name; touching anything could harm it.
                 log.error("the home was removed or replaced; leaving")
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            if self._unneeded() and not self._context.repository.clusters():
+                log.info("there is no cluster and nobody has asked for anything for long; leaving")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             try:

@@ -314,28 +314,20 @@ def _checkpoint(auroractl: Auroractl) -> None:
 
 
 def test_the_bound_on_replay_holds_under_sustained_load(auroractl: Auroractl) -> None:
-    """Three times as much log as may be replayed, without a pause: every moment of it is near a page image afterwards."""
+    """Twice as much log as may be replayed, without a pause: every moment of it is near a page image afterwards."""
     bound_bytes = 64 * 1024**2
     auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="64MiB")
     began = datetime.fromisoformat(wait_window(auroractl))
-    execute(auroractl, "create table filler (text text)")
+    execute(auroractl, "create table filler (content bytea)")
+    piece = os.urandom(2 * 1024**2)  # what compression does not make small
     with auroractl.connect("demo") as connection:
-        first = connection.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
-        deadline = time.monotonic() + 60
-        written_bytes = 0
-        while written_bytes < 3 * bound_bytes:
-            assert time.monotonic() < deadline
-            # Random, so that compression does not make the log small.
-            connection.execute(
-                "insert into filler select string_agg(gen_random_uuid()::text, '') "
-                "from generate_series(1, 8000) i group by i / 40"
-            )
-            now = connection.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
-            assert first is not None and now is not None
-            written_bytes = int(now[0] - first[0])
-            time.sleep(0.05)
+        for _ in range(2 * bound_bytes // len(piece) + 6):
+            connection.execute("insert into filler values (%s)", (piece,))
+            time.sleep(0.2)
     ended = datetime.now(UTC)
+    plans = []
     for tenth in range(1, 11):
         target = began + (ended - began) * tenth / 10
-        plan = auroractl.json("backtrack", "demo", "--to", target.isoformat(), "--dry-run")["BacktrackPlan"]
-        assert plan["ReplayBytes"] <= bound_bytes, (tenth, plan)
+        plans.append(auroractl.json("backtrack", "demo", "--to", target.isoformat(), "--dry-run")["BacktrackPlan"])
+    assert max(plan["ReplayBytes"] for plan in plans) <= bound_bytes, plans
+    assert len({plan["PageImage"]["Identifier"] for plan in plans}) > 2
