@@ -82,9 +82,11 @@ def run_sizes(setting: Setting) -> list[Figure]:
     """The same number of changes in databases of three sizes."""
     medians = {}
     for size_gb in SIZES_GB:
-        _create(setting, size_gb)
-        # The first image holds an empty database; the load is to be what is replayed, not the filling.
+        # The first image holds an empty database; the load is to be what is replayed, not the filling. Within a short
+        # window an image is made soon, of a small database too.
+        _create(setting, size_gb, window="1m")
         _wait_for_image(setting, size_gb)
+        setting.run("modify-cluster", NAME, "--backtrack-window", "24h")
         began = datetime.now(UTC)
         _load(setting, ["-N", "-c4", f"-t{SIZE_TRANSACTIONS // 4}"])
         targets = _spread(began, datetime.now(UTC), SIZE_ROUNDS)
@@ -145,8 +147,10 @@ def run_cost(setting: Setting) -> list[Figure]:
     ]
 
 
-def _create(setting: Setting, size_gb: float) -> None:
-    setting.run("create-cluster", NAME, "--readers", "0", "--master-user-password", PASSWORD)
+def _create(setting: Setting, size_gb: float, window: str = "24h") -> None:
+    setting.run(
+        "create-cluster", NAME, "--readers", "0", "--backtrack-window", window, "--master-user-password", PASSWORD
+    )
     scale = max(1, round(SCALE_PER_GB * size_gb))
     pgbench(setting, _writer(setting), ["-i", "-q", "-s", str(scale)])
     # There before every target, so that its clients can go on at once.

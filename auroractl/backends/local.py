@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from auroractl.backends import Document, Progress
 
 _VERSION_HEADER = "auroractl-version"
+_LEAVING_TIMEOUT_S = 30.0
+_LEAVING_POLL_S = 0.05
 
 
 class LocalBackend:
@@ -46,8 +49,17 @@ class LocalBackend:
         """
         content = json.dumps(body).encode()
         head = f"POST /v1/{verb} HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"
+        deadline_s = time.monotonic() + _LEAVING_TIMEOUT_S
+        while (result := self._ask(head.encode() + content, progress)) is None:
+            if time.monotonic() > deadline_s:
+                raise _went_away()
+            time.sleep(_LEAVING_POLL_S)
+        return result
+
+    def _ask(self, message: bytes, progress: Progress) -> Document | None:
+        """The result; None where the supervisor is just leaving and has begun nothing."""
         with self._connect() as connection, contextlib.suppress(ConnectionError, json.JSONDecodeError):
-            connection.sendall(head.encode() + content)
+            connection.sendall(message)
             with connection.makefile("rb") as answer:
                 self._read_head(answer)
                 return _read_lines(answer, progress)
@@ -91,13 +103,15 @@ class LocalBackend:
                 return
 
 
-def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document:
+def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document | None:
     for line in answer:
         item: dict[str, Any] = json.loads(line)
         match item["Type"]:
             case "result":
                 result: Document = item["Result"]
                 return result
+            case "leaving":
+                return None
             case "error":
                 raise RemoteError(item["Error"])
             case "step":

@@ -46,8 +46,6 @@ class Command(TyperCommand):
         found = typer.main.get_params_convertors_ctx_param_name_from_function(self._info.callback)
         params, convertors, context_name = found
         params = [*params, *shared.options(self.path, [param.name or "" for param in params])]
-        for param in params:
-            param.metavar = param.metavar or _metavar(param)
         self.callback = typer.main.get_callback(
             callback=self._info.callback,
             params=[param for param in params if param.expose_value],
@@ -56,6 +54,8 @@ class Command(TyperCommand):
             pretty_exceptions_short=True,
         )
         self.params = list(self.alias.params(params) if self.alias else params)
+        for param in self.params:
+            param.metavar = param.metavar or _metavar(param)
 
     def under(self, alias: aliases.Alias) -> Command:
         """The same command under its AWS name."""

@@ -85,6 +85,7 @@ class Settings:
     """Finished log that each storage node keeps beyond what running readers still need."""
 
 
+_MAY_BE_ZERO = {"supervisor_idle_s"}
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 
 
@@ -197,8 +198,9 @@ def _checked(key: str, value: Any, place: str) -> Any:
             parse_size_bytes(str(value))
         except AuroraError as error:
             raise ConfigurationError(f"{place}: {key}: {error.message}", error.hint) from error
-    if isinstance(value, int | float) and value <= 0:
-        raise ConfigurationError(f"{place}: {key} must be more than 0, not {value}.", f"The default is {default!r}")
+    if isinstance(value, int | float) and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
+        least = "0 or more" if key in _MAY_BE_ZERO else "more than 0"
+        raise ConfigurationError(f"{place}: {key} must be {least}, not {value}.", f"The default is {default!r}")
     return value
 
 

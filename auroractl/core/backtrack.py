@@ -20,8 +20,8 @@ _SHARE_OF_BOUND = 0.5
 """Of the bound is replayed up to the next image's checkpoint; the rest is for its distance and for the making."""
 _SHARE_WHERE_SPARE = 0.25
 """The same while nobody else wants the processors: the less is replayed, the sooner the past can be read."""
-_SHARE_AT_MOST = 0.7
-"""Of the bound has been written: a checkpoint that came earlier has to do."""
+_SHARE_AT_MOST = 0.6
+"""Of the bound has been written: a checkpoint that came earlier has to do, while there is time to make it at leisure."""
 
 
 class BacktrackStatus(StrEnum):

@@ -5,6 +5,7 @@ https://www.postgresql.org/docs/18/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RE
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import time
@@ -25,7 +26,7 @@ from auroractl.process.priority import set_niceness
 
 Values = Mapping[str, str | int]
 _POLL_S = 0.02
-_NICENESS_INTERVAL_S = 1.0
+_LOOK_INTERVAL_S = 1.0
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 
 
@@ -130,15 +131,15 @@ def run_to_shutdown(
     """
     size = server.log.stat().st_size if server.log.exists() else 0
     pid = server.begin_start()
-    told_s = 0.0
+    family, looked_s = [pid], -math.inf
     while not wait_for_exit(pid, 0.2):
         if interrupted():
             server.kill()
             raise InterruptedError
-        # Finding its processes means a look at all that there are.
-        if time.monotonic() - told_s >= _NICENESS_INTERVAL_S:
-            set_niceness([pid, *children(pid)], niceness())
-            told_s = time.monotonic()
+        # To find its processes means a look at all that there are.
+        if time.monotonic() - looked_s > _LOOK_INTERVAL_S:
+            family, looked_s = [pid, *children(pid)], time.monotonic()
+        set_niceness(family, niceness())
     control = server.control_data()
     reached = control["Latest checkpoint location"], control["Database cluster state"]
     if reached != (format_lsn(lsn), "shut down in recovery"):

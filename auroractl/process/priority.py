@@ -20,18 +20,24 @@ class SpareProcessors:
 
     def __init__(self) -> None:
         self._looked_at_s = time.monotonic()
-        self._before = psutil.cpu_times()
+        self._idle_s, self._passed_s = _idle_and_passed_s()
         self._share = 0.0
 
     def share(self) -> float:
         """From 0 to 1, over the last five seconds or since the last question; 0 until five seconds have passed."""
         now_s = time.monotonic()
         if now_s - self._looked_at_s >= _LOOK_S:
-            now = psutil.cpu_times()
-            passed_s = sum(now) - sum(self._before)
-            self._share = (now.idle - self._before.idle) / passed_s if passed_s > 0 else 0.0
-            self._looked_at_s, self._before = now_s, now
+            idle_s, passed_s = _idle_and_passed_s()
+            during_s = passed_s - self._passed_s
+            self._share = (idle_s - self._idle_s) / during_s if during_s > 0 else 0.0
+            self._looked_at_s, self._idle_s, self._passed_s = now_s, idle_s, passed_s
         return self._share
+
+
+def _idle_and_passed_s() -> tuple[float, float]:
+    times = psutil.cpu_times()
+    # Linux counts what guests took as the user's too.
+    return times.idle, sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
 
 
 def set_niceness(pids: Iterable[int], niceness: int) -> None:

@@ -1,8 +1,8 @@
 """Page images: made in the background from the nodes' own log, kept as long as the window needs them, healed.
 
 One thread per cluster. A new image begins as a copy of the newest one; a server of its own, which nobody can reach and which
-gives way to everybody, replays the log of the storage node up to the writer's last checkpoint and stops. The writer pays
-nothing, and the nodes take turns.
+gives way to everybody, replays the log of the storage node up to the writer's last checkpoint and stops. The writer does
+nothing for it, and the nodes take turns.
 """
 
 from __future__ import annotations
@@ -301,7 +301,8 @@ class ImageKeeper:
         # The checkpoint may still be one from before the last backtrack.
         if not current.holds(checkpoint.timeline, checkpoint.lsn) or checkpoint.lsn > answer.lsn:
             return
-        spare = self._processors.share() >= _SPARE_SHARE
+        # Where the budget is spent, more images would only make the window smaller.
+        spare = not memory.shrunk and self._processors.share() >= _SPARE_SHARE
         if not image_due(newest.image, checkpoint, answer.lsn, limits, now, spare=spare):
             return
         # A node that has all of it, or enough for the checkpoint's own record; an idle writer writes no more than that.

@@ -53,6 +53,10 @@ def build_application(context: Context, idleness: Idleness) -> Starlette:
             _work(context, verb, body, emit)
 
     async def handle(request: Request) -> Response:
+        with idleness.asking() as stays:
+            return await begin(request) if stays else JSONResponse({"Type": "leaving"}, 503, _HEADERS)
+
+    async def begin(request: Request) -> Response:
         verb = request.path_params["verb"]
         if verb not in VERBS:
             hint = "auroractl supervisor stop, then try again: it may be of another version"

@@ -138,9 +138,9 @@ def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
         _recover(context, database)
         context.take_stock()
         idleness = Idleness()
-        # One that a person started, and not a command, stays until it is told to leave.
-        leave_after_s = 0.0 if ready_fd is None else settings.supervisor_idle_s
-        watch = WatchLoop(context, changed, lock.still_named, lambda: 0 < leave_after_s < idleness.lasted_s())
+        # One in the foreground stays until it is told to leave.
+        idle_s = 0.0 if ready_fd is None else settings.supervisor_idle_s
+        watch = WatchLoop(context, changed, lock.still_named, lambda: idle_s > 0 and idleness.leave(idle_s))
         watch.start()
         try:
             with _listen(home) as listener:

@@ -31,15 +31,15 @@ class WatchLoop:
     """Looks at every cluster a few times a second, and at once when something changed."""
 
     def __init__(
-        self, context: Context, changed: Event, home_is_ours: Callable[[], bool], unneeded: Callable[[], bool]
+        self, context: Context, changed: Event, home_is_ours: Callable[[], bool], leave: Callable[[], bool]
     ) -> None:
         """`changed` is set when a look is due at once; `home_is_ours` tells whether the home is still there.
 
-        `unneeded` says that nobody has asked for anything for so long that a supervisor without clusters leaves.
+        `leave` decides whether a supervisor without clusters leaves, because nobody has asked for anything for long.
         """
         self._context = context
         self._home_is_ours = home_is_ours
-        self._unneeded = unneeded
+        self._leave = leave
         self._changed = changed
         self._limits = Limits(
             restarts_max=context.settings.restarts_max,
@@ -81,11 +81,11 @@ class WatchLoop:
                 log.error("the home was removed or replaced; leaving")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            if self._unneeded() and not self._context.repository.clusters():
-                log.info("there is no cluster and nobody has asked for anything for long; leaving")
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
             try:
+                if not self._context.repository.clusters() and self._leave():
+                    log.info("there is no cluster and nobody has asked for anything for long; leaving")
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
                 self._look()
             except Exception:
                 log.exception("the watch loop met an error; please report it as a bug")

@@ -7,16 +7,22 @@ import pytest
 from auroractl.supervisor.idleness import Idleness
 
 
-def test_idleness_counts_from_the_end_of_the_last_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_leaves_only_after_the_last_request_has_ended_for_long_and_then_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now_s = 100.0
     monkeypatch.setattr("auroractl.supervisor.idleness.time.monotonic", lambda: now_s)
     idleness = Idleness()
     now_s += 5
-    assert idleness.lasted_s() == 5
-    with idleness.asking():
-        with idleness.asking():
-            now_s += 60
-        assert idleness.lasted_s() == 0
+    assert not idleness.leave(after_s=5)
+    with idleness.asking() as stays:
+        assert stays
         now_s += 60
-    now_s += 2
-    assert idleness.lasted_s() == 2
+        assert not idleness.leave(after_s=5)
+    now_s += 5
+    assert not idleness.leave(after_s=5)
+    now_s += 1
+    assert idleness.leave(after_s=5)
+    with idleness.asking() as stays:
+        assert not stays
+        assert idleness.leave(after_s=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -239,7 +240,7 @@ def test_an_image_is_due_at_a_checkpoint_that_is_far_enough(spare: bool, share: 
 
 
 def test_an_image_is_due_at_any_checkpoint_once_the_bound_comes_near() -> None:
-    near = 1000 + round(LIMITS.bound_bytes * 0.7)
+    near = 1000 + math.ceil(LIMITS.bound_bytes * 0.6)
     assert not _due(2000, near - 1)
     assert _due(2000, near)
 
