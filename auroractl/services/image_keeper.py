@@ -139,6 +139,8 @@ class ImageKeeper:
                     stored = after
                     self._decide_retention(stored, library, lineages, limits)
             except (AuroraError, OSError):
+                if self._removed_meanwhile(nodes):
+                    return
                 self._retry_at_s = time.monotonic() + _RETRY_S
                 raise
         self._scrub_some(stored)
@@ -158,6 +160,11 @@ class ImageKeeper:
                     folder.tidy()
                 self._tidied.add(node.identifier)
         self._remove_of_unknown_nodes()
+
+    def _removed_meanwhile(self, nodes: Sequence[StorageNode]) -> bool:
+        """Whether one of them is not the cluster's any more, so that what was being made for it may well have failed."""
+        known = {each.identifier for each in self._context.repository.storage_nodes(self._cluster)}
+        return any(each.identifier not in known for each in nodes)
 
     def _remove_of_unknown_nodes(self) -> None:
         """What was begun for a node just when it was removed."""

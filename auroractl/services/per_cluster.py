@@ -61,6 +61,9 @@ class PerCluster(Generic[Kept]):
             if each is not None:
                 each.stop()
                 each.wait_ended()
+                if each.works():
+                    with self._lock:
+                        self._ending[cluster] = each
 
     def end_all(self) -> None:
         """End all and wait for them."""

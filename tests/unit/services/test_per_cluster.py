@@ -16,6 +16,7 @@ class Work:
         self.name = name
         self.finish = Event()
         self.told = False
+        self.waited_for_s = 30.0
         self._thread = Thread(target=self.finish.wait, args=(30,), daemon=True)
 
     def start(self) -> None:
@@ -25,7 +26,7 @@ class Work:
         self.told = True
 
     def wait_ended(self) -> None:
-        self._thread.join()
+        self._thread.join(self.waited_for_s)
 
     def works(self) -> bool:
         return self._thread.is_alive()
@@ -68,6 +69,20 @@ def test_another_one_begins_only_after_the_one_before_has_ended(kept: PerCluster
     kept.only(["demo", "other"])
     assert sorted(each.name for each in made) == ["demo", "demo", "other"]
     assert kept.of("demo") is made[1] or kept.of("demo") is made[2]
+
+
+def test_one_that_does_not_end_in_time_is_not_forgotten(kept: PerCluster[Work], made: list[Work]) -> None:
+    kept.only(["demo"])
+    made[0].waited_for_s = 0.01
+    kept.end("demo")
+    kept.only(["demo"])
+    assert len(made) == 1
+    made[0].finish.set()
+    made[0].waited_for_s = 30.0
+    made[0].wait_ended()
+    kept.only(["demo"])
+    assert len(made) == 2
+    made[1].finish.set()
 
 
 def test_all_are_ended(kept: PerCluster[Work], made: list[Work]) -> None:
