@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _VERSION_HEADER = "auroractl-version"
 _LEAVING_TIMEOUT_S = 30.0
 _LEAVING_POLL_S = 0.05
+_LEFT_TIMEOUT_S = 1.0
 
 
 class LocalBackend:
@@ -58,12 +59,33 @@ class LocalBackend:
 
     def _ask(self, message: bytes, progress: Progress) -> Document | None:
         """The result; None where the supervisor is just leaving and has begun nothing."""
+        begun = False
         with self._connect() as connection, contextlib.suppress(ConnectionError, json.JSONDecodeError):
+            listener = self._listener()
             connection.sendall(message)
             with connection.makefile("rb") as answer:
-                self._read_head(answer)
-                return _read_lines(answer, progress)
+                begun = self._read_head(answer)
+                if begun:
+                    return _read_lines(answer, progress)
+        if not begun and self._left(listener):
+            return None
         raise _went_away()
+
+    def _listener(self) -> tuple[int, int] | None:
+        try:
+            found = self._home.socket.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _left(self, listener: tuple[int, int] | None) -> bool:
+        """Whether a supervisor has ended in good order: it takes its socket away. A request that it begins it answers."""
+        deadline_s = time.monotonic() + _LEFT_TIMEOUT_S
+        while self._listener() == listener:
+            if time.monotonic() > deadline_s:
+                return False
+            time.sleep(_LEAVING_POLL_S)
+        return True
 
     def _connect(self) -> socket.socket:
         connection = self._try_connect()
@@ -94,13 +116,15 @@ class LocalBackend:
             ) from error
         return connection
 
-    def _read_head(self, answer: Iterator[bytes]) -> None:
+    def _read_head(self, answer: Iterator[bytes]) -> bool:
+        """Whether there is one."""
         for line in answer:
             name, _, value = line.decode("latin-1").partition(":")
             if name.lower() == _VERSION_HEADER and value.strip() != __version__:
                 self._on_other_version(value.strip())
             if not line.strip():
-                return
+                return True
+        return False
 
 
 def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document | None:

@@ -144,6 +144,8 @@ def peek(
         raise UsageError("Say which moment.", "auroractl peek --at -5m")
     if name is not None and (name.startswith("-") or " " in name):
         arguments, name = [name, *(arguments or [])], None
+    if dump is not None and arguments:
+        raise UsageError("--dump and a statement are two things.", "Leave one of them out")
     body = {
         "DBClusterIdentifier": this.cluster(name, cluster),
         **_moment(at),

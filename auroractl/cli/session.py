@@ -21,7 +21,7 @@ from auroractl.cli.render import sentences
 from auroractl.cli.render import text as plain
 from auroractl.config.paths import Home, find_home
 from auroractl.config.settings import Settings, load_settings
-from auroractl.core.errors import ExitCode
+from auroractl.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
@@ -64,7 +64,12 @@ class Session:
         return LocalBackend(self.home, _say_other_version, start=start)
 
     def cluster(self, argument: str | None, option: str | None) -> str | None:
-        """The cluster that a command is about; None for the only one there is."""
+        """The cluster that a command is about; None for the only one there is.
+
+        Raises UsageError for an empty name: a script whose variable is not set must not hit the only cluster.
+        """
+        if "" in {argument, option}:
+            raise UsageError("The name of the cluster is empty.", "Give a name, or none for the only cluster there is")
         return argument or option or os.environ.get("AURORACTL_CLUSTER") or self.settings.default_cluster or None
 
     def ask(self, verb: str, body: Document, *, start: bool = True) -> Document:

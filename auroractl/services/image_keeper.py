@@ -139,6 +139,7 @@ class ImageKeeper:
                     stored = after
                     self._decide_retention(stored, library, lineages, limits)
             except (AuroraError, OSError):
+                self._tidied.clear()
                 if self._removed_meanwhile(nodes):
                     return
                 self._retry_at_s = time.monotonic() + _RETRY_S
@@ -167,23 +168,33 @@ class ImageKeeper:
         return any(each.identifier not in known for each in nodes)
 
     def _remove_of_unknown_nodes(self) -> None:
-        """What was begun for a node just when it was removed."""
-        paths = self._context.home.cluster(self._cluster)
-        found = set(paths.storage.glob("*.images"))
+        """What was begun for a node just when it was removed, and what had been set aside on it."""
+        storage = self._context.home.cluster(self._cluster).storage
+        installation = self._context.installation
         known = {
-            paths.storage_images(node.identifier) for node in self._context.repository.storage_nodes(self._cluster)
+            folder.path
+            for node in self._context.repository.storage_nodes(self._cluster)
+            for folder in (installation.image_folder(node), installation.past_folder(node))
         }
-        for folder in found - known:
+        for folder in {*storage.glob("*.images"), *storage.glob("*.past")} - known:
             remove_tree(folder)
 
     def _look(self, nodes: Sequence[StorageNode]) -> list[StoredImage]:
         found = []
         for node in nodes:
             try:
+                self._give_up_broken(node)
                 found += self._folder(node).images()
             except (AuroraError, OSError) as error:
                 log.warning("%s: its page images cannot be read: %s", node.identifier, error)
         return found
+
+    def _give_up_broken(self, node: StorageNode) -> None:
+        with self._context.volume_memory(self._cluster).backtrack.images_lock:
+            for identifier in self._folder(node).broken():
+                self._folder(node).remove(identifier)
+                message = f"The manifest of the page image {identifier} was missing or damaged; the image was given up"
+                events.record(self._context, self._cluster, events.DAMAGE, node.identifier, message)
 
     def _lineages(self, library: LogLibrary) -> dict[int, Lineage]:
         eras = self._context.repository.eras(self._cluster)

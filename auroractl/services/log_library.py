@@ -162,7 +162,8 @@ class LogLibrary:
         holders = [shelf for shelf in self.shelves if segment in shelf.inventory.finished]
         votes = Counter(digest for each in holders if (digest := each.recorded.get(segment.name)))
         for digest, count in votes.most_common(1):
-            if count * 2 > votes.total():
+            # Of all that hold it: the first to record a segment that has just been finished may be the one that is damaged.
+            if count * 2 > len(holders):
                 for each in holders:
                     if checksum(each.folder.finished(segment)) == digest:
                         return each.folder.finished(segment)

@@ -146,7 +146,7 @@ def lay_out(
         image_copy = begun or ImageCopy(context, cluster, place.image, copy)
         work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
         if durable:
-            work.append(lambda: _check(context, cluster, image_copy.stored))
+            work.append(lambda: check_image(context, cluster, image_copy.stored))
         side_by_side(lambda piece: piece(), [(piece,) for piece in work])
         _configure(context, cluster, place, copy, durable=durable)
         if durable:
@@ -174,7 +174,8 @@ def _lay_log(context: Context, cluster: str, place: Place, copy: Moment) -> None
     library.lay(place.lineage, numbers, copy.log_folder, whole=place.whole)
 
 
-def _check(context: Context, cluster: str, stored: StoredImage) -> None:
+def check_image(context: Context, cluster: str, stored: StoredImage) -> None:
+    """Compare an image with its checksums; a damaged one is noted. Raises DamagedImage."""
     try:
         stored.verify_all()
     except DamagedImage as error:

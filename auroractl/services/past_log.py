@@ -121,22 +121,21 @@ def finish_tail(context: Context, cluster: str, timeline: int) -> int | None:
     if not own:
         return None
     segment = max(own, key=lambda each: each.number)
-    best: tuple[int, bytes] | None = None
+    ends: dict[bytes, int] = {}
     for folder, inventory in zip(folders, inventories, strict=True):
         for path in (folder.finished(segment), folder.partial(segment)):
             if path.exists():
                 content = path.read_bytes()[:SEGMENT_BYTES].ljust(SEGMENT_BYTES, b"\0")
-                end = _end_of(context, folder, segment, content)
-                if best is None or end > best[0]:
-                    best = end, content
+                if content not in ends:
+                    ends[content] = _end_of(context, folder, segment, content)
         for other in inventory.partial:
             if other.timeline == timeline and other != segment:
                 folder.partial(other).unlink(missing_ok=True)
-    assert best is not None
+    best = max(ends, key=lambda content: ends[content])
     for folder in folders:
         if folder.path.exists():
-            _put(context, folder, segment, best[1])
-    return best[0]
+            _put(context, folder, segment, best)
+    return ends[best]
 
 
 def _end_of(context: Context, folder: LogFolder, segment: Segment, content: bytes) -> int:

@@ -6,9 +6,11 @@ The copy lives as long as the process of the person who looks, whatever ends tha
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from auroractl.core.errors import InvalidClusterState
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Target
 from auroractl.core.timestamps import exact_timestamp
@@ -18,6 +20,7 @@ from auroractl.services import moments, places
 from auroractl.services.context import Context
 from auroractl.services.create_cluster import master_password
 from auroractl.services.operations import Progress
+from auroractl.storage.images import DamagedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,17 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
                 pins[identifier] = likely.reached_at
                 begun = moments.ImageCopy(context, cluster, likely, copy)
             place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
-            pins[identifier] = place.image.reached_at
-            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
-            moments.recover(context, cluster, place, copy, progress.message)
+            while True:
+                pins[identifier] = place.image.reached_at
+                try:
+                    _reach(context, cluster, place, copy, begun, progress)
+                    break
+                except DamagedImage as error:
+                    other = places.from_another_image(context, cluster, place)
+                    if other is None:
+                        raise
+                    progress.message(str(error))
+                    place, begun = other, None
         except BaseException:
             if begun:
                 begun.give_up()
@@ -62,6 +73,28 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
         "ConsistentLsn": format_lsn(place.cut.lsn),
         **read_access(context, cluster, copy),
     }
+
+
+def _reach(
+    context: Context,
+    cluster: str,
+    place: places.Place,
+    copy: moments.Moment,
+    begun: moments.ImageCopy | None,
+    progress: Progress,
+) -> None:
+    """Bring a copy to its place. Raises DamagedImage where its image is damaged, whatever came of that."""
+    stored = places.stored_image(context, cluster, place.image.node, place.image.identifier)
+    if stored is None:
+        raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
+    with ThreadPoolExecutor(1) as pool:
+        # Beside the recovery: a person waits, and the answer is not given before this is done.
+        whole = pool.submit(moments.check_image, context, cluster, stored)
+        try:
+            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
+            moments.recover(context, cluster, place, copy, progress.message)
+        finally:
+            whole.result()
 
 
 def read_access(context: Context, cluster: str, copy: moments.Moment) -> dict[str, Any]:

@@ -10,7 +10,9 @@ The manifest is written last and durably, so what has one is whole; the folder i
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
 import os
 import shutil
 import zlib
@@ -25,7 +27,7 @@ from typing import Any, BinaryIO
 from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import MachineError
 from auroractl.process.accounts import Account
-from auroractl.process.files import flush_folder, make_folder, read_json, remove_tree, write_json
+from auroractl.process.files import flush_folder, make_folder, remove_tree, write_json
 
 _MAKING = ".making"
 _MANIFEST = "manifest.json"
@@ -95,11 +97,17 @@ class ImageFolder:
     account: Account | None = None
 
     def images(self) -> list[StoredImage]:
-        """The complete images; none where the folder is gone. Raises OSError, MachineError where it cannot be read."""
-        if not self.path.exists():
-            return []
-        found = (self.image(entry.name) for entry in os.scandir(self.path) if not entry.name.endswith(_MAKING))
+        """The complete images; none where the folder is gone. Raises OSError where it cannot be read."""
+        found = map(self.image, self._names())
         return sorted((each for each in found if each is not None), key=lambda each: each.image.checkpoint_lsn)
+
+    def broken(self) -> list[str]:
+        """Those whose manifest is missing or damaged, so that nothing can be said of them. Only while none is removed."""
+        return [name for name in self._names() if self.image(name) is None]
+
+    def _names(self) -> list[str]:
+        found = os.scandir(self.path) if self.path.exists() else ()
+        return [entry.name for entry in found if not entry.name.endswith(_MAKING)]
 
     def image(self, identifier: str) -> StoredImage | None:
         """One image; None where there is none that is complete."""
@@ -135,16 +143,17 @@ class ImageFolder:
         return _from_json(self.node, target, document)
 
     def remove(self, identifier: str) -> None:
-        """Give an image up; one that is cut off in between is not complete any more."""
-        (self.path / identifier / _MANIFEST).unlink(missing_ok=True)
-        remove_tree(self.path / identifier)
+        """Give an image up; what a crash leaves of it counts as one that was being made."""
+        aside = self.path / (identifier + _MAKING)
+        remove_tree(aside)
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / identifier).rename(aside)
+        remove_tree(aside)
 
     def tidy(self) -> None:
-        """Remove what is not complete. Only while nothing is being made."""
-        if self.path.exists():
-            for entry in list(os.scandir(self.path)):
-                if entry.name.endswith(_MAKING) or not (Path(entry.path) / _MANIFEST).exists():
-                    remove_tree(Path(entry.path))
+        """Remove what was being made. Only while nothing is."""
+        for path in list(self.path.glob(f"*{_MAKING}")):
+            remove_tree(path)
 
     def wipe(self) -> None:
         """Remove all images."""
@@ -242,8 +251,11 @@ def _to_json(image: PageImage, files: dict[str, tuple[int, int]]) -> dict[str, A
 
 @lru_cache(maxsize=_MANIFESTS_KEPT)
 def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # noqa: ARG001  (a changed one is read again)
-    document = read_json(folder / _MANIFEST)
-    return None if document is None else _from_json(node, folder, document)
+    try:
+        document = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        return _from_json(node, folder, document)
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return None  # it says nothing that can be believed, as if it were not there
 
 
 def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:

@@ -193,6 +193,35 @@ def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> No
     wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was", since))
 
 
+def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: str) -> None:
+    """A file that was cut off makes rows vanish without any complaint of PostgreSQL."""
+    [(file, expected)] = execute(
+        unread, "select pg_relation_filepath('pg_description'), (select count(*) from pg_description)"
+    )
+    used = unread.json("backtrack", "demo", "--to", there, "--dry-run")["BacktrackPlan"]["PageImage"]
+    storage = unread.home.cluster("demo").storage
+    victim = storage / f"{used['StorageNodeIdentifier']}.images" / used["Identifier"] / "data" / file
+    os.truncate(victim, victim.stat().st_size // 2 // 8192 * 8192)
+    since = last_event(unread)
+    done = unread("peek", "demo", "--at", there, "--", "-Atc", "select count(*) from pg_description")
+    assert done.stdout == f"{expected}\n"
+    assert told(unread, "is not what it was when the image was made", since)
+    wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was", since))
+
+
+def test_an_image_whose_manifest_says_nothing_is_given_up_and_told_of(demo: Auroractl, there: str) -> None:
+    missing, wrong, *rest = sorted(demo.home.cluster("demo").storage.glob("*.images/*/manifest.json"))
+    assert rest
+    since = last_event(demo)
+    missing.unlink()
+    wrong.write_text('{"a": 1}')
+    wait_until("their end", lambda: not missing.parent.exists() and not wrong.parent.exists())
+    for manifest in (missing, wrong):
+        assert told(demo, f"The manifest of the page image {manifest.parent.name} was missing or damaged", since)
+    backtrack(demo, "--to", there)
+    assert numbers(demo) == [1]
+
+
 def test_damaged_log_of_one_node_is_never_used(unread: Auroractl) -> None:
     execute(unread, "create table if not exists filler (text text)")
     for _ in range(3):

@@ -109,6 +109,16 @@ def test_a_planned_failover_between(demo: Auroractl) -> None:
     assert numbers(demo) == [1, 2]
 
 
+def test_right_after_a_reader_was_added(demo: Auroractl) -> None:
+    """The copy for it ends a segment of the log, and nothing stands behind that: nobody waits for what does not come."""
+    there = write(demo, 1)
+    demo("scale-readers", "demo", "--add", "1")
+    view = backtrack(demo, "--to", there)
+    assert view["DowntimeMilliseconds"] < 5000
+    assert numbers(demo) == [1]
+    demo("scale-readers", "demo", "--remove", "1")
+
+
 def test_across_several_failovers(demo: Auroractl) -> None:
     moments = [write(demo, 1)]
     for number in (2, 3):

@@ -38,9 +38,21 @@ def test_what_was_completed_is_found_again(folder: ImageFolder, stored: StoredIm
 
 def test_what_was_cut_off_is_not_there_and_is_removed(folder: ImageFolder, stored: StoredImage) -> None:
     folder.begin("00000001-0000000000000030")
-    (folder.path / stored.image.identifier / "manifest.json").unlink()
-    assert folder.images() == []
     folder.tidy()
+    assert [path.name for path in folder.path.iterdir()] == [stored.image.identifier]
+
+
+@pytest.mark.parametrize("manifest", [None, "", "[]", '{"a": 1}', '{"Checksums": {"a": 1}}'])
+def test_an_image_whose_manifest_says_nothing_is_broken(
+    folder: ImageFolder, stored: StoredImage, manifest: str | None
+) -> None:
+    assert (folder.images(), folder.broken()) == ([stored], [])
+    path = folder.path / stored.image.identifier / "manifest.json"
+    path.unlink()
+    if manifest is not None:
+        path.write_text(manifest)
+    assert (folder.images(), folder.broken()) == ([], [stored.image.identifier])
+    folder.remove(stored.image.identifier)
     assert list(folder.path.iterdir()) == []
 
 
