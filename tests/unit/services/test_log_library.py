@@ -1,0 +1,56 @@
+"""Which copy of a segment is believed, with real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from auroractl.core.storage import StorageNode
+from auroractl.core.wal import SEGMENT_BYTES, Segment
+from auroractl.services.log_library import LogLibrary, Shelf
+from auroractl.storage.checksums import ChecksumRecord, checksum
+from auroractl.storage.folder import LogFolder
+
+SEGMENT = Segment(7, 1)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[LogFolder]:
+    """Six nodes that hold the segment; the first one's copy has been damaged."""
+    found = [LogFolder(tmp_path / str(number)) for number in range(6)]
+    for folder in found:
+        folder.path.mkdir()
+        folder.finished(SEGMENT).write_bytes(b"log" + bytes(SEGMENT_BYTES - 3))
+    found[0].finished(SEGMENT).write_bytes(b"lag" + bytes(SEGMENT_BYTES - 3))
+    return found
+
+
+def _believed(folders: list[LogFolder]) -> Path | None:
+    library = LogLibrary.__new__(LogLibrary)
+    library.shelves = [Shelf(cast("StorageNode", None), each, each.inventory(measured=False)) for each in folders]
+    return library.believed(SEGMENT)
+
+
+def _record(folder: LogFolder) -> None:
+    digest = checksum(folder.finished(SEGMENT))
+    assert digest is not None
+    ChecksumRecord(folder.path).add({SEGMENT.name: digest})
+
+
+@pytest.mark.parametrize("recorded", [[], [0], [0, 1], [1], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]])
+def test_a_damaged_copy_is_not_believed_whoever_was_first_to_record_it(
+    folders: list[LogFolder], recorded: list[int]
+) -> None:
+    for place in recorded:
+        _record(folders[place])
+    assert _believed(folders) in {each.finished(SEGMENT) for each in folders[1:]}
+
+
+def test_a_copy_that_is_cut_off_is_not_believed(folders: list[LogFolder]) -> None:
+    for folder in folders[1:]:
+        _record(folder)
+    with folders[1].finished(SEGMENT).open("r+b") as file:
+        file.truncate(100)
+    assert _believed(folders) == folders[2].finished(SEGMENT)
