@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,18 @@ def require_window(context: Context, cluster: str) -> datetime:
 
 def place_on(context: Context, cluster: str, era: Era, moment: datetime) -> Place:
     """The place of a moment of an era. Raises as `find_place`."""
+    return _looked_for_again(lambda: _place_on(context, cluster, era, moment))
+
+
+def _looked_for_again(look: Callable[[], Place]) -> Place:
+    """Log that was given up between the look at the folders and the look into them is not needed, and not seen again."""
+    try:
+        return look()
+    except QuorumLost:
+        return look()
+
+
+def _place_on(context: Context, cluster: str, era: Era, moment: datetime) -> Place:
     library = LogLibrary(context, cluster)
     # Where the next era goes on from its end, that one's log holds all of it, also where it was left within a segment.
     whole = library.lineage(goes_on_in(context.repository.eras(cluster), era).timeline)
@@ -162,6 +175,10 @@ def _place_of_lsn(context: Context, cluster: str, lsn: int) -> Place:
 
 def end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
     """The last commit of a timeline's history that begins before `lsn`. Raises as `find_place`."""
+    return _looked_for_again(lambda: _end_of(context, cluster, timeline, lsn))
+
+
+def _end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
     library = LogLibrary(context, cluster)
     whole = library.lineage(timeline)
     if whole is None:
