@@ -152,6 +152,9 @@ class LogLibrary:
         return newest[1].read_bytes() if newest else None
 
     def _write(self, place: Path, content: bytes) -> None:
+        """Lay a segment; one in which nothing was written yet is left out, because pg_waldump takes it for damage."""
+        if not content.strip(b"\0"):
+            return
         place.write_bytes(content.ljust(SEGMENT_BYTES, b"\0"))
         account = self._context.installation.account
         if account is not None:

@@ -337,8 +337,11 @@ class _Search:
         following = numbers[-1] + 1
         laid = [*numbers, following] if following in self._held else numbers
         self._library.lay(lineage, laid, self._folder, whole=self._whole)
+        there = [number for number in laid if (self._folder / lineage.at(number).name).exists()]
+        if not there:
+            return []
         found = self._reader.decisions(
-            self._folder, timeline, numbers[0] * SEGMENT_BYTES, (laid[-1] + 1) * SEGMENT_BYTES
+            self._folder, timeline, numbers[0] * SEGMENT_BYTES, (there[-1] + 1) * SEGMENT_BYTES
         )
         end_lsn = self._end_of(numbers)
         return [commit for commit in found if commit.lsn < end_lsn]
