@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -31,6 +32,16 @@ def _believed(folders: list[LogFolder]) -> Path | None:
     library = LogLibrary.__new__(LogLibrary)
     library.shelves = [Shelf(cast("StorageNode", None), each, each.inventory(measured=False)) for each in folders]
     return library.believed(SEGMENT)
+
+
+def test_a_segment_in_which_nothing_was_written_is_left_out(tmp_path: Path) -> None:
+    """A history may be left exactly at the beginning of a segment; pg_waldump takes an empty one for damage."""
+    library = LogLibrary.__new__(LogLibrary)
+    library._context = SimpleNamespace(installation=SimpleNamespace(account=None))  # type: ignore[assignment]
+    library._write(tmp_path / "empty", bytes(100))
+    library._write(tmp_path / "begun", b"log")
+    assert not (tmp_path / "empty").exists()
+    assert (tmp_path / "begun").stat().st_size == SEGMENT_BYTES
 
 
 def _record(folder: LogFolder) -> None:
