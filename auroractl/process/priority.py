@@ -10,8 +10,6 @@ from pathlib import Path
 import psutil
 
 _AUTOGROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
-
-
 _LOOK_S = 5.0
 
 

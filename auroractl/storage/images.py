@@ -254,7 +254,7 @@ def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # no
     try:
         document = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         return _from_json(node, folder, document)
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return None  # it says nothing that can be believed, as if it were not there
 
 

@@ -42,7 +42,7 @@ def test_what_was_cut_off_is_not_there_and_is_removed(folder: ImageFolder, store
     assert [path.name for path in folder.path.iterdir()] == [stored.image.identifier]
 
 
-@pytest.mark.parametrize("manifest", [None, "", "[]", '{"a": 1}', '{"Checksums": {"a": 1}}'])
+@pytest.mark.parametrize("manifest", [None, "", "[]", '{"a": 1}', '{"Checksums": {"a": 1}}', '{"Checksums": [1]}'])
 def test_an_image_whose_manifest_says_nothing_is_broken(
     folder: ImageFolder, stored: StoredImage, manifest: str | None
 ) -> None:
