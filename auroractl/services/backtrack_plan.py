@@ -65,9 +65,9 @@ def _undone(context: Context, cluster: str, place: Place) -> dict[str, Any]:
     reader = Reader(context.installation.binaries.program("pg_waldump"), context.installation.account)
     with moments.in_use(context, cluster, folder.name):
         try:
-            library.lay(current, read, folder)
-            for timeline in dict.fromkeys(current.at(number).timeline for number in read):
-                own = [number for number in read if current.at(number).timeline == timeline]
+            there = library.lay(current, read, folder)
+            for timeline in dict.fromkeys(current.at(number).timeline for number in there):
+                own = [number for number in there if current.at(number).timeline == timeline]
                 stretch = max(start_lsn, own[0] * SEGMENT_BYTES), (own[-1] + 1) * SEGMENT_BYTES
                 commits += reader.count_commits(folder, timeline, *stretch)
                 changes += reader.changed_relations(folder, timeline, *stretch)

@@ -95,17 +95,18 @@ class LogLibrary:
 
     # Laying log ready
 
-    def lay(self, lineage: Lineage, numbers: Iterable[int], target: Path, *, whole: Lineage | None = None) -> None:
+    def lay(self, lineage: Lineage, numbers: Sequence[int], target: Path, *, whole: Lineage | None = None) -> list[int]:
         """Put believable copies of segments of a history into a folder, under the names that recovery asks for.
 
         `whole` is the longer history that `lineage` is the beginning of: the segment in which the last timeline of
         `lineage` was left may be held only as the beginning of the next one's. Raises QuorumLost where a segment has no
-        copy that can be believed.
+        copy that can be believed. Returns the numbers that lie there now: those in which something was written.
         """
         make_folder(target, owner=self._context.installation.account)
         self.lay_histories(target)
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(lambda number: self._lay(lineage, number, target, whole or lineage), numbers))
+        return [number for number in numbers if (target / lineage.at(number).name).exists()]
 
     def lay_histories(self, target: Path) -> None:
         """Put the history files of all timelines into a folder."""

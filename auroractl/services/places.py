@@ -336,8 +336,7 @@ class _Search:
         lineage = self._whole.until(fork.lsn - 1) if fork else self._whole
         following = numbers[-1] + 1
         laid = [*numbers, following] if following in self._held else numbers
-        self._library.lay(lineage, laid, self._folder, whole=self._whole)
-        there = [number for number in laid if (self._folder / lineage.at(number).name).exists()]
+        there = self._library.lay(lineage, laid, self._folder, whole=self._whole)
         if not there:
             return []
         found = self._reader.decisions(
