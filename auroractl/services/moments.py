@@ -133,14 +133,11 @@ def lay_out(
     tell: Callable[[str], None],
     begun: ImageCopy | None = None,
 ) -> None:
-    """Copy the page image, unless `begun` is that one, and lay the log ready.
+    """Copy the page image, or wait for `begun`, which is a copy of it, and lay the log ready.
 
     With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError where there is no room or a file cannot be read or written.
     """
-    if begun is not None and begun.image != place.image:
-        begun.give_up()
-        begun = None
     tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
     with _file_named(copy):
         image_copy = begun or ImageCopy(context, cluster, place.image, copy)

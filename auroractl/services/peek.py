@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from auroractl.core.errors import InvalidClusterState
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Target
 from auroractl.core.timestamps import exact_timestamp
@@ -49,6 +48,10 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
             place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
             while True:
                 pins[identifier] = place.image.reached_at
+                if begun is None or begun.image != place.image:
+                    if begun:
+                        begun.give_up()
+                    begun = moments.ImageCopy(context, cluster, place.image, copy)
                 try:
                     _reach(context, cluster, place, copy, begun, progress)
                     break
@@ -57,7 +60,7 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
                     if other is None:
                         raise
                     progress.message(str(error))
-                    place, begun = other, None
+                    place = other
         except BaseException:
             if begun:
                 begun.give_up()
@@ -80,16 +83,13 @@ def _reach(
     cluster: str,
     place: places.Place,
     copy: moments.Moment,
-    begun: moments.ImageCopy | None,
+    begun: moments.ImageCopy,
     progress: Progress,
 ) -> None:
     """Bring a copy to its place. Raises DamagedImage where its image is damaged, whatever came of that."""
-    stored = places.stored_image(context, cluster, place.image.node, place.image.identifier)
-    if stored is None:
-        raise InvalidClusterState(f"The page image {place.image.identifier} is gone.", "Try again")
     with ThreadPoolExecutor(1) as pool:
         # Beside the recovery: a person waits, and the answer is not given before this is done.
-        whole = pool.submit(moments.check_image, context, cluster, stored)
+        whole = pool.submit(moments.check_image, context, cluster, begun.stored)
         try:
             moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
             moments.recover(context, cluster, place, copy, progress.message)
