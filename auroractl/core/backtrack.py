@@ -18,8 +18,10 @@ WORTH_AN_IMAGE_BYTES = 16 * 1024**2
 _IMAGES_PER_WINDOW = 4
 _SHARE_OF_BOUND = 0.5
 """Of the bound is replayed up to the next image's checkpoint; the rest is for its distance and for the making."""
-_SHARE_WHERE_SPARE = 0.25
-"""The same while nobody else wants the processors: the less is replayed, the sooner the past can be read."""
+_SHARE_WHERE_SPARE = 0.125
+"""The same while nobody else wants the processors, and of the image's own size, which is written again each time: the less is
+replayed, the sooner the past can be read.
+"""
 _SHARE_AT_MOST = 0.6
 """Of the bound has been written: a checkpoint that came earlier has to do, while there is time to make it at leisure."""
 
@@ -147,9 +149,11 @@ def image_due(
     if checkpoint.lsn <= newest.checkpoint_lsn:
         return False
     replay_bytes = end_lsn - newest.redo_lsn
-    share = _SHARE_WHERE_SPARE if spare else _SHARE_OF_BOUND
+    enough_bytes = limits.bound_bytes * _SHARE_OF_BOUND
+    if spare:
+        enough_bytes = min(enough_bytes, max(limits.bound_bytes, newest.held_bytes) * _SHARE_WHERE_SPARE)
     # By the checkpoint and not by the end: right after one, the image is newest and the next one furthest away.
-    if checkpoint.lsn - newest.redo_lsn >= limits.bound_bytes * share:
+    if checkpoint.lsn - newest.redo_lsn >= enough_bytes:
         return True
     if replay_bytes >= limits.bound_bytes * _SHARE_AT_MOST:
         return True
@@ -228,6 +232,34 @@ def _need(first_lsn: dict[int, int], lineage: Lineage, lsn: int) -> None:
     for timeline in timelines[timelines.index(owner) :]:
         least = lsn if timeline == owner else 0
         first_lsn[timeline] = min(first_lsn.get(timeline, least), least)
+
+
+def thin_out(
+    images: Sequence[PageImage], lineages: Iterable[Lineage], bound_bytes: int, over_bytes: int
+) -> list[PageImage]:
+    """The images without those in between, oldest first, that have to go to free `over_bytes`, or as far as that goes.
+
+    In between are those without which no more log has to be replayed than a busy cluster would have to replay anyway.
+    """
+    kept = sorted(images, key=lambda each: each.checkpoint_lsn)
+    histories = list(lineages)
+    while over_bytes > 0 and (spare := _in_between(kept, histories, bound_bytes)) is not None:
+        kept.remove(spare)
+        over_bytes -= spare.held_bytes
+    return kept
+
+
+def _in_between(images: Sequence[PageImage], lineages: Iterable[Lineage], bound_bytes: int) -> PageImage | None:
+    """The first such; `images` are in order."""
+    spare: set[tuple[str, str]] = set()
+    needed: set[tuple[str, str]] = set()
+    for lineage in lineages:
+        own = [image for image in images if lineage.holds(image.timeline, image.checkpoint_lsn)]
+        needed |= {image.key for image in (*own[:1], *own[-1:])}
+        for before, image, after in zip(own, own[1:], own[2:], strict=False):
+            near = after.checkpoint_lsn - before.redo_lsn <= bound_bytes * _SHARE_AT_MOST
+            (spare if near else needed).add(image.key)
+    return next((image for image in images if image.key in spare - needed), None)
 
 
 def shrink_to_budget(

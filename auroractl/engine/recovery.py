@@ -6,7 +6,6 @@ https://www.postgresql.org/docs/18/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RE
 from __future__ import annotations
 
 import math
-import re
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +14,7 @@ from pathlib import Path
 import psycopg
 
 from auroractl.core.errors import EngineError, TimedOut
-from auroractl.core.lsn import format_lsn
-from auroractl.core.wal import parse_segment
+from auroractl.core.lsn import format_lsn, parse_lsn
 from auroractl.engine import sql
 from auroractl.engine.configuration import restore_command
 from auroractl.engine.server import Server
@@ -27,7 +25,6 @@ from auroractl.process.priority import set_niceness
 Values = Mapping[str, str | int]
 _POLL_S = 0.02
 _LOOK_INTERVAL_S = 1.0
-_RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
 
 
 def node_restore_command(folder: Path) -> str:
@@ -41,7 +38,7 @@ def node_restore_command(folder: Path) -> str:
 
 
 def link_command(folder: Path) -> str:
-    """What a throw-away server runs that recovers from log which is laid ready: what is only read need not be copied.
+    """What a server runs that recovers from log which is laid ready and only reads it.
 
     >>> link_command(Path("/n"))
     'test -f /n/%f && ln -s /n/%f %p'
@@ -50,6 +47,8 @@ def link_command(folder: Path) -> str:
     return f"test -f {source} && ln -s {source} %p"
 
 
+_NO_ARCHIVE = "exit 1"
+"""Recovery has to be given a command; where that has nothing, it looks into pg_wal."""
 THROW_AWAY: Values = {
     "fsync": "off",
     # Pages that are changed again and again fit; memory that is touched first costs more than a page that is written.
@@ -104,9 +103,9 @@ def moment_values(
     """The configuration of a server that stops at a moment and can be read there.
 
     `max_connections` is the most that its log was written with: a standby needs as many. `throw_away` says that it is never
-    to take the writer's place.
+    to take the writer's place: its log is what `lay_in_place` has put there.
     """
-    command = link_command(log_folder) if throw_away else restore_command(log_folder)
+    command = _NO_ARCHIVE if throw_away else restore_command(log_folder)
     return {
         **base,
         **(THROW_AWAY if throw_away else {}),
@@ -114,6 +113,12 @@ def moment_values(
         "max_connections": max(max_connections, int(base["max_connections"])),
         **target_values(timeline, lsn, "pause", command),
     }
+
+
+def lay_in_place(data: Path, log_folder: Path) -> None:
+    """Show log that is laid ready to a throw-away server as its own; to be asked for each segment takes it two processes."""
+    for path in log_folder.iterdir():
+        (data / "pg_wal" / path.name).symlink_to(path)
 
 
 def begin_recovery(data: Path, owner: Server) -> None:
@@ -153,19 +158,14 @@ def run_to_shutdown(
 def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[[int], None]) -> None:
     """Wait until a recovering server stands at its target, where it can be read.
 
-    `tell` is called with how far the log has been read, in bytes from its start. Raises EngineError where the server ends,
-    TimedOut.
+    `tell` is called with how far the log has been replayed, in bytes from its start. Raises EngineError where the server
+    ends, TimedOut.
     """
-    deadline, told = time.monotonic() + timeout_s, -1
+    deadline = time.monotonic() + timeout_s
 
     def goes_on() -> None:
-        nonlocal told
         if server.pid() is None:
             raise EngineError(f"Recovery ended before its target: {tail(server.log, 4)}", f"Its log is {server.log}")
-        restored = _last_restored(server.log)
-        if restored is not None and restored > told:
-            told = restored
-            tell(restored)
         if time.monotonic() > deadline:
             raise TimedOut(f"The target was not reached within {timeout_s:g} s.", f"Its log is {server.log}")
         time.sleep(_POLL_S)
@@ -175,22 +175,18 @@ def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[
     try:
         # One connection for all questions: to open one costs as much as a good deal of the recovery.
         with sql.session(server.address, password) as connection:
-            while not _standing(connection):
+            while (replayed_lsn := _replayed(connection)) is not None:
+                tell(replayed_lsn)
                 goes_on()
     except EngineError:
         goes_on()  # says it better where the server is gone
         raise
 
 
-def _last_restored(log: Path) -> int | None:
-    names = _RESTORED.findall(tail(log, 40))
-    segment = parse_segment(names[-1]) if names else None
-    return segment.start if segment else None
-
-
-def _standing(connection: psycopg.Connection) -> bool:
-    """Whether it is paused at its target; one that could not be read there has gone on and ended its recovery."""
+def _replayed(connection: psycopg.Connection) -> int | None:
+    """How far it has come; None where it stands at its target, or could not be read there and has ended its recovery."""
     row = connection.execute(
-        "SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END"
+        "SELECT pg_last_wal_replay_lsn() "
+        "WHERE CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() <> 'paused' ELSE false END"
     ).fetchone()
-    return row is not None and (row[0] or row[1] == "paused")
+    return parse_lsn(row[0]) if row else None

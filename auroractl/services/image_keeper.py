@@ -25,6 +25,7 @@ from auroractl.core.backtrack import (
     image_due,
     retain,
     shrink_to_budget,
+    thin_out,
     window_start,
 )
 from auroractl.core.errors import AuroraError
@@ -231,7 +232,11 @@ class ImageKeeper:
         plain = retain(eras, lineages, usable, since)
         retention = plain
         if over_bytes > 0 and not memory.pins:
-            retention = shrink_to_budget(eras, lineages, usable, since, over_bytes, _freed_bytes(usable))
+            needed = [each for each in usable if each.key in plain.images]
+            over_bytes -= _held_bytes(usable) - _held_bytes(needed)
+            thinner = thin_out(needed, lineages.values(), limits.bound_bytes, over_bytes)
+            over_bytes -= _held_bytes(needed) - _held_bytes(thinner)
+            retention = shrink_to_budget(eras, lineages, thinner, since, over_bytes, _freed_bytes(thinner))
         memory.images = tuple(each for each in usable if each.key in retention.images)
         memory.retention, memory.earliest, memory.known = retention, retention.earliest, True
         self._tell_of_window(shrunk=retention.earliest != plain.earliest, earliest=retention.earliest)
@@ -403,6 +408,10 @@ class ImageKeeper:
         except DamagedImage as error:
             if stored.folder.exists():
                 image_damage.note(self._context, self._cluster, stored.image, error)
+
+
+def _held_bytes(images: Sequence[PageImage]) -> int:
+    return sum(each.held_bytes for each in images)
 
 
 def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:

@@ -148,6 +148,8 @@ def lay_out(
         _configure(context, cluster, place, copy, durable=durable)
         if durable:
             flush_tree(copy.server.data)
+        else:
+            recovery.lay_in_place(copy.server.data, copy.log_folder)
 
 
 @contextmanager

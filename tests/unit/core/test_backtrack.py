@@ -24,6 +24,7 @@ from auroractl.core.backtrack import (
     image_due,
     retain,
     shrink_to_budget,
+    thin_out,
     window_start,
 )
 from auroractl.core.wal import SEGMENT_BYTES, Fork, Lineage
@@ -191,6 +192,49 @@ def test_a_disk_budget_makes_the_window_smaller_and_never_empty(history: History
     assert gone >= over_bytes or shrunk.images <= on_current, "more could have been given up"
 
 
+@given(
+    _histories(first="image"),
+    st.integers(0, 20),
+    st.integers(0, 30_000),
+    st.integers(SEGMENT_BYTES, 20 * SEGMENT_BYTES),
+)
+def test_thinner_images_reach_the_same_moments_within_the_bound(
+    history: History, second: int, over_bytes: int, bound_bytes: int
+) -> None:
+    since = BEGAN + timedelta(seconds=second)
+    plain = retain(history.eras, history.lineages, history.images, since)
+    images = _kept(history, plain)
+    thinner = thin_out(images, history.lineages.values(), bound_bytes, over_bytes)
+    assert set(thinner) <= set(images)
+    assert 1000 * (len(images) - len(thinner)) < over_bytes + 1000, "more than was asked for was given up"
+    if plain.earliest is None:
+        return
+    after = retain(history.eras, history.lineages, thinner, since)
+    assert (after.earliest, after.first_lsn) == (plain.earliest, plain.first_lsn)
+    _assert_reachable(replace(history, images=thinner), after)
+    for at, lsn in history.places:
+        if at >= plain.earliest and (era := era_at(history.eras, at)):
+            lineage = history.lineages[era.timeline]
+            before, now = choose_image(images, lineage, lsn), choose_image(thinner, lineage, lsn)
+            assert before is not None
+            assert now is not None
+            assert now == before or lsn - now.redo_lsn <= bound_bytes * 0.6
+
+
+def test_of_images_that_lie_close_the_oldest_are_given_up_first() -> None:
+    images = [replace(_image(1000 + each * 100), held_bytes=10) for each in range(9)]
+
+    def left(over_bytes: int, bound_bytes: int = 10_000) -> list[int]:
+        thinner = thin_out(images, [Lineage(1)], bound_bytes, over_bytes)
+        return [(each.checkpoint_lsn - 1000) // 100 for each in thinner]
+
+    assert left(0) == list(range(9))
+    assert left(1) == [0, 2, 3, 4, 5, 6, 7, 8]
+    assert left(11) == [0, 3, 4, 5, 6, 7, 8]
+    assert left(1000) == [0, 8]
+    assert left(1000, bound_bytes=500) == [0, 3, 6, 8]
+
+
 @given(_histories(), st.integers(0, 60))
 def test_the_era_of_a_moment_is_the_one_that_wrote_then(history: History, second: int) -> None:
     moment = BEGAN + timedelta(seconds=second)
@@ -217,9 +261,9 @@ def test_the_image_of_a_place_is_the_newest_on_its_history() -> None:
     assert choose_image(images, Lineage(1), 300) == images[1]
 
 
-def _due(checkpoint_lsn: int, end_lsn: int, now: datetime = BEGAN, *, spare: bool = False) -> bool:
+def _due(checkpoint_lsn: int, end_lsn: int, now: datetime = BEGAN, *, spare: bool = False, held_bytes: int = 0) -> bool:
     checkpoint = Checkpoint(1, checkpoint_lsn, checkpoint_lsn)
-    return image_due(_image(1000), checkpoint, end_lsn, LIMITS, now, spare=spare)
+    return image_due(replace(_image(1000), held_bytes=held_bytes), checkpoint, end_lsn, LIMITS, now, spare=spare)
 
 
 def test_an_image_is_due_at_once_where_there_is_none() -> None:
@@ -232,11 +276,21 @@ def test_no_image_is_due_without_a_later_checkpoint_or_for_next_to_nothing() -> 
     assert not _due(2000, 1000 + WORTH_AN_IMAGE_BYTES - 1, long_after, spare=True)
 
 
-@pytest.mark.parametrize(("spare", "share"), [(False, 2), (True, 4)])
-def test_an_image_is_due_at_a_checkpoint_that_is_far_enough(spare: bool, share: int) -> None:
-    far = 1000 + LIMITS.bound_bytes // share
-    assert not _due(far - 1, far + 10**6, spare=spare)
-    assert _due(far, far, spare=spare)
+@pytest.mark.parametrize(
+    ("spare", "held_bytes", "far_bytes"),
+    [
+        (False, 0, 2**29),
+        (True, 0, 2**27),
+        (True, 2**30, 2**27),
+        (True, 2**31, 2**28),
+        (True, 2**40, 2**29),
+    ],
+    ids=["busy", "idle", "idle, 1 GiB", "idle, 2 GiB are not written for so little", "idle, huge"],
+)
+def test_an_image_is_due_at_a_checkpoint_that_is_far_enough(spare: bool, held_bytes: int, far_bytes: int) -> None:
+    far = 1000 + far_bytes
+    assert not _due(far - 1, far + 10**6, spare=spare, held_bytes=held_bytes)
+    assert _due(far, far, spare=spare, held_bytes=held_bytes)
 
 
 def test_an_image_is_due_at_any_checkpoint_once_the_bound_comes_near() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from auroractl.core.backtrack import PageImage
+from auroractl.storage import images
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
 
 IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
@@ -76,6 +79,24 @@ def test_links_to_a_nodes_log_are_neither_kept_nor_copied(folder: ImageFolder, t
     stored = folder.complete(IMAGE)
     assert [each.name for each in (stored.data / "pg_wal").iterdir()] == ["archive_status"]
     assert log.read_bytes() == b"a node's own"
+
+
+@pytest.mark.parametrize("in_kernel", [True, False])
+@pytest.mark.parametrize("size_bytes", [0, 5, 4 * 1000, 10 * 1000 + 7])
+def test_a_large_file_is_copied_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int, in_kernel: bool
+) -> None:
+    monkeypatch.setattr(images, "_PART_BYTES", 4 * 1000)
+    monkeypatch.setattr(images, "_CHUNK_BYTES", 1500)
+    if not in_kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    content = random.Random(size_bytes).randbytes(size_bytes)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "16384").write_bytes(content)
+    copied: list[int] = []
+    copy_data(tmp_path / "data", tmp_path / "copy", None, copied.append)
+    assert (tmp_path / "copy" / "16384").read_bytes() == content
+    assert sum(copied) == size_bytes
 
 
 @pytest.mark.parametrize("damage", ["a flipped byte", "a lost byte", "a byte more", "a lost file"])
