@@ -1,0 +1,90 @@
+"""What the window may take on disk: images are thinned out first, then the window becomes smaller and says so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from auroractl.core.model import Address
+from auroractl.engine import sql
+from auroractl.engine.secrets import load_internal_secrets
+from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.going_back import execute, moment, refused, wait_window
+
+pytestmark = pytest.mark.timeout(300)
+
+IMAGES = 6
+KEPT = {"AURORACTL_LOG_KEEP_SIZE": "16MiB", "AURORACTL_WAL_KEEP_SIZE": "16MiB"}
+BOUND_BYTES = 256 * 1024**2
+SMALL = "RDS-EVENT-0131"
+
+
+def _checkpoint(auroractl: Auroractl) -> None:
+    writer = auroractl.writer("demo")["Endpoint"]
+    password = load_internal_secrets(auroractl.home.internal_secrets).admin
+    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
+        connection.execute("checkpoint")
+
+
+def _images(auroractl: Auroractl) -> set[Path]:
+    found = auroractl.home.cluster("demo").storage.glob("*.images/*/manifest.json")
+    return {path.parent for path in found if path.parent.suffix != ".making"}
+
+
+def _make_image(auroractl: Auroractl) -> str:
+    """Write enough for an image, also on a busy machine, and wait for it; returns a moment that is reached from it."""
+    before = _images(auroractl)
+    with auroractl.connect("demo") as connection:
+        for _ in range(18):
+            connection.execute("insert into story (content) values (%s)", (os.urandom(2 * 1024**2),))
+    _checkpoint(auroractl)
+    wait_until("another image", lambda: _images(auroractl) - before, timeout_s=60)
+    execute(auroractl, "insert into story (content) values ('')")
+    return moment(auroractl)
+
+
+def _held_bytes(auroractl: Auroractl) -> int:
+    cluster = auroractl.cluster("demo")
+    return int(cluster["BacktrackLogBytes"] + cluster["BacktrackImageBytes"])
+
+
+def _allow(auroractl: Auroractl, budget_bytes: int) -> None:
+    """Have the next supervisor keep a budget and allow more replay, and wait until it does."""
+    auroractl("supervisor", "stop")
+    bound = {"AURORACTL_BACKTRACK_REPLAY_MAX": str(BOUND_BYTES)}
+    auroractl("status", "demo", **KEPT, **bound, AURORACTL_BACKTRACK_DISK_BUDGET=str(budget_bytes))
+    wait_window(auroractl)
+    wait_until("the budget to be kept", lambda: _held_bytes(auroractl) <= budget_bytes, timeout_s=60)
+
+
+def _told(auroractl: Auroractl) -> bool:
+    return SMALL in {event["EventId"] for event in auroractl.json("describe-events", "demo")["Events"]}
+
+
+def _replay_bytes(auroractl: Auroractl, to: str) -> int:
+    return int(auroractl.json("backtrack", "demo", "--to", to, "--dry-run")["BacktrackPlan"]["ReplayBytes"])
+
+
+@pytest.mark.slow
+def test_a_budget_costs_images_in_between_before_it_costs_moments(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "0", **KEPT, AURORACTL_BACKTRACK_REPLAY_MAX="64MiB")
+    earliest = wait_window(auroractl)
+    execute(auroractl, "create table story (id serial, content bytea)")
+    moments = [_make_image(auroractl) for _ in range(IMAGES)]
+
+    images, view = _images(auroractl), auroractl.cluster("demo")
+    _allow(auroractl, _held_bytes(auroractl) - 3 * view["BacktrackImageBytes"] // len(images))
+    assert 1 < len(_images(auroractl) & images) < len(images)
+    assert max(_replay_bytes(auroractl, each) for each in [earliest, *moments]) < 0.6 * BOUND_BYTES
+    assert auroractl.cluster("demo")["EarliestBacktrackTime"] == earliest
+    assert not _told(auroractl)
+
+    images, view = _images(auroractl), auroractl.cluster("demo")
+    _allow(auroractl, view["BacktrackLogBytes"] // 2 + view["BacktrackImageBytes"] // len(images))
+    wait_until("the event", lambda: _told(auroractl))
+    assert auroractl.cluster("demo")["EarliestBacktrackTime"] > earliest
+    assert "before the earliest moment" in refused(auroractl, "--to", moments[0])
+    done = auroractl("peek", "demo", "--at", moments[-1], "--", "select count(*) from story")
+    assert f" {19 * IMAGES}\n" in done.stdout
