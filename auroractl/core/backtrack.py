@@ -6,10 +6,12 @@ timelines (`Era`), also after a backtrack: what that undid was there at its time
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 from auroractl.core.wal import Lineage
 
@@ -234,19 +236,32 @@ def _need(first_lsn: dict[int, int], lineage: Lineage, lsn: int) -> None:
         first_lsn[timeline] = min(first_lsn.get(timeline, least), least)
 
 
+def image_to_copy(images: Iterable[PageImage], room_bytes: int) -> PageImage | None:
+    """The newest that only one node has; None where its copy would not leave room for one more image."""
+    found = list(images)
+    nodes = Counter(each.identifier for each in found)
+    alone = [each for each in found if nodes[each.identifier] == 1 and 2 * each.held_bytes <= room_bytes]
+    return max(alone, default=None, key=lambda each: each.checkpoint_lsn)
+
+
 def thin_out(
     images: Sequence[PageImage], lineages: Iterable[Lineage], bound_bytes: int, over_bytes: int
 ) -> list[PageImage]:
-    """The images without those in between, oldest first, that have to go to free `over_bytes`, or as far as that goes.
+    """The images without as many as have to go to free `over_bytes`, oldest first: second copies, then those in between.
 
     In between are those without which no more log has to be replayed than a busy cluster would have to replay anyway.
     """
-    kept = sorted(images, key=lambda each: each.checkpoint_lsn)
+    kept = sorted(images, key=lambda each: (each.checkpoint_lsn, each.identifier))
     histories = list(lineages)
-    while over_bytes > 0 and (spare := _in_between(kept, histories, bound_bytes)) is not None:
+    while over_bytes > 0 and (spare := _second_copy(kept) or _in_between(kept, histories, bound_bytes)):
         kept.remove(spare)
         over_bytes -= spare.held_bytes
     return kept
+
+
+def _second_copy(images: Sequence[PageImage]) -> PageImage | None:
+    """The first that another node has too; `images` are in order."""
+    return next((after for each, after in pairwise(images) if each.identifier == after.identifier), None)
 
 
 def _in_between(images: Sequence[PageImage], lineages: Iterable[Lineage], bound_bytes: int) -> PageImage | None:

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from threading import Event, Thread
@@ -23,6 +23,7 @@ from auroractl.core.backtrack import (
     PageImage,
     Retention,
     image_due,
+    image_to_copy,
     retain,
     shrink_to_budget,
     thin_out,
@@ -139,6 +140,8 @@ class ImageKeeper:
                     # What has just been made can be used from now on, and not from the next round on.
                     stored = after
                     self._decide_retention(stored, library, lineages, limits)
+                else:
+                    self._copy_to_another(nodes, stored, limits)
             except (AuroraError, OSError):
                 self._tidied.clear()
                 if self._removed_meanwhile(nodes):
@@ -324,23 +327,45 @@ class ImageKeeper:
         # The checkpoint may still be one from before the last backtrack.
         if not current.holds(checkpoint.timeline, checkpoint.lsn) or checkpoint.lsn > answer.lsn:
             return
-        # Where the budget is spent, more images would only make the window smaller.
-        spare = not memory.shrunk and self._processors.share() >= _SPARE_SHARE
-        if not image_due(newest.image, checkpoint, answer.lsn, limits, now, spare=spare):
+        if not image_due(newest.image, checkpoint, answer.lsn, limits, now, spare=self._can_spare()):
             return
         # A node that has all of it, or enough for the checkpoint's own record; an idle writer writes no more than that.
         node = self._next_node(nodes, stored, min(answer.lsn, checkpoint.lsn + _CHECKPOINT_RECORD_BYTES))
         if node is None:
             return
-        urgent_lsn = newest.image.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)
+        image = self._maker.image_at(checkpoint, node)
+        log_folder = self._context.installation.log_folder(node).path
+        restore_command = recovery.node_restore_command(log_folder)
+        self._maker.roll(node, newest, image, restore_command, self._urgent(newest.image, limits))
+
+    def _copy_to_another(self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], limits: Limits) -> None:
+        """One more copy of an image that only one node has: so that it can be healed, and one of them be taken away."""
+        memory = self._context.volume_memory(self._cluster).backtrack
+        # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
+        wanted = [each for each in memory.images if each.identifier in memory.owed or self._can_spare()]
+        room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
+        image = image_to_copy(wanted, room_bytes) if len(nodes) > 1 else None
+        source = next((each for each in stored if image and each.image.key == image.key), None)
+        if source is None:
+            return
+        others = [each for each in nodes if each.identifier != source.image.node]
+        newest = max(memory.images, key=lambda each: each.reached_at)
+        self._maker.mirror(self._least_laden(others, stored), source, self._urgent(newest, limits))
+        memory.owed.discard(source.image.identifier)
+
+    def _can_spare(self) -> bool:
+        """Whether processors are idle, and room is left: more images would only make the window smaller where it is not."""
+        memory = self._context.volume_memory(self._cluster).backtrack
+        return not memory.shrunk and self._processors.share() >= _SPARE_SHARE
+
+    def _urgent(self, newest: PageImage, limits: Limits) -> Callable[[], bool]:
+        urgent_lsn = newest.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)
 
         def urgent() -> bool:
             latest = self._context.observer.writer_answer(self._cluster)
             return latest is not None and latest.lsn > urgent_lsn
 
-        image = self._maker.image_at(checkpoint, node)
-        log_folder = self._context.installation.log_folder(node).path
-        self._maker.roll(node, newest, image, recovery.node_restore_command(log_folder), urgent)
+        return urgent
 
     def _next_node(
         self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], until_lsn: int
@@ -348,12 +373,14 @@ class ImageKeeper:
         """The full node whose turn it is: that has the log up to there and whose newest image is oldest."""
         memory = self._context.volume_memory(self._cluster)
         ready = [each for each in nodes if memory.flushed_lsn.get(each.identifier, 0) >= until_lsn]
+        return self._least_laden(ready, stored) if ready else None
 
+    def _least_laden(self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage]) -> StorageNode:
         def newest(node: StorageNode) -> int:
             own = (each.image.checkpoint_lsn for each in stored if each.image.node == node.identifier)
             return max(own, default=0)
 
-        return min(ready, default=None, key=newest)
+        return min(nodes, key=newest)
 
     def _heal(
         self,

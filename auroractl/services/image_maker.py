@@ -6,11 +6,13 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import Checkpoint, PageImage
+from auroractl.core.errors import MachineError
 from auroractl.core.model import Address
 from auroractl.core.sizes import format_size
 from auroractl.core.storage import StorageNode
@@ -84,12 +86,27 @@ class ImageMaker:
             format_size(made.image.held_bytes),
         )
 
+    def mirror(self, node: StorageNode, source: StoredImage, urgent: Callable[[], bool]) -> None:
+        """Make the same image on another node. Raises as `roll`."""
+        folder = self._context.installation.image_folder(node)
+        pace = self._pace(urgent)
+        with self._context.images_lock:
+            self._copy(source, folder.begin(source.image.identifier) / "data", pace)
+            made = folder.complete(replace(source.image, node=node.identifier), pace)
+        self.made_bytes += made.image.held_bytes
+        log.info("%s: the page image %s was copied from %s", node.identifier, made.image.identifier, source.image.node)
+
     def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
+        use = self._context.volume_memory(self._cluster).backtrack.use
+        if use.begin_read([source.image.key]) is None:
+            raise MachineError(f"The page image {source.image.identifier} was taken away just now.", "")
         try:
             source.copy_to(target, self._context.installation.account, pace)
         except DamagedImage as error:
             image_damage.note(self._context, self._cluster, source.image, error)
             raise
+        finally:
+            use.end_read(source.image.key)
 
     def _replay(self, place: Path, image: PageImage, restore_command: str, urgent: Callable[[], bool]) -> None:
         installation = self._context.installation

@@ -10,36 +10,27 @@ put it in the writer's place; `peek` only has to ask it.
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 from auroractl.core.backtrack import PageImage
-from auroractl.core.errors import (
-    InvalidClusterState,
-    MachineError,
-)
 from auroractl.core.lsn import format_lsn
 from auroractl.core.model import Address, Instance
 from auroractl.core.quorum import write_quorum
-from auroractl.core.sizes import format_size
-from auroractl.core.wal import SEGMENT_BYTES, segment_at
+from auroractl.core.wal import segment_at
 from auroractl.engine import configuration, recovery
 from auroractl.engine.server import Server, end_all_below
 from auroractl.process.files import flush_tree, make_folder, read_json, remove_tree, unwritable
 from auroractl.process.liveness import started_at
 from auroractl.process.ports import free_port
-from auroractl.services import image_damage
 from auroractl.services.concurrency import side_by_side
+from auroractl.services.image_copy import ImageCopy
 from auroractl.services.log_library import LogLibrary
-from auroractl.services.places import Place, stored_image
-from auroractl.storage.images import DamagedImage, StoredImage, copy_data, shares_blocks
+from auroractl.services.places import Place
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -50,8 +41,6 @@ CLIENT = "client.json"
 """Names the process for which a copy is kept."""
 _TELL_INTERVAL_S = 1.0
 _RECOVER_TIMEOUT_S = 3600.0
-_SPARE_BYTES = 16 * SEGMENT_BYTES
-"""What has to stay free beyond a copy: its own log, and that of the cluster which goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,41 +75,16 @@ def free_address(context: Context, cluster: str) -> Address:
     return Address(host, free_port(host))
 
 
-class ImageCopy:
-    """A page image on its way into the folder of a copy, where what an earlier attempt left is removed first.
+def begin_copy(context: Context, cluster: str, image: PageImage, copy: Moment) -> ImageCopy:
+    """Begin to bring a page image into the folder of a copy; what an earlier attempt left there is removed first.
 
-    It may be begun while it is not certain yet that this is the one.
+    Raises InvalidClusterState where the image is gone, MachineError where there is no room or the folder cannot be written.
     """
-
-    def __init__(self, context: Context, cluster: str, image: PageImage, copy: Moment) -> None:
-        """Begin. Raises InvalidClusterState where the image is gone, MachineError where there is no room."""
-        self.image = image
-        self._given_up = Event()
-        stored = stored_image(context, cluster, image.node, image.identifier)
-        if stored is None:
-            raise InvalidClusterState(f"The page image {image.identifier} is gone.", "Try again")
-        self.stored = stored
-        with _file_named(copy):
-            remove(context, cluster, copy.identifier)
-            make_folder(context.home.cluster(cluster).moments, mode=0o755)
-            make_folder(copy.folder, owner=context.installation.account)
-            _require_room(stored, copy)
-        pool = ThreadPoolExecutor(1)
-        self._copied = pool.submit(copy_data, stored.data, copy.server.data, context.installation.account, self._go_on)
-        pool.shutdown(wait=False)
-
-    def _go_on(self, _size_bytes: int) -> None:
-        if self._given_up.is_set():
-            raise InterruptedError
-
-    def wait(self) -> None:
-        """Wait until all of it is there. Raises OSError."""
-        self._copied.result()
-
-    def give_up(self) -> None:
-        """Another one is needed, or none: what there is can be removed when this returns."""
-        self._given_up.set()
-        wait([self._copied])
+    with _file_named(copy):
+        remove(context, cluster, copy.identifier)
+        make_folder(context.home.cluster(cluster).moments, mode=0o755)
+        make_folder(copy.folder, owner=context.installation.account)
+        return ImageCopy(context, cluster, image, copy.server.data)
 
 
 def lay_out(
@@ -133,18 +97,22 @@ def lay_out(
     tell: Callable[[str], None],
     begun: ImageCopy | None = None,
 ) -> None:
-    """Copy the page image, or wait for `begun`, which is a copy of it, and lay the log ready.
+    """Bring the page image into the copy's folder, or wait until `begun` has, and lay the log ready.
 
-    With `durable` the image is compared with its checksums and flushed before this returns. Raises DamagedImage, QuorumLost,
-    MachineError where there is no room or a file cannot be read or written.
+    With `durable` the image is compared with its checksums and all is flushed before this returns. Raises DamagedImage,
+    QuorumLost, MachineError where there is no room or a file cannot be read or written.
     """
-    tell(f"Copy a page image of {place.image.held_bytes / 1e6:.0f} MB")
     with _file_named(copy):
-        image_copy = begun or ImageCopy(context, cluster, place.image, copy)
-        work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
-        if durable:
-            work.append(lambda: check_image(context, cluster, image_copy.stored))
-        side_by_side(lambda piece: piece(), [(piece,) for piece in work])
+        image_copy = begun or begin_copy(context, cluster, place.image, copy)
+        tell(f"{'Take' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB")
+        try:
+            work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
+            if durable:
+                work.append(image_copy.check)
+            side_by_side(lambda piece: piece(), [(piece,) for piece in work])
+        finally:
+            if begun is None:
+                image_copy.release()
         _configure(context, cluster, place, copy, durable=durable)
         if durable:
             flush_tree(copy.server.data)
@@ -171,29 +139,6 @@ def _lay_log(context: Context, cluster: str, place: Place, copy: Moment) -> None
         last = min(last, segment_at(fork.lsn - 1))
     numbers = [number for number in held if segment_at(place.image.redo_lsn) <= number <= last]
     library.lay(place.lineage, numbers, copy.log_folder, whole=place.whole)
-
-
-def check_image(context: Context, cluster: str, stored: StoredImage) -> None:
-    """Compare an image with its checksums; a damaged one is noted. Raises DamagedImage."""
-    try:
-        stored.verify_all()
-    except DamagedImage as error:
-        image_damage.note(context, cluster, stored.image, error)
-        raise
-
-
-def _require_room(stored: StoredImage, copy: Moment) -> None:
-    """Before anything is copied: a disk that is filled to its end would harm the running cluster."""
-    if shares_blocks(stored, copy.folder):
-        return
-    free_bytes = shutil.disk_usage(copy.folder).free
-    needed_bytes = stored.image.held_bytes + _SPARE_BYTES
-    if free_bytes < needed_bytes:
-        raise MachineError(
-            f"There is not enough room for a copy of the cluster: {format_size(needed_bytes)} are needed and "
-            f"{format_size(free_bytes)} are free on the disk of {copy.folder.parent}.",
-            "Make room, then repeat the command",
-        )
 
 
 def lay_histories(context: Context, cluster: str, copy: Moment) -> None:

@@ -18,6 +18,7 @@ from auroractl.process.liveness import started_at
 from auroractl.services import moments, places
 from auroractl.services.context import Context
 from auroractl.services.create_cluster import master_password
+from auroractl.services.image_copy import ImageCopy
 from auroractl.services.operations import Progress
 from auroractl.storage.images import DamagedImage
 
@@ -44,23 +45,26 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
             if likely:
                 # The exact place is looked up while the image is copied from which it will most likely be reached.
                 pins[identifier] = likely.reached_at
-                begun = moments.ImageCopy(context, cluster, likely, copy)
+                begun = moments.begin_copy(context, cluster, likely, copy)
             place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
             while True:
                 pins[identifier] = place.image.reached_at
-                if begun is None or begun.image != place.image:
-                    if begun:
-                        begun.give_up()
-                    begun = moments.ImageCopy(context, cluster, place.image, copy)
+                if begun and begun.image.identifier != place.image.identifier:
+                    begun.give_up()
+                    begun = None
+                begun = begun or moments.begin_copy(context, cluster, place.image, copy)
                 try:
                     _reach(context, cluster, place, copy, begun, progress)
                     break
                 except DamagedImage as error:
+                    begun.give_up()
+                    begun = None
                     other = places.from_another_image(context, cluster, place)
                     if other is None:
                         raise
                     progress.message(str(error))
                     place = other
+            begun.release()
         except BaseException:
             if begun:
                 begun.give_up()
@@ -83,15 +87,15 @@ def _reach(
     cluster: str,
     place: places.Place,
     copy: moments.Moment,
-    begun: moments.ImageCopy,
+    begun: ImageCopy,
     progress: Progress,
 ) -> None:
     """Bring a copy to its place. Raises DamagedImage where its image is damaged, whatever came of that."""
+    moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
     with ThreadPoolExecutor(1) as pool:
         # Beside the recovery: a person waits, and the answer is not given before this is done.
-        whole = pool.submit(moments.check_image, context, cluster, begun.stored)
+        whole = pool.submit(begun.check)
         try:
-            moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
             moments.recover(context, cluster, place, copy, progress.message)
         finally:
             whole.result()

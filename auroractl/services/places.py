@@ -71,7 +71,6 @@ class Place:
             "WholeTimeline": self.whole.timeline,
             "Lsn": self.cut.lsn,
             "At": self.cut.at.isoformat(),
-            "ImageNode": self.image.node,
             "Image": self.image.identifier,
         }
 
@@ -196,11 +195,11 @@ def _end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
 def restore_place(context: Context, cluster: str, document: dict[str, Any], requested_at: datetime | None) -> Place:
     """A place from the journal. Raises InvalidClusterState where its image or its history is gone."""
     whole = LogLibrary(context, cluster).lineage(document["WholeTimeline"])
-    image = stored_image(context, cluster, document["ImageNode"], document["Image"])
-    if whole is None or image is None:
+    copies = stored_images(context, cluster, document["Image"])
+    if whole is None or not copies:
         raise InvalidClusterState("What the operation began from is gone.", "Begin it again")
     cut = Cut(document["Lsn"], datetime.fromisoformat(document["At"]))
-    return Place(whole.until(cut.lsn), whole, cut, image.image, requested_at)
+    return Place(whole.until(cut.lsn), whole, cut, copies[0].image, requested_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,11 +357,15 @@ def _log_is_gone(cluster: str) -> QuorumLost:
     )
 
 
-def stored_image(context: Context, cluster: str, node: str, identifier: str) -> StoredImage | None:
-    for each in context.repository.storage_nodes(cluster):
-        if each.identifier == node:
-            try:
-                return context.installation.image_folder(each).image(identifier)
-            except (OSError, MachineError) as error:
-                log.warning("%s: the image %s cannot be read: %s", node, identifier, error)
-    return None
+def stored_images(context: Context, cluster: str, identifier: str) -> list[StoredImage]:
+    """The copies of an image on all nodes that are not known to be damaged."""
+    found = []
+    for node in context.repository.storage_nodes(cluster):
+        try:
+            stored = context.installation.image_folder(node).image(identifier)
+        except (OSError, MachineError) as error:
+            log.warning("%s: the image %s cannot be read: %s", node.identifier, identifier, error)
+            continue
+        if stored is not None and not image_damage.is_suspect(context, cluster, stored.image):
+            found.append(stored)
+    return found

@@ -11,6 +11,7 @@ from auroractl.core.backtrack import BacktrackReach, PageImage, Retention
 from auroractl.core.storage import NodeObservation, StorageNode
 from auroractl.core.wal import SEGMENT_BYTES, Segment, segment_at
 from auroractl.process.liveness import suspended
+from auroractl.services.image_use import ImageUse
 from auroractl.services.installation import Installation
 from auroractl.services.observer import Observer
 
@@ -43,6 +44,9 @@ class BacktrackMemory:
     """Moments that must stay in reach while something works with them."""
     in_use: set[str] = field(default_factory=set)
     """Folders of copies and searches that something works with."""
+    use: ImageUse = field(default_factory=ImageUse)
+    owed: set[str] = field(default_factory=set)
+    """Images of which a copy was taken away that has to be replaced."""
     images_lock: RLock = field(default_factory=RLock)
     """Held while an image is copied and while images are given up."""
     log_bytes: int = 0

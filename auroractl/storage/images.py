@@ -152,6 +152,17 @@ class ImageFolder:
             (self.path / identifier).rename(aside)
         remove_tree(aside)
 
+    def take(self, identifier: str, target: Path) -> None:
+        """Give an image away, which becomes the data directory `target` on the same filesystem. Raises OSError.
+
+        What a crash leaves of it counts as one that was being made.
+        """
+        aside = self.path / (identifier + _MAKING)
+        remove_tree(aside)
+        (self.path / identifier).rename(aside)
+        (aside / "data").rename(target)
+        remove_tree(aside)
+
     def tidy(self) -> None:
         """Remove what was being made. Only while nothing is."""
         for path in list(self.path.glob(f"*{_MAKING}")):

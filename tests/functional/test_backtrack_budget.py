@@ -16,7 +16,7 @@ from tests.functional.going_back import execute, moment, refused, wait_window
 pytestmark = pytest.mark.timeout(300)
 
 IMAGES = 6
-KEPT = {"AURORACTL_LOG_KEEP_SIZE": "16MiB", "AURORACTL_WAL_KEEP_SIZE": "16MiB"}
+KEPT = {"AURORACTL_LOG_KEEP_SIZE": "16MB", "AURORACTL_WAL_KEEP_SIZE": "16MB"}
 BOUND_BYTES = 256 * 1024**2
 SMALL = "RDS-EVENT-0131"
 

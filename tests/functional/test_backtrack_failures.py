@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,16 @@ def images(auroractl: Auroractl) -> list[Path]:
     return sorted(auroractl.home.cluster("demo").storage.glob("*.images/*/data"))
 
 
+def wait_copies(auroractl: Auroractl) -> None:
+    """Until every page image that was taken away for a copy of the cluster has been replaced."""
+
+    def two_of_each() -> bool:
+        nodes = Counter(data.parent.name for data in images(auroractl) if data.with_name("manifest.json").exists())
+        return bool(nodes) and min(nodes.values()) >= 2
+
+    wait_until("a second copy of every image", two_of_each)
+
+
 def flip(path: Path, place: int = 4096) -> None:
     """Damage one byte, as a disk would: the file's times tell nothing."""
     before = path.stat()
@@ -153,6 +164,7 @@ def told(auroractl: Auroractl, words: str, since: int) -> bool:
 
 
 def test_a_damaged_page_image_is_found_told_and_healed(demo: Auroractl, there: str) -> None:
+    wait_copies(demo)
     image = images(demo)[0]
     victim = max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size)
     whole = victim.read_bytes()
@@ -172,6 +184,7 @@ def unread(demo: Auroractl) -> Iterator[Auroractl]:
     demo("supervisor", "stop")
     demo.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = "0.00001"
     wait_window(demo)
+    wait_copies(demo)
     yield demo
     demo("supervisor", "stop")
     demo.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = before

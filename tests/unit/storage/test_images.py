@@ -115,6 +115,26 @@ def test_a_damaged_image_is_not_copied_unnoticed(stored: StoredImage, tmp_path: 
         stored.copy_to(tmp_path / "copy", None)
 
 
+def test_an_image_is_given_away_as_a_whole(folder: ImageFolder, stored: StoredImage, tmp_path: Path) -> None:
+    content = {name: (stored.data / name).read_bytes() for name in stored.files}
+    folder.take(stored.image.identifier, tmp_path / "data")
+    assert {name: (tmp_path / "data" / name).read_bytes() for name in content} == content
+    assert (tmp_path / "data" / "pg_wal").is_dir()
+    assert folder.images() == []
+    assert list(folder.path.iterdir()) == []
+
+
+def test_an_image_that_cannot_be_given_away_is_none_any_more(
+    folder: ImageFolder, stored: StoredImage, tmp_path: Path
+) -> None:
+    """As where a process ends in the middle: half an image is never one."""
+    with pytest.raises(FileNotFoundError):
+        folder.take(stored.image.identifier, tmp_path / "nowhere" / "data")
+    assert folder.images() == []
+    folder.tidy()
+    assert list(folder.path.iterdir()) == []
+
+
 def test_a_copy_that_is_to_stop_stops(stored: StoredImage, tmp_path: Path) -> None:
     def stop(_size_bytes: int) -> None:
         raise InterruptedError
