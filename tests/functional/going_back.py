@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def refused(auroractl: Auroractl, *arguments: str) -> str:
 def wait_window(auroractl: Auroractl) -> str:
     """Wait until some moment can be reached, and return the earliest."""
     return str(wait_until("a page image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"]))
+
+
+def images(auroractl: Auroractl) -> list[Path]:
+    """The data directories of all page images."""
+    return sorted(auroractl.home.cluster("demo").storage.glob("*.images/*/data"))
+
+
+def wait_copies(auroractl: Auroractl) -> None:
+    """Until every page image that was taken away for a copy of the cluster has been replaced."""
+
+    def two_of_each() -> bool:
+        nodes = Counter(data.parent.name for data in images(auroractl) if data.with_name("manifest.json").exists())
+        return bool(nodes) and min(nodes.values()) >= 2
+
+    wait_until("a second copy of every image", two_of_each)
 
 
 def numbers(auroractl: Auroractl, table: str = "story") -> list[int]:

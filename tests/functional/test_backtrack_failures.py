@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +18,13 @@ from tests.functional.going_back import (
     assert_in_order,
     backtrack,
     execute,
+    images,
     kill,
     moment,
     moments_folder,
     numbers,
     refused,
+    wait_copies,
     wait_window,
 )
 
@@ -125,21 +126,6 @@ def test_not_enough_disk_for_the_copy(demo: Auroractl, there: str) -> None:
         subprocess.run(["umount", str(folder)], check=True)
     backtrack(demo, "--to", there)
     assert numbers(demo) == [1]
-
-
-def images(auroractl: Auroractl) -> list[Path]:
-    """The data directories of all page images."""
-    return sorted(auroractl.home.cluster("demo").storage.glob("*.images/*/data"))
-
-
-def wait_copies(auroractl: Auroractl) -> None:
-    """Until every page image that was taken away for a copy of the cluster has been replaced."""
-
-    def two_of_each() -> bool:
-        nodes = Counter(data.parent.name for data in images(auroractl) if data.with_name("manifest.json").exists())
-        return bool(nodes) and min(nodes.values()) >= 2
-
-    wait_until("a second copy of every image", two_of_each)
 
 
 def flip(path: Path, place: int = 4096) -> None:

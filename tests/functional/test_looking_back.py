@@ -22,6 +22,7 @@ from tests.functional.going_back import (
     nothing_is_left,
     numbers,
     refused,
+    wait_copies,
     wait_window,
 )
 
@@ -62,6 +63,29 @@ def test_peek_asks_the_past_and_changes_nothing(demo: Auroractl, there: str) -> 
     wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
     assert demo.writer("demo")["ProcessId"] == process
     assert numbers(demo) == [3]
+
+
+def test_peek_takes_an_image_that_another_node_has_too_and_it_is_replaced(demo: Auroractl, there: str) -> None:
+    for _ in range(3):
+        wait_copies(demo)
+        done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
+        assert done.stdout == "1\n"
+        assert "Take a page image of " in done.stderr
+    wait_copies(demo)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+
+
+def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
+    """More than there are copies: some take one, the others read what stays."""
+    wait_copies(demo)
+    command = ("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
+    processes = [demo.start(*command) for _ in range(5)]
+    for process in processes:
+        stdout, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stdout) == (0, "1\n"), stderr
+    wait_copies(demo)
+    wait_until("the copies to be removed", lambda: nothing_is_left(demo), 10)
+    assert_in_order(demo)
 
 
 def test_peek_takes_a_statement_alone_and_its_copy_cannot_be_written(demo: Auroractl, there: str) -> None:
