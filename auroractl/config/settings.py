@@ -21,6 +21,9 @@ ADDRESSES = ("auto", "block", "ports")
 _SIZES = frozenset(
     {"storage_group_size", "storage_max_capacity", "log_keep_size", "backtrack_replay_max", "backtrack_disk_budget"}
 )
+_PARAMETERS = frozenset({"shared_buffers", "max_wal_size", "wal_keep_size"})
+_PARAMETER_SIZE = re.compile(r"\d+ ?(kB|MB|GB|TB)")
+"""https://www.postgresql.org/docs/18/config-setting.html#CONFIG-SETTING-NAMES-VALUES"""
 _ENVIRONMENT_PREFIX = "AURORACTL_"
 _OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
 
@@ -198,6 +201,11 @@ def _checked(key: str, value: Any, place: str) -> Any:
             parse_size_bytes(str(value))
         except AuroraError as error:
             raise ConfigurationError(f"{place}: {key}: {error.message}", error.hint) from error
+    if key in _PARAMETERS and not _PARAMETER_SIZE.fullmatch(str(value)):
+        raise ConfigurationError(
+            f"{place}: {key} must be a size with one of PostgreSQL's units, not {value!r}.",
+            f"Write kB, MB, GB or TB behind the number; the default is {default!r}",
+        )
     if isinstance(value, int | float) and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
         least = "0 or more" if key in _MAY_BE_ZERO else "more than 0"
         raise ConfigurationError(f"{place}: {key} must be {least}, not {value}.", f"The default is {default!r}")

@@ -75,7 +75,7 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
 
 def _earliest(snapshot: ClusterSnapshot) -> str | None:
     earliest = snapshot.backtrack.earliest
-    return timestamp(earliest) if earliest else None
+    return exact_timestamp(earliest) if earliest else None
 
 
 def _actual_window_s(snapshot: ClusterSnapshot) -> int | None:

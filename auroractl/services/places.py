@@ -19,7 +19,7 @@ from auroractl.core.errors import (
 )
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Commit, Cut, Target, cut_at
-from auroractl.core.timestamps import timestamp
+from auroractl.core.timestamps import exact_timestamp, timestamp
 from auroractl.core.wal import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.process.files import remove_tree
@@ -95,7 +95,7 @@ def find_place(context: Context, cluster: str, target: Target, *, use_earliest: 
     if moment < earliest:
         if not use_earliest:
             raise InvalidParameterValue(
-                f"{timestamp(moment)} is before the earliest moment that can be reached, {timestamp(earliest)}.",
+                f"{exact_timestamp(moment)} is before the earliest moment that can be reached, {exact_timestamp(earliest)}.",
                 "Go to that one with --use-earliest, or give a later one",
             )
         moment = earliest
@@ -230,7 +230,7 @@ def _too_old(context: Context, cluster: str) -> InvalidParameterValue:
     earliest = context.volume_memory(cluster).backtrack.earliest
     return InvalidParameterValue(
         "No page image is old enough for that place in the log.",
-        f"The earliest moment is {timestamp(earliest)}" if earliest else "",
+        f"The earliest moment is {exact_timestamp(earliest)}" if earliest else "",
     )
 
 

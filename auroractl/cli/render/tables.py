@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich import box
@@ -137,7 +138,9 @@ def _backtrack_line(view: Document) -> str:
     if not view["BacktrackWindow"] or view["EarliestBacktrackTime"] is None:
         return ""
     held = _bytes(view["BacktrackLogBytes"] + view["BacktrackImageBytes"])
-    return f"Back    to {view['EarliestBacktrackTime'][:19].replace('T', ' ')} UTC; log and page images take {held}"
+    # The whole second after it: who writes that is not refused.
+    earliest = datetime.fromisoformat(view["EarliestBacktrackTime"]) + timedelta(microseconds=999_999)
+    return f"Back    to {earliest:%Y-%m-%d %H:%M:%S} UTC; log and page images take {held}"
 
 
 def _volume_line(document: Document) -> str:
