@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from typing import Any
 
 from auroractl.core.wal import Lineage
 
@@ -106,6 +107,15 @@ class PageImage:
     def key(self) -> tuple[str, str]:
         """What it is known by: copies on several nodes may bear one name."""
         return self.node, self.identifier
+
+    def to_json(self) -> dict[str, Any]:
+        """As the journal keeps it."""
+        return {**asdict(self), "reached_at": self.reached_at.isoformat()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> PageImage:
+        """From the journal."""
+        return cls(**{**document, "reached_at": datetime.fromisoformat(document["reached_at"])})
 
     def serves(self, lineage: Lineage, lsn: int) -> bool:
         """Whether a place of a history can be reached from here."""

@@ -116,7 +116,7 @@ def moment_values(
 
 
 def lay_in_place(data: Path, log_folder: Path) -> None:
-    """Show log that is laid ready to a throw-away server as its own; to be asked for each segment takes it two processes."""
+    """Show log that is laid ready to a throw-away server as its own; a command that links each segment is a process more."""
     for path in log_folder.iterdir():
         (data / "pg_wal" / path.name).symlink_to(path)
 

@@ -21,7 +21,6 @@ from auroractl.core.timestamps import exact_timestamp
 from auroractl.core.views import View, backtrack_view
 from auroractl.services import backtrack_steps, events, moments, operations, past_log, peek, places
 from auroractl.services.context import Context
-from auroractl.services.moments import Moment
 from auroractl.services.operations import Progress, new_record
 from auroractl.services.places import Place
 
@@ -97,7 +96,8 @@ def look(context: Context, cluster: str, request: BacktrackRequest, progress: Pr
         pins[identifier] = place.image.reached_at
         context.repository.add_backtrack(_new_row(context, cluster, identifier, place, BacktrackStatus.PENDING))
         try:
-            _bring(context, cluster, place, copy, progress, durable=True)
+            moments.lay_out_durably(context, cluster, place, copy, progress.message)
+            moments.recover(context, cluster, place, copy, progress.message)
         except BaseException as error:
             moments.remove(context, cluster, identifier)
             pins.pop(identifier, None)
@@ -216,9 +216,3 @@ def _begin(
     context.repository.update_cluster(cluster, phase=Phase.BACKTRACKING)
     context.keepers.end(cluster)
     return record
-
-
-def _bring(context: Context, cluster: str, place: Place, copy: Moment, progress: Progress, *, durable: bool) -> None:
-    with context.volume_memory(cluster).backtrack.images_lock:
-        moments.lay_out(context, cluster, place, copy, durable=durable, tell=progress.message)
-    moments.recover(context, cluster, place, copy, progress.message)

@@ -116,10 +116,7 @@ class _Backtracking:
         place = self._place()
         while True:
             try:
-                with self._context.volume_memory(self._cluster).backtrack.images_lock:
-                    moments.lay_out(
-                        self._context, self._cluster, place, self._copy, durable=True, tell=self._progress.message
-                    )
+                moments.lay_out_durably(self._context, self._cluster, place, self._copy, self._progress.message)
             except DamagedImage as error:
                 self._progress.message(str(error))
                 other = places.from_another_image(self._context, self._cluster, place)

@@ -13,7 +13,7 @@ from auroractl.core.errors import InvalidClusterState, MachineError
 from auroractl.core.sizes import format_size
 from auroractl.core.wal import SEGMENT_BYTES
 from auroractl.services import image_damage
-from auroractl.services.places import stored_images
+from auroractl.services.image_use import StoredCopies
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data, shares_blocks
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SPARE_BYTES = 16 * SEGMENT_BYTES
 
 
 class ImageCopy:
-    """It may be begun while it is not certain yet that this is the image, and is to be released in the end.
+    """It may be begun while it is not certain yet that this is the image, and is to be closed in the end.
 
     Where another node has the same image, this one's is taken, which takes no time and no room; the image keeper replaces it at
     leisure. One that is taken is compared with its checksums before, one that is copied by `check`, while the copy is at work.
@@ -39,38 +39,41 @@ class ImageCopy:
         self._memory = context.volume_memory(cluster).backtrack
         self._given_up = Event()
         self._stored, self.taken = self._choose()
+        self._in_use = True
         try:
             self._require_room()
         except BaseException:
-            self.release()
+            self._release()
             raise
         pool = ThreadPoolExecutor(1)
         self._work = pool.submit(self._verify if self.taken else self._copy)
         pool.shutdown(wait=False)
 
     def _choose(self) -> tuple[StoredImage, bool]:
-        copies = {each.image.key: each for each in stored_images(self._context, self._cluster, self.image.identifier)}
-        keys = list(copies)
+        copies = StoredCopies(self._context, self._cluster, self.image.identifier)
         use = self._memory.use
-        if self._can_be_moved(list(copies.values())) and (key := use.begin_take(keys)):
-            return copies[key], True
-        if key := use.begin_read(keys):
+        key = use.begin_take(copies.look)
+        if key is not None:
+            if self._can_be_moved(copies[key]):
+                return copies[key], True
+            use.end_take(key)
+        key = use.begin_read(copies.look)
+        if key is not None:
             return copies[key], False
         raise InvalidClusterState(f"The page image {self.image.identifier} is gone.", "Try again")
 
-    def _can_be_moved(self, copies: list[StoredImage]) -> bool:
-        """Whether to take one is worth it and a matter of renaming."""
+    def _can_be_moved(self, stored: StoredImage) -> bool:
+        """Whether to take it is a matter of renaming, and worth it."""
         place = self._target.parent
-        devices = {each.folder.stat().st_dev for each in copies} | {place.stat().st_dev}
-        return len(copies) > 1 and len(devices) == 1 and not shares_blocks(copies[0], place)
+        return stored.folder.stat().st_dev == place.stat().st_dev and not shares_blocks(stored, place)
 
     def _require_room(self) -> None:
-        """Before anything is copied: a disk that is filled to its end would harm the running cluster."""
+        """Before anything is done: a disk that is filled to its end would harm the running cluster."""
         place = self._target.parent
-        if self.taken or shares_blocks(self._stored, place):
-            return
+        needed_bytes = _SPARE_BYTES
+        if not self.taken and not shares_blocks(self._stored, place):
+            needed_bytes += self.image.held_bytes
         free_bytes = shutil.disk_usage(place).free
-        needed_bytes = self.image.held_bytes + _SPARE_BYTES
         if free_bytes < needed_bytes:
             raise MachineError(
                 f"There is not enough room for a copy of the cluster: {format_size(needed_bytes)} are needed and "
@@ -89,7 +92,9 @@ class ImageCopy:
         try:
             self._stored.verify_all(self._go_on)
         except DamagedImage as error:
-            image_damage.note(self._context, self._cluster, self._stored.image, error)
+            # One that was removed with its node is not damaged.
+            if self._stored.folder.exists():
+                image_damage.note(self._context, self._cluster, self._stored.image, error)
             raise
 
     def wait(self) -> None:
@@ -100,22 +105,23 @@ class ImageCopy:
             self.check()  # says it better where it is the image that cannot be read
             raise
         if self.taken:
-            ImageFolder(self._stored.image.node, self._stored.folder.parent).take(self.image.identifier, self._target)
             self._memory.owed.add(self.image.identifier)
-            self._memory.images = tuple(each for each in self._memory.images if each.key != self._stored.image.key)
+            ImageFolder(self._stored.image.node, self._stored.folder.parent).take(self.image.identifier, self._target)
+            self._release()
 
     def check(self) -> None:
         """Compare what was copied from with its checksums; a damaged image is noted. Raises DamagedImage."""
         if not self.taken:
             self._verify()
 
-    def give_up(self) -> None:
-        """Another one is needed, or none: what there is can be removed when this returns."""
+    def close(self) -> None:
+        """Let others have the image; what is not there yet is given up, and can be removed when this returns."""
         self._given_up.set()
         wait([self._work])
-        self.release()
+        self._release()
 
-    def release(self) -> None:
-        """Let others have the image; to be called once."""
-        end = self._memory.use.end_take if self.taken else self._memory.use.end_read
-        end(self._stored.image.key)
+    def _release(self) -> None:
+        if self._in_use:
+            self._in_use = False
+            end = self._memory.use.end_take if self.taken else self._memory.use.end_read
+            end(self._stored.image.key)

@@ -40,6 +40,7 @@ from auroractl.process.files import remove_tree
 from auroractl.process.priority import SpareProcessors
 from auroractl.services import events, image_damage, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker
+from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
 
@@ -243,13 +244,26 @@ class ImageKeeper:
         memory.images = tuple(each for each in usable if each.key in retention.images)
         memory.retention, memory.earliest, memory.known = retention, retention.earliest, True
         self._tell_of_window(shrunk=retention.earliest != plain.earliest, earliest=retention.earliest)
-        with memory.images_lock:
-            for each in stored:
-                key = each.image.key
-                # A damaged one stays until it is healed: it tells what it was.
-                if key not in retention.images and key not in memory.suspects and retention.earliest is not None:
-                    log.info("%s: the page image %s is given up", each.image.node, each.image.identifier)
-                    ImageFolder(each.image.node, each.folder.parent).remove(each.image.identifier)
+        if retention.earliest is not None:
+            with memory.images_lock:
+                for each in stored:
+                    # A damaged one stays until it is healed: it tells what it was.
+                    if each.image.key not in retention.images and each.image.key not in memory.suspects:
+                        self._give_up(each, retention)
+
+    def _give_up(self, stored: StoredImage, retention: Retention) -> None:
+        """Remove an image that nobody uses now; the second copy of one that is needed only while there is another."""
+        image = stored.image
+        use = self._context.volume_memory(self._cluster).backtrack.use
+        needed = any(identifier == image.identifier for _, identifier in retention.images)
+        copies = StoredCopies(self._context, self._cluster, image.identifier)
+        if not use.begin_remove(image.key, copies.look if needed else None):
+            return
+        try:
+            log.info("%s: the page image %s is given up", image.node, image.identifier)
+            ImageFolder(image.node, stored.folder.parent).remove(image.identifier)
+        finally:
+            use.end_take(image.key)
 
     def _forget_eras(self, eras: Sequence[Era], since: datetime) -> None:
         """Those that were over before the window begins; every one costs a look at its history file each round."""
@@ -341,8 +355,10 @@ class ImageKeeper:
     def _copy_to_another(self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], limits: Limits) -> None:
         """One more copy of an image that only one node has: so that it can be healed, and one of them be taken away."""
         memory = self._context.volume_memory(self._cluster).backtrack
+        memory.owed &= {each.identifier for each in memory.images}
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
-        wanted = [each for each in memory.images if each.identifier in memory.owed or self._can_spare()]
+        spare = self._can_spare()
+        wanted = [each for each in memory.images if spare or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes) if len(nodes) > 1 else None
         source = next((each for each in stored if image and each.image.key == image.key), None)
@@ -395,6 +411,9 @@ class ImageKeeper:
             key = each.image.key
             if key not in memory.suspects:
                 continue
+            # Who reads it compares it afterwards, and is not to find it whole then.
+            if not memory.use.begin_remove(key):
+                continue
             node = next(node for node in nodes if node.identifier == each.image.node)
             healthy = [other for other in stored if other.image.key not in memory.suspects]
             try:
@@ -402,6 +421,8 @@ class ImageKeeper:
             except DamagedImage:
                 # What it was to be made from is damaged too and has been noted; the next round takes another.
                 continue
+            finally:
+                memory.use.end_take(key)
             memory.suspects.discard(key)
             message = f"The page image {each.image.identifier} was damaged; {how}"
             events.record(self._context, self._cluster, events.STORAGE_NODE, each.image.node, message)

@@ -22,6 +22,7 @@ from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
 from auroractl.process.ports import free_port
 from auroractl.services import image_damage, image_seed
+from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, StoredImage
 
@@ -73,7 +74,7 @@ class ImageMaker:
         with self._context.images_lock:
             place = folder.begin(image.identifier)
             # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
-            self._copy(source, place / "data", pace)
+            self._copy(source.image, place / "data", pace)
             self._replay(place, image, restore_command, urgent)
             made = folder.complete(image, pace)
         self.made_bytes += made.image.held_bytes
@@ -91,22 +92,25 @@ class ImageMaker:
         folder = self._context.installation.image_folder(node)
         pace = self._pace(urgent)
         with self._context.images_lock:
-            self._copy(source, folder.begin(source.image.identifier) / "data", pace)
+            self._copy(source.image, folder.begin(source.image.identifier) / "data", pace)
             made = folder.complete(replace(source.image, node=node.identifier), pace)
         self.made_bytes += made.image.held_bytes
         log.info("%s: the page image %s was copied from %s", node.identifier, made.image.identifier, source.image.node)
 
-    def _copy(self, source: StoredImage, target: Path, pace: Callable[[int], None]) -> None:
+    def _copy(self, image: PageImage, target: Path, pace: Callable[[int], None]) -> None:
+        """Copy one of the copies of an image that there are. Raises DamagedImage, MachineError where there is none, OSError."""
+        copies = StoredCopies(self._context, self._cluster, image.identifier)
         use = self._context.volume_memory(self._cluster).backtrack.use
-        if use.begin_read([source.image.key]) is None:
-            raise MachineError(f"The page image {source.image.identifier} was taken away just now.", "")
+        key = use.begin_read(copies.look)
+        if key is None:
+            raise MachineError(f"The page image {image.identifier} is gone.", "")
         try:
-            source.copy_to(target, self._context.installation.account, pace)
+            copies[key].copy_to(target, self._context.installation.account, pace)
         except DamagedImage as error:
-            image_damage.note(self._context, self._cluster, source.image, error)
+            image_damage.note(self._context, self._cluster, copies[key].image, error)
             raise
         finally:
-            use.end_read(source.image.key)
+            use.end_read(key)
 
     def _replay(self, place: Path, image: PageImage, restore_command: str, urgent: Callable[[], bool]) -> None:
         installation = self._context.installation
@@ -182,7 +186,7 @@ class ImageMaker:
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
             place = folder.begin(image.identifier)
-            self._copy(peer, place / "data", self._pace(_at_leisure))
+            self._copy(peer.image, place / "data", self._pace(_at_leisure))
             folder.complete(image)
             return f"it was copied from {peer.image.node}"
         lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)

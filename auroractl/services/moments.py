@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,32 +92,36 @@ def lay_out(
     cluster: str,
     place: Place,
     copy: Moment,
+    image_copy: ImageCopy,
     *,
     durable: bool,
     tell: Callable[[str], None],
-    begun: ImageCopy | None = None,
 ) -> None:
-    """Bring the page image into the copy's folder, or wait until `begun` has, and lay the log ready.
+    """Wait until the page image is in the copy's folder, and lay the log ready.
 
     With `durable` the image is compared with its checksums and all is flushed before this returns. Raises DamagedImage,
-    QuorumLost, MachineError where there is no room or a file cannot be read or written.
+    QuorumLost, MachineError where a file cannot be read or written.
     """
+    tell(f"{'Take' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB")
+    work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
+    if durable:
+        work.append(image_copy.check)
     with _file_named(copy):
-        image_copy = begun or begin_copy(context, cluster, place.image, copy)
-        tell(f"{'Take' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB")
-        try:
-            work: list[Callable[[], object]] = [image_copy.wait, lambda: _lay_log(context, cluster, place, copy)]
-            if durable:
-                work.append(image_copy.check)
-            side_by_side(lambda piece: piece(), [(piece,) for piece in work])
-        finally:
-            if begun is None:
-                image_copy.release()
+        side_by_side(lambda piece: piece(), [(piece,) for piece in work])
         _configure(context, cluster, place, copy, durable=durable)
         if durable:
             flush_tree(copy.server.data)
         else:
             recovery.lay_in_place(copy.server.data, copy.log_folder)
+
+
+def lay_out_durably(context: Context, cluster: str, place: Place, copy: Moment, tell: Callable[[str], None]) -> None:
+    """All of it, for a copy that may take the writer's place. Raises as `begin_copy` and `lay_out`."""
+    with (
+        context.volume_memory(cluster).backtrack.images_lock,
+        closing(begin_copy(context, cluster, place.image, copy)) as image_copy,
+    ):
+        lay_out(context, cluster, place, copy, image_copy, durable=True, tell=tell)
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
+from auroractl.core.backtrack import PageImage
 from auroractl.core.lsn import format_lsn
 from auroractl.core.moments import Target
 from auroractl.core.timestamps import exact_timestamp
@@ -37,41 +39,14 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
     context.require_running(cluster)
     identifier = f"peek-{uuid.uuid4()}"
     with moments.in_use(context, cluster, identifier):
-        pins = context.volume_memory(cluster).backtrack.pins
         copy = moments.moment(context, cluster, identifier, moments.free_address(context, cluster))
-        likely = places.likely_image(context, cluster, request.target)
-        begun = None
         try:
-            if likely:
-                # The exact place is looked up while the image is copied from which it will most likely be reached.
-                pins[identifier] = likely.reached_at
-                begun = moments.begin_copy(context, cluster, likely, copy)
-            place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
-            while True:
-                pins[identifier] = place.image.reached_at
-                if begun and begun.image.identifier != place.image.identifier:
-                    begun.give_up()
-                    begun = None
-                begun = begun or moments.begin_copy(context, cluster, place.image, copy)
-                try:
-                    _reach(context, cluster, place, copy, begun, progress)
-                    break
-                except DamagedImage as error:
-                    begun.give_up()
-                    begun = None
-                    other = places.from_another_image(context, cluster, place)
-                    if other is None:
-                        raise
-                    progress.message(str(error))
-                    place = other
-            begun.release()
+            place = _bring(context, cluster, request, copy, progress)
         except BaseException:
-            if begun:
-                begun.give_up()
             moments.remove(context, cluster, identifier)
             raise
         finally:
-            pins.pop(identifier, None)
+            context.volume_memory(cluster).backtrack.pins.pop(identifier, None)
         client = {"ProcessId": request.client_pid, "StartedAt": started_at(request.client_pid)}
         write_json(copy.folder / moments.CLIENT, client)
     context.observer.watch_exit(request.client_pid)
@@ -80,6 +55,40 @@ def peek(context: Context, cluster: str, request: PeekRequest, progress: Progres
         "ConsistentLsn": format_lsn(place.cut.lsn),
         **read_access(context, cluster, copy),
     }
+
+
+def _bring(
+    context: Context, cluster: str, request: PeekRequest, copy: moments.Moment, progress: Progress
+) -> places.Place:
+    """Bring a copy to the moment, from another image where one is damaged; the place that it stands at."""
+    pins = context.volume_memory(cluster).backtrack.pins
+    with ExitStack() as copies:
+
+        def begin(image: PageImage) -> ImageCopy:
+            pins[copy.identifier] = image.reached_at
+            return copies.enter_context(closing(moments.begin_copy(context, cluster, image, copy)))
+
+        # The exact place is looked up while the image is prepared from which it will most likely be reached.
+        likely = places.likely_image(context, cluster, request.target)
+        begun = begin(likely) if likely else None
+        place = places.find_place(context, cluster, request.target, use_earliest=request.use_earliest)
+        while True:
+            if begun is None or begun.image.identifier != place.image.identifier:
+                if begun:
+                    begun.close()
+                begun = begin(place.image)
+            try:
+                _reach(context, cluster, place, copy, begun, progress)
+            except DamagedImage as error:
+                begun.close()
+                begun = None
+                other = places.from_another_image(context, cluster, place)
+                if other is None:
+                    raise
+                progress.message(str(error))
+                place = other
+            else:
+                return place
 
 
 def _reach(
@@ -91,7 +100,7 @@ def _reach(
     progress: Progress,
 ) -> None:
     """Bring a copy to its place. Raises DamagedImage where its image is damaged, whatever came of that."""
-    moments.lay_out(context, cluster, place, copy, durable=False, tell=progress.message, begun=begun)
+    moments.lay_out(context, cluster, place, copy, begun, durable=False, tell=progress.message)
     with ThreadPoolExecutor(1) as pool:
         # Beside the recovery: a person waits, and the answer is not given before this is done.
         whole = pool.submit(begun.check)

@@ -14,7 +14,6 @@ from auroractl.core.backtrack import Era, PageImage, choose_image, era_at, goes_
 from auroractl.core.errors import (
     InvalidClusterState,
     InvalidParameterValue,
-    MachineError,
     QuorumLost,
 )
 from auroractl.core.lsn import format_lsn
@@ -25,7 +24,6 @@ from auroractl.engine import sql
 from auroractl.process.files import remove_tree
 from auroractl.services import image_damage
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import StoredImage
 from auroractl.storage.log_contents import Reader
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ class Place:
             "WholeTimeline": self.whole.timeline,
             "Lsn": self.cut.lsn,
             "At": self.cut.at.isoformat(),
-            "Image": self.image.identifier,
+            "Image": self.image.to_json(),
         }
 
 
@@ -193,13 +191,12 @@ def _end_of(context: Context, cluster: str, timeline: int, lsn: int) -> Place:
 
 
 def restore_place(context: Context, cluster: str, document: dict[str, Any], requested_at: datetime | None) -> Place:
-    """A place from the journal. Raises InvalidClusterState where its image or its history is gone."""
+    """A place from the journal. Raises InvalidClusterState where its history is gone."""
     whole = LogLibrary(context, cluster).lineage(document["WholeTimeline"])
-    copies = stored_images(context, cluster, document["Image"])
-    if whole is None or not copies:
+    if whole is None:
         raise InvalidClusterState("What the operation began from is gone.", "Begin it again")
     cut = Cut(document["Lsn"], datetime.fromisoformat(document["At"]))
-    return Place(whole.until(cut.lsn), whole, cut, copies[0].image, requested_at)
+    return Place(whole.until(cut.lsn), whole, cut, PageImage.from_json(document["Image"]), requested_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,17 +352,3 @@ def _log_is_gone(cluster: str) -> QuorumLost:
         f"No storage node has all log of DBCluster {cluster} that is needed for that.",
         f"Give a later moment, or see auroractl describe-volumes {cluster}",
     )
-
-
-def stored_images(context: Context, cluster: str, identifier: str) -> list[StoredImage]:
-    """The copies of an image on all nodes that are not known to be damaged."""
-    found = []
-    for node in context.repository.storage_nodes(cluster):
-        try:
-            stored = context.installation.image_folder(node).image(identifier)
-        except (OSError, MachineError) as error:
-            log.warning("%s: the image %s cannot be read: %s", node.identifier, identifier, error)
-            continue
-        if stored is not None and not image_damage.is_suspect(context, cluster, stored.image):
-            found.append(stored)
-    return found

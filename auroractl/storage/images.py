@@ -105,7 +105,8 @@ class ImageFolder:
 
     def broken(self) -> list[str]:
         """Those whose manifest is missing or damaged, so that nothing can be said of them. Only while none is removed."""
-        return [name for name in self._names() if self.image(name) is None]
+        # One that was given away meanwhile is gone.
+        return [name for name in self._names() if self.image(name) is None and (self.path / name).exists()]
 
     def _names(self) -> list[str]:
         found = os.scandir(self.path) if self.path.exists() else ()
@@ -155,10 +156,9 @@ class ImageFolder:
     def take(self, identifier: str, target: Path) -> None:
         """Give an image away, which becomes the data directory `target` on the same filesystem. Raises OSError.
 
-        What a crash leaves of it counts as one that was being made.
+        What a crash leaves of it lies beside the target, and here is no image any more.
         """
-        aside = self.path / (identifier + _MAKING)
-        remove_tree(aside)
+        aside = target.with_name("image")
         (self.path / identifier).rename(aside)
         (aside / "data").rename(target)
         remove_tree(aside)

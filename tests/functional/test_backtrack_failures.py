@@ -208,6 +208,34 @@ def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: 
     wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was", since))
 
 
+@pytest.mark.parametrize("command", ["peek", "backtrack"])
+def test_a_damaged_image_that_is_the_only_copy_answers_nobody(auroractl: Auroractl, command: str) -> None:
+    """It is copied and not taken, and compared beside that."""
+    unread = {"AURORACTL_SCRUB_RATE_MB_PER_S": "0.00001", "AURORACTL_BACKTRACK_DISK_BUDGET": "1MB"}
+    auroractl("create-cluster", "demo", "--readers", "0", **unread)
+    wait_window(auroractl)
+    [image] = wait_until("second copies to be given up", lambda: len(each := images(auroractl)) == 1 and each)
+    execute(auroractl, "create table story as select 1 as id")
+    there = moment(auroractl)
+    execute(auroractl, "insert into story values (2)")
+    victim = max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size)
+    flip(victim)
+    since = last_event(auroractl)
+    if command == "peek":
+        done = auroractl.run("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
+    else:
+        done = auroractl.run("backtrack", "demo", "--to", there, "--yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Copy a page image of " in done.stderr
+    assert f"{victim} is not what it was when the image was made." in done.stderr
+    assert numbers(auroractl) == [1, 2]
+    assert_in_order(auroractl)
+    wait_until("its end", lambda: told(auroractl, "there is no older one that it could be made from again", since))
+    wait_window(auroractl)
+    backtrack(auroractl, "--to", there)
+    assert numbers(auroractl) == [1], "from another that was made from what the cluster was made from"
+
+
 def test_an_image_whose_manifest_says_nothing_is_given_up_and_told_of(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0")
     storage = auroractl.home.cluster("demo").storage

@@ -124,15 +124,10 @@ def test_an_image_is_given_away_as_a_whole(folder: ImageFolder, stored: StoredIm
     assert list(folder.path.iterdir()) == []
 
 
-def test_an_image_that_cannot_be_given_away_is_none_any_more(
-    folder: ImageFolder, stored: StoredImage, tmp_path: Path
-) -> None:
-    """As where a process ends in the middle: half an image is never one."""
+def test_an_image_that_cannot_be_given_away_stays(folder: ImageFolder, stored: StoredImage, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         folder.take(stored.image.identifier, tmp_path / "nowhere" / "data")
-    assert folder.images() == []
-    folder.tidy()
-    assert list(folder.path.iterdir()) == []
+    assert folder.images() == [stored]
 
 
 def test_a_copy_that_is_to_stop_stops(stored: StoredImage, tmp_path: Path) -> None:
