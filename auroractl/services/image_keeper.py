@@ -39,7 +39,7 @@ from auroractl.engine.server import end_all_below
 from auroractl.process.files import remove_tree
 from auroractl.process.priority import SpareProcessors
 from auroractl.services import events, image_damage, past_log, storage_nodes
-from auroractl.services.image_maker import ImageMaker
+from auroractl.services.image_maker import ImageMaker, NotNow
 from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
@@ -58,6 +58,8 @@ _SPARE_SHARE = 0.25
 _CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
 _JOIN_S = 10.0
+_LEISURE_S = 60.0
+"""Before a copy at leisure is tried again that was given up because others wanted the processors."""
 _SAMPLES = 720
 _SAMPLE_INTERVAL_S = 5.0
 _SCRUB_SHARE = 0.15
@@ -75,6 +77,7 @@ class ImageKeeper:
         self._cluster = cluster
         self._ended = Event()
         self._tidied: set[str] = set()
+        self._leisure_at_s = 0.0
         self._retry_at_s = 0.0
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
@@ -357,7 +360,7 @@ class ImageKeeper:
         memory = self._context.volume_memory(self._cluster).backtrack
         memory.owed &= {each.identifier for each in memory.images}
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
-        spare = self._can_spare()
+        spare = time.monotonic() >= self._leisure_at_s and self._can_spare()
         wanted = [each for each in memory.images if spare or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes) if len(nodes) > 1 else None
@@ -366,8 +369,18 @@ class ImageKeeper:
             return
         others = [each for each in nodes if each.identifier != source.image.node]
         newest = max(memory.images, key=lambda each: each.reached_at)
-        self._maker.mirror(self._least_laden(others, stored), source, self._urgent(newest, limits))
-        memory.owed.discard(source.image.identifier)
+        owed = source.image.identifier in memory.owed
+        try:
+            self._maker.mirror(
+                self._least_laden(others, stored),
+                source,
+                urgent=self._urgent(newest, limits),
+                wanted=lambda: owed or self._can_spare(),
+            )
+        except NotNow:
+            self._leisure_at_s = time.monotonic() + _LEISURE_S
+        else:
+            memory.owed.discard(source.image.identifier)
 
     def _can_spare(self) -> bool:
         """Whether processors are idle, and room is left: more images would only make the window smaller where it is not."""

@@ -41,6 +41,10 @@ def _at_leisure() -> bool:
     return False
 
 
+class NotNow(Exception):
+    """What is made at leisure is given up, because others want the processors."""
+
+
 class ImageMaker:
     """Makes the page images of one cluster, one at a time; `ended` gives up what is being made (InterruptedError)."""
 
@@ -87,13 +91,25 @@ class ImageMaker:
             format_size(made.image.held_bytes),
         )
 
-    def mirror(self, node: StorageNode, source: StoredImage, urgent: Callable[[], bool]) -> None:
-        """Make the same image on another node. Raises as `roll`."""
+    def mirror(
+        self, node: StorageNode, source: StoredImage, urgent: Callable[[], bool], wanted: Callable[[], bool]
+    ) -> None:
+        """Make the same image on another node, as long as that is `wanted`. Raises NotNow, and as `roll`."""
         folder = self._context.installation.image_folder(node)
         pace = self._pace(urgent)
+
+        def pace_while_wanted(size_bytes: int) -> None:
+            if not wanted():
+                raise NotNow
+            pace(size_bytes)
+
         with self._context.images_lock:
-            self._copy(source.image, folder.begin(source.image.identifier) / "data", pace)
-            made = folder.complete(replace(source.image, node=node.identifier), pace)
+            try:
+                self._copy(source.image, folder.begin(source.image.identifier) / "data", pace_while_wanted)
+                made = folder.complete(replace(source.image, node=node.identifier), pace_while_wanted)
+            except NotNow:
+                folder.remove(source.image.identifier)
+                raise
         self.made_bytes += made.image.held_bytes
         log.info("%s: the page image %s was copied from %s", node.identifier, made.image.identifier, source.image.node)
 
