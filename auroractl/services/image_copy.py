@@ -54,9 +54,14 @@ class ImageCopy:
         use = self._memory.use
         key = use.begin_take(copies.look)
         if key is not None:
-            if self._can_be_moved(copies[key]):
+            movable = False
+            try:
+                movable = self._can_be_moved(copies[key])
+            finally:
+                if not movable:
+                    use.end_take(key)
+            if movable:
                 return copies[key], True
-            use.end_take(key)
         key = use.begin_read(copies.look)
         if key is not None:
             return copies[key], False
