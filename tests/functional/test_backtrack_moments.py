@@ -22,7 +22,7 @@ from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.going_back import wait_window
 
-ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "8"))
 SEED = int(os.environ.get("AURORACTL_BACKTRACK_SEED", "1"))
 CLIENTS = 3
 SNAP = timedelta(milliseconds=200)

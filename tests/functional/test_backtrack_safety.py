@@ -290,7 +290,7 @@ def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
 
 def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) -> None:
     """The image that is copied before the place is known turns out to be older than the one that is needed."""
-    auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "40s")
+    auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="32MiB")
     wait_window(auroractl)
     storage = auroractl.home.cluster("demo").storage
     first = {path.parent.name for path in storage.glob("*.images/*/manifest.json")}
@@ -327,8 +327,8 @@ def _checkpoint(auroractl: Auroractl) -> None:
 
 def test_the_bound_on_replay_holds_under_sustained_load(auroractl: Auroractl) -> None:
     """Much more log than may be replayed, at 8 MB/s: every moment of it is near a page image afterwards."""
-    bound_bytes = 96 * 1024**2
-    auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="96MiB")
+    bound_bytes = 64 * 1024**2
+    auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="64MiB")
     began = datetime.fromisoformat(wait_window(auroractl))
     execute(auroractl, "create table filler (content bytea)")
     piece = os.urandom(2 * 1024**2)  # what compression does not make small

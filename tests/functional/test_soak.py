@@ -25,7 +25,7 @@ from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 
 log = logging.getLogger(__name__)
-SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "60"))
+SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "40"))
 SEED = os.environ.get("AURORACTL_SOAK_SEED", "20261123")
 BUSY = {0, 1, 4, 5, 6, 7}
 """Exit codes that a command may have on a cluster that is being broken; 3 and 70 would be ours."""

@@ -207,4 +207,4 @@ class Healing(RuleBasedStateMachine):
 
 
 TestHealing = Healing.TestCase
-TestHealing.settings = settings(max_examples=500, stateful_step_count=20, deadline=None)
+TestHealing.settings = settings(max_examples=300, stateful_step_count=20, deadline=None)
