@@ -58,8 +58,8 @@ _SPARE_SHARE = 0.25
 _CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
 _JOIN_S = 10.0
-_LEISURE_S = 60.0
-"""Before a copy at leisure is tried again that was given up because others wanted the processors."""
+_LEISURE_S = 30.0
+"""Processors have been idle for so long: second copies are made, which nobody waits for."""
 _SAMPLES = 720
 _SAMPLE_INTERVAL_S = 5.0
 _SCRUB_SHARE = 0.15
@@ -77,7 +77,7 @@ class ImageKeeper:
         self._cluster = cluster
         self._ended = Event()
         self._tidied: set[str] = set()
-        self._leisure_at_s = 0.0
+        self._busy_at_s = time.monotonic()
         self._retry_at_s = 0.0
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
@@ -360,8 +360,8 @@ class ImageKeeper:
         memory = self._context.volume_memory(self._cluster).backtrack
         memory.owed &= {each.identifier for each in memory.images}
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
-        spare = time.monotonic() >= self._leisure_at_s and self._can_spare()
-        wanted = [each for each in memory.images if spare or each.identifier in memory.owed]
+        leisure = self._can_spare() and time.monotonic() - self._busy_at_s >= _LEISURE_S
+        wanted = [each for each in memory.images if leisure or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes) if len(nodes) > 1 else None
         source = next((each for each in stored if image and each.image.key == image.key), None)
@@ -378,14 +378,17 @@ class ImageKeeper:
                 wanted=lambda: owed or self._can_spare(),
             )
         except NotNow:
-            self._leisure_at_s = time.monotonic() + _LEISURE_S
+            log.info("%s: a second copy of a page image is made later", self._cluster)
         else:
             memory.owed.discard(source.image.identifier)
 
     def _can_spare(self) -> bool:
         """Whether processors are idle, and room is left: more images would only make the window smaller where it is not."""
         memory = self._context.volume_memory(self._cluster).backtrack
-        return not memory.shrunk and self._processors.share() >= _SPARE_SHARE
+        spare = not memory.shrunk and self._processors.share() >= _SPARE_SHARE
+        if not spare:
+            self._busy_at_s = time.monotonic()
+        return spare
 
     def _urgent(self, newest: PageImage, limits: Limits) -> Callable[[], bool]:
         urgent_lsn = newest.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)
