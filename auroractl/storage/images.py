@@ -36,6 +36,7 @@ _CHUNK_BYTES = 1024 * 1024
 _PART_BYTES = 64 * _CHUNK_BYTES
 """So much of a file is copied by one worker: a large table is one file of up to 1 GB."""
 _WORKERS = 2
+"""While somebody waits; what is made in the background does with one."""
 _MANIFESTS_KEPT = 512
 """Each names about a thousand files, and all are looked at every second."""
 _FICLONE = 0x40049409
@@ -79,15 +80,15 @@ class StoredImage:
         if actual != expected:
             raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
 
-    def verify_all(self, pace: Pace = no_pace) -> None:
+    def verify_all(self, pace: Pace = no_pace, workers: int = _WORKERS) -> None:
         """Read and compare every file. Raises DamagedImage for the first that is not as it was."""
-        with ThreadPoolExecutor(_WORKERS) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda name: self.verify(name, pace), self.files))
 
     def copy_to(self, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
-        """Copy the data directory. Raises DamagedImage where it is not what it was, OSError."""
-        copy_data(self.data, target, account, pace)
-        self.verify_all(pace)
+        """Copy the data directory in the background. Raises DamagedImage where it is not what it was, OSError."""
+        copy_data(self.data, target, account, pace, workers=1)
+        self.verify_all(pace, workers=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,9 @@ class ImageFolder:
         remove_tree(self.path)
 
 
-def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
+def copy_data(
+    source: Path, target: Path, account: Account | None, pace: Pace = no_pace, workers: int = _WORKERS
+) -> None:
     """Copy a data directory without its log, sharing blocks where the filesystem can. Raises OSError."""
 
     def log_of(folder: str, found: list[str]) -> list[str]:
@@ -189,7 +192,7 @@ def copy_data(source: Path, target: Path, account: Account | None, pace: Pace = 
         name, start = part
         _go_on_copy(source / name, target / name, start, pace)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         left = [part for parts in pool.map(begin, _files(source)) for part in parts]
         list(pool.map(go_on, left))
     for folder, _, found in os.walk(target):
