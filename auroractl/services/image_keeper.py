@@ -363,11 +363,13 @@ class ImageKeeper:
         leisure = self._can_spare() and time.monotonic() - self._busy_at_s >= _LEISURE_S
         wanted = [each for each in memory.images if leisure or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
-        image = image_to_copy(wanted, room_bytes) if len(nodes) > 1 else None
+        image = image_to_copy(wanted, room_bytes)
         source = next((each for each in stored if image and each.image.key == image.key), None)
-        if source is None:
+        # A damaged copy is healed, and not replaced while somebody may be reading it.
+        holders = {each.image.node for each in stored if image and each.image.identifier == image.identifier}
+        others = [each for each in nodes if each.identifier not in holders]
+        if source is None or not others:
             return
-        others = [each for each in nodes if each.identifier != source.image.node]
         newest = max(memory.images, key=lambda each: each.reached_at)
         owed = source.image.identifier in memory.owed
         try:

@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+from auroractl.core.model import Address
+from auroractl.engine import sql
+from auroractl.engine.secrets import load_internal_secrets
 from auroractl.process.liveness import processes_below
 from tests.functional.conftest import Auroractl, wait_until
 
@@ -48,6 +51,14 @@ def refused(auroractl: Auroractl, *arguments: str) -> str:
     assert done.returncode not in {0, 70}, done
     assert done.stdout == ""
     return done.stderr
+
+
+def checkpoint(auroractl: Auroractl) -> None:
+    """Have the writer make one now."""
+    writer = auroractl.writer("demo")["Endpoint"]
+    password = load_internal_secrets(auroractl.home.internal_secrets).admin
+    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
+        connection.execute("checkpoint")
 
 
 def wait_window(auroractl: Auroractl) -> str:

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.model import Address
-from auroractl.engine import sql
-from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, wait_until
-from tests.functional.going_back import execute, moment, refused, wait_window
+from tests.functional.going_back import checkpoint, execute, moment, refused, wait_window
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -24,13 +21,6 @@ SETTINGS = {
 }
 BOUND_BYTES = 256 * 1024**2
 SMALL = "RDS-EVENT-0131"
-
-
-def _checkpoint(auroractl: Auroractl) -> None:
-    writer = auroractl.writer("demo")["Endpoint"]
-    password = load_internal_secrets(auroractl.home.internal_secrets).admin
-    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
-        connection.execute("checkpoint")
 
 
 def _images(auroractl: Auroractl) -> dict[str, int]:
@@ -49,7 +39,7 @@ def _make_image(auroractl: Auroractl) -> str:
     with auroractl.connect("demo") as connection:
         for _ in range(PIECES):
             connection.execute("insert into story (content) values (%s)", (os.urandom(2 * 1024**2),))
-    _checkpoint(auroractl)
+    checkpoint(auroractl)
     wait_until("another image", lambda: _images(auroractl).keys() - before.keys(), timeout_s=60)
     execute(auroractl, "insert into story (content) values ('')")
     return moment(auroractl)

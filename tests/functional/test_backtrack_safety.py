@@ -13,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
-from auroractl.core.model import Address
-from auroractl.engine import sql
-from auroractl.engine.secrets import load_internal_secrets
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import (
     assert_in_order,
     backtrack,
+    checkpoint,
     execute,
     moment,
     nothing_is_left,
@@ -277,7 +275,7 @@ def test_to_a_moment_of_a_long_idle_cluster(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0", "--backtrack-window", "4s")
     execute(auroractl, "create table story as select 1 id")
     _fill(auroractl)
-    _checkpoint(auroractl)
+    checkpoint(auroractl)
     storage = auroractl.home.cluster("demo").storage
     first = {path.name for path in storage.glob("*.images/*")}
     wait_until("an image after the last commit", lambda: {path.name for path in storage.glob("*.images/*")} - first)
@@ -296,7 +294,7 @@ def test_peek_at_a_moment_while_the_next_image_was_made(auroractl: Auroractl) ->
     first = {path.parent.name for path in storage.glob("*.images/*/manifest.json")}
 
     def new_image() -> list[Path]:
-        _checkpoint(auroractl)
+        checkpoint(auroractl)
         return [path for path in storage.glob("*.images/*/manifest.json") if path.parent.name not in first]
 
     with Ledger(auroractl.uri("demo"), clients=1):
@@ -316,13 +314,6 @@ def _fill(auroractl: Auroractl) -> None:
     """Write as much log as makes another image worth its while."""
     execute(auroractl, "create table filler (text text)")
     execute(auroractl, "insert into filler select repeat(md5(i::text), 30) from generate_series(1, 25000) i")
-
-
-def _checkpoint(auroractl: Auroractl) -> None:
-    writer = auroractl.writer("demo")["Endpoint"]
-    password = load_internal_secrets(auroractl.home.internal_secrets).admin
-    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
-        connection.execute("checkpoint")
 
 
 def test_the_bound_on_replay_holds_under_sustained_load(auroractl: Auroractl) -> None:

@@ -80,9 +80,12 @@ def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
     wait_copies(demo)
     command = ("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
     processes = [demo.start(*command) for _ in range(5)]
+    said = ""
     for process in processes:
         stdout, stderr = process.communicate(timeout=60)
         assert (process.returncode, stdout) == (0, "1\n"), stderr
+        said += stderr
+    assert "Take a page image of " in said
     wait_copies(demo)
     wait_until("the copies to be removed", lambda: nothing_is_left(demo), 10)
     assert_in_order(demo)
