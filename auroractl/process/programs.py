@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import shutil
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from auroractl.core.errors import MachineError, TimedOut
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "COVERAGE_PROCESS_START"})
 _OUTPUT_TAIL_BYTES = 2000
+_HEARD_BYTES = 65536
 _detached: dict[int, subprocess.Popen[bytes]] = {}
 _detached_lock = threading.Lock()
 
@@ -177,6 +181,72 @@ def spawn(
     with _detached_lock:
         _detached[child.pid] = child
     return child.pid
+
+
+class Companion:
+    """A program that works for this process and is talked with, line by line; it is killed where that ends early.
+
+    It gets a session of its own. Raises MachineError where it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], cwd: Path) -> None:
+        self._heard = bytearray()
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MachineError(f"{argv[0]} cannot be started: {error}", "") from error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def hear(self, timeout_s: float) -> str | None:
+        """The next line that it says, without its end; None where it says none in time, "" where it has ended."""
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
+        while b"\n" not in self._heard:
+            ready, _, _ = select.select([descriptor], [], [], timeout_s)
+            if not ready:
+                return None
+            more = os.read(descriptor, _HEARD_BYTES)
+            if not more:
+                return ""
+            self._heard += more
+        line, _, rest = bytes(self._heard).partition(b"\n")
+        self._heard = bytearray(rest)
+        return line.decode()
+
+    def say(self, line: str) -> None:
+        """Say a line to it; one that has ended does not hear it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+
+    def complaint(self) -> str:
+        """How it ended, and the end of what it printed as errors."""
+        _, errors = self._process.communicate()
+        tail = errors[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
+        return f"exit code {self._process.returncode}. {tail}".strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        with self._process:
+            pass
 
 
 def reap() -> None:

@@ -24,7 +24,8 @@ from auroractl.process.ports import free_port
 from auroractl.services import image_damage, image_seed
 from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
-from auroractl.storage.images import DamagedImage, StoredImage
+from auroractl.storage.image_worker import ImageWorker
+from auroractl.storage.images import DamagedImage, Pace, StoredImage
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -32,13 +33,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MB = 1_000_000
-_NICENESS = 10
+_NICENESS = 19
 _HOST = "127.0.0.1"
 """A server has to listen somewhere, although nobody connects to this one."""
 
 
-def _at_leisure() -> bool:
-    return False
+def _at_once() -> bool:
+    return True
+
+
+def _niceness(urgent: Callable[[], bool]) -> int:
+    return 0 if urgent() else _NICENESS
 
 
 class NotNow(Exception):
@@ -74,13 +79,13 @@ class ImageMaker:
         """
         began_s = time.monotonic()
         folder = self._context.installation.image_folder(node)
-        pace = self._pace(urgent)
+        worker = self._worker(urgent)
         with self._context.images_lock:
             place = folder.begin(image.identifier)
             # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
-            self._copy(source.image, place / "data", pace)
+            self._copy(source.image, place / "data", worker)
             self._replay(place, image, restore_command, urgent)
-            made = folder.complete(image, pace)
+            made = folder.complete(image, worker.checksums)
         self.made_bytes += made.image.held_bytes
         log.info(
             "%s: the page image %s was made from %s in %.1f s (%s)",
@@ -96,24 +101,18 @@ class ImageMaker:
     ) -> None:
         """Make the same image on another node, as long as that is `wanted`. Raises NotNow, and as `roll`."""
         folder = self._context.installation.image_folder(node)
-        pace = self._pace(urgent)
-
-        def pace_while_wanted(size_bytes: int) -> None:
-            if not wanted():
-                raise NotNow
-            pace(size_bytes)
-
+        worker = self._worker(urgent, wanted)
         with self._context.images_lock:
             try:
-                self._copy(source.image, folder.begin(source.image.identifier) / "data", pace_while_wanted)
-                made = folder.complete(replace(source.image, node=node.identifier), pace_while_wanted)
+                self._copy(source.image, folder.begin(source.image.identifier) / "data", worker)
+                made = folder.complete(replace(source.image, node=node.identifier), worker.checksums)
             except NotNow:
                 folder.remove(source.image.identifier)
                 raise
         self.made_bytes += made.image.held_bytes
         log.info("%s: the page image %s was copied from %s", node.identifier, made.image.identifier, source.image.node)
 
-    def _copy(self, image: PageImage, target: Path, pace: Callable[[int], None]) -> None:
+    def _copy(self, image: PageImage, target: Path, worker: ImageWorker) -> None:
         """Copy one of the copies of an image that there are. Raises DamagedImage, MachineError where there is none, OSError."""
         copies = StoredCopies(self._context, self._cluster, image.identifier)
         use = self._context.volume_memory(self._cluster).backtrack.use
@@ -121,7 +120,7 @@ class ImageMaker:
         if key is None:
             raise MachineError(f"The page image {image.identifier} is gone.", "")
         try:
-            copies[key].copy_to(target, self._context.installation.account, pace)
+            worker.copy(copies[key].folder, target, self._context.installation.account)
         except DamagedImage as error:
             image_damage.note(self._context, self._cluster, copies[key].image, error)
             raise
@@ -142,10 +141,20 @@ class ImageMaker:
             image.timeline,
             image.checkpoint_lsn,
             interrupted=self._ended.is_set,
-            niceness=lambda: 0 if urgent() else _NICENESS,
+            niceness=lambda: _niceness(urgent),
         )
 
-    def _pace(self, urgent: Callable[[], bool]) -> Callable[[int], None]:
+    def _worker(self, urgent: Callable[[], bool], wanted: Callable[[], bool] = lambda: True) -> ImageWorker:
+        pace = self._pace(urgent)
+
+        def pace_while_wanted(size_bytes: int) -> None:
+            if not wanted():
+                raise NotNow
+            pace(size_bytes)
+
+        return ImageWorker(pace_while_wanted, lambda: _niceness(urgent))
+
+    def _pace(self, urgent: Callable[[], bool]) -> Pace:
         rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
         began_s, done = time.monotonic(), 0
 
@@ -183,7 +192,7 @@ class ImageMaker:
             )
             image = self.image_at(checkpoint, node)
             log_folder = self._context.installation.log_folder(node).path
-            self._replay(place, image, recovery.node_restore_command(log_folder), _at_leisure)
+            self._replay(place, image, recovery.node_restore_command(log_folder), _at_once)
             final = place.with_name(f"{image.identifier}.making")
             place.rename(final)
             self._context.installation.image_folder(node).complete(image)
@@ -202,8 +211,9 @@ class ImageMaker:
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
             place = folder.begin(image.identifier)
-            self._copy(peer.image, place / "data", self._pace(_at_leisure))
-            folder.complete(image)
+            worker = self._worker(_at_once)
+            self._copy(peer.image, place / "data", worker)
+            folder.complete(image, worker.checksums)
             return f"it was copied from {peer.image.node}"
         lineage = next((each for each in lineages.values() if image.serves(each, image.checkpoint_lsn)), None)
         older = [other for other in healthy if lineage and other.image.serves(lineage, image.checkpoint_lsn)]
@@ -216,6 +226,6 @@ class ImageMaker:
         first, last = (lsn // SEGMENT_BYTES for lsn in (source.image.redo_lsn, image.checkpoint_lsn + 8192))
         held = [number for number in library.segments(lineage) if first <= number <= last]
         library.lay(lineage.until(image.checkpoint_lsn), held, laid, whole=lineage)
-        self.roll(node, source, image, recovery.link_command(laid), urgent=lambda: True)
+        self.roll(node, source, image, recovery.link_command(laid), _at_once)
         shutil.rmtree(laid)
         return f"it was made again from {source.image.identifier}"

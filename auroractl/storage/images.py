@@ -41,6 +41,8 @@ _MANIFESTS_KEPT = 512
 """Each names about a thousand files, and all are looked at every second."""
 _FICLONE = 0x40049409
 """Linux: share the blocks of one file with another (ioctl_ficlone(2))."""
+Checksums = dict[str, tuple[int, int]]
+"""Size and CRC-32 of every file below a data directory."""
 Pace = Callable[[int], None]
 """Called with the bytes that have just been read or written; may wait. Raises InterruptedError to stop."""
 
@@ -59,8 +61,7 @@ class StoredImage:
 
     image: PageImage
     folder: Path
-    files: dict[str, tuple[int, int]]
-    """Size and CRC-32 of every file below the data directory."""
+    files: Checksums
 
     @property
     def data(self) -> Path:
@@ -71,7 +72,7 @@ class StoredImage:
         """Read one file and compare. Raises DamagedImage, and InterruptedError as `pace` does."""
         expected = self.files[name]
         try:
-            actual = _checksum(self.data / name, pace)
+            actual = _checksum(self.data / name, pace, flush=False)
         except InterruptedError:
             # An OSError too, and nothing is wrong with the file.
             raise
@@ -130,14 +131,17 @@ class ImageFolder:
         make_folder(place, owner=self.account)
         return place
 
-    def complete(self, image: PageImage, pace: Pace = no_pace) -> StoredImage:
-        """Take checksums, flush everything and give the image its name. Raises OSError, MachineError."""
+    def complete(self, image: PageImage, take: Callable[[Path], Checksums] | None = None) -> StoredImage:
+        """Take checksums, flush everything and give the image its name; `take` does both of a data directory.
+
+        Raises OSError, MachineError, and what `take` raises.
+        """
         place = self.path / (image.identifier + _MAKING)
         data = place / "data"
         for each in (data / _LOG).iterdir():
             if not each.is_dir():
                 each.unlink()
-        files = {name: _checksum(data / name, pace, flush=True) for name in _files(data)}
+        files = take(data) if take else checksums(data, flush=True)
         document = _to_json(image, files)
         write_json(place / _MANIFEST, document)
         target = self.path / image.identifier
@@ -202,6 +206,11 @@ def copy_data(
                 os.chown(path, account.uid, account.gid)
 
 
+def checksums(data: Path, pace: Pace = no_pace, *, flush: bool = False) -> Checksums:
+    """Of every file below a data directory but its log; with `flush` it is on disk then. Raises OSError."""
+    return {name: _checksum(data / name, pace, flush=flush) for name in _files(data)}
+
+
 def shares_blocks(stored: StoredImage, folder: Path) -> bool:
     """Whether a copy of an image into a folder shares its blocks and so takes no room to speak of."""
     source, probe = stored.data / "PG_VERSION", folder / "shares-blocks"
@@ -258,7 +267,7 @@ def _files(data: Path) -> Iterator[str]:
         yield from (str(inside / name) for name in names)
 
 
-def _checksum(path: Path, pace: Pace, *, flush: bool = False) -> tuple[int, int]:
+def _checksum(path: Path, pace: Pace, *, flush: bool) -> tuple[int, int]:
     """Size and CRC-32, as all of PostgreSQL's own checksums it is to find decay and not forgery."""
     found, size_bytes = 0, 0
     with path.open("rb") as file:
@@ -271,7 +280,7 @@ def _checksum(path: Path, pace: Pace, *, flush: bool = False) -> tuple[int, int]
     return size_bytes, found
 
 
-def _to_json(image: PageImage, files: dict[str, tuple[int, int]]) -> dict[str, Any]:
+def _to_json(image: PageImage, files: Checksums) -> dict[str, Any]:
     return {
         "Timeline": image.timeline,
         "RedoLsn": image.redo_lsn,

@@ -1,0 +1,104 @@
+"""Images are copied and get their checksums in a process of its own: as well, and as soon given up, as in this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from auroractl.core.backtrack import PageImage
+from auroractl.core.errors import MachineError
+from auroractl.process.liveness import alive, children, wait_for_exit
+from auroractl.storage.image_worker import ImageWorker
+from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, no_pace
+
+IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
+FILE_BYTES = 5_000_000
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredImage:
+    folder = ImageFolder("demo-storage-1", tmp_path / "demo-storage-1.images")
+    data = folder.begin(IMAGE.identifier) / "data"
+    (data / "pg_wal").mkdir(parents=True)
+    for number in range(4):
+        (data / str(16384 + number)).write_bytes(bytes([number]) * FILE_BYTES)
+    return folder.complete(IMAGE)
+
+
+def _worker(pace: Callable[[int], None] = no_pace) -> ImageWorker:
+    return ImageWorker(pace, lambda: 0)
+
+
+def test_a_copy_is_the_same_and_so_are_its_checksums(stored: StoredImage, tmp_path: Path) -> None:
+    told: list[int] = []
+    _worker(told.append).copy(stored.folder, tmp_path / "copy", None)
+    assert _worker().checksums(tmp_path / "copy") == stored.files
+    assert stored.image.held_bytes < sum(told) <= 2 * stored.image.held_bytes, "it was copied and compared"
+
+
+def test_a_damaged_image_is_told_of(stored: StoredImage, tmp_path: Path) -> None:
+    with (stored.data / "16386").open("r+b") as file:
+        file.seek(4_000_000)
+        file.write(b"\xff")
+    with pytest.raises(DamagedImage, match="16386 is not what it was"):
+        _worker().copy(stored.folder, tmp_path / "copy", None)
+
+
+def test_an_image_that_is_gone_and_a_place_that_is_taken_are_told_of(stored: StoredImage, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(FileExistsError, match="copy"):
+        _worker().copy(stored.folder, tmp_path / "copy", None)
+    with pytest.raises(FileNotFoundError, match="page image is gone"):
+        _worker().copy(stored.folder.with_name("another"), tmp_path / "copy", None)
+
+
+def test_what_is_not_wanted_any_more_is_ended(stored: StoredImage, tmp_path: Path) -> None:
+    before = set(children(os.getpid()))
+
+    def stop(size_bytes: int) -> None:
+        if size_bytes:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        _worker(stop).copy(stored.folder, tmp_path / "copy", None)
+    assert set(children(os.getpid())) == before
+
+
+def test_a_worker_that_is_killed_is_told_of(stored: StoredImage, tmp_path: Path) -> None:
+    before = set(children(os.getpid()))
+
+    def kill(size_bytes: int) -> None:
+        if size_bytes:
+            [pid] = set(children(os.getpid())) - before
+            assert alive(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(MachineError, match=r"was cut off: exit code -9"):
+        _worker(kill).copy(stored.folder, tmp_path / "copy", None)
+
+
+def test_a_worker_ends_with_who_it_works_for(stored: StoredImage, tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from auroractl.storage.image_worker import ImageWorker
+
+ImageWorker(lambda size_bytes: time.sleep(60 if size_bytes else 0), lambda: 0).copy(
+    Path({str(stored.folder)!r}), Path({str(tmp_path / "copy")!r}), None
+)
+"""
+    with subprocess.Popen([sys.executable, "-P", "-c", program]) as master:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "copy" / "16384").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        [pid] = children(master.pid)
+        master.kill()
+    assert wait_for_exit(pid, 10)
