@@ -14,22 +14,30 @@ _LOOK_S = 5.0
 
 
 class SpareProcessors:
-    """Tells how much of the machine's processors was idle lately."""
+    """Tells whether a share of the machine's processors, from 0 to 1, was idle lately, and since when."""
 
-    def __init__(self) -> None:
-        self._looked_at_s = time.monotonic()
+    def __init__(self, share: float) -> None:
+        self._wanted_share = share
+        self._looked_at_s = self._busy_at_s = time.monotonic()
         self._idle_s, self._passed_s = _idle_and_passed_s()
         self._share = 0.0
 
-    def share(self) -> float:
-        """From 0 to 1, over the last five seconds or since the last question; 0 until five seconds have passed."""
+    def there(self) -> bool:
+        """Over the last five seconds or since the last question; not until five seconds have passed."""
         now_s = time.monotonic()
         if now_s - self._looked_at_s >= _LOOK_S:
             idle_s, passed_s = _idle_and_passed_s()
             during_s = passed_s - self._passed_s
             self._share = (idle_s - self._idle_s) / during_s if during_s > 0 else 0.0
             self._looked_at_s, self._idle_s, self._passed_s = now_s, idle_s, passed_s
-        return self._share
+        spare = self._share >= self._wanted_share
+        if not spare:
+            self._busy_at_s = now_s
+        return spare
+
+    def there_for_s(self) -> float:
+        """For how many seconds every question has been answered with yes."""
+        return time.monotonic() - self._busy_at_s if self.there() else 0.0
 
 
 def _idle_and_passed_s() -> tuple[float, float]:

@@ -21,6 +21,8 @@ from auroractl.storage.log_contents import Reader
 _READ_BYTES_MAX = 64 * 1024**2
 """Of what would be undone is read so much; more would take longer than a backtrack."""
 _COPY_BYTES_PER_S = 500_000_000
+_TAKE_BYTES_PER_S = 2_000_000_000
+"""One of two copies of an image is only compared with its checksums."""
 _SWITCH_MS = 1000
 
 
@@ -29,7 +31,9 @@ def plan(context: Context, cluster: str, request: BacktrackRequest) -> dict[str,
     context.require_running(cluster)
     place = backtrack.find(context, cluster, request)
     memory = context.volume_memory(cluster).backtrack
-    seconds = place.image.held_bytes / _COPY_BYTES_PER_S + place.replay_bytes / memory.replay_bytes_per_s
+    copies = sum(each.identifier == place.image.identifier for each in memory.images)
+    laid_bytes_per_s = _TAKE_BYTES_PER_S if copies > 1 else _COPY_BYTES_PER_S
+    seconds = place.image.held_bytes / laid_bytes_per_s + place.replay_bytes / memory.replay_bytes_per_s
     return {
         "DBClusterIdentifier": cluster,
         "BacktrackTo": timestamp(place.requested_at or place.cut.at),

@@ -37,7 +37,7 @@ def plan(context: Context, record: OperationRecord, progress: Progress | None = 
     work = _Backtracking(context, record, progress or operations.Silent())
     put = f"Put the recovered data in the place of {work.writer.identifier}"
     steps = [
-        Step("Copy a page image and lay the log ready", work.lay_out, undo=work.give_up),
+        Step("Lay a page image and the log ready", work.lay_out, undo=work.give_up),
         Step(f"Recover to {work.told}", work.recover),
         Step("Close connections", work.close_connections, undo=work.open_connections),
         Step("End the writer and the readers", work.end_instances, undo=work.restart_instances),

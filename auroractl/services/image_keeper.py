@@ -77,12 +77,11 @@ class ImageKeeper:
         self._cluster = cluster
         self._ended = Event()
         self._tidied: set[str] = set()
-        self._busy_at_s = time.monotonic()
         self._retry_at_s = 0.0
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
-        self._processors = SpareProcessors()
+        self._processors = SpareProcessors(_SPARE_SHARE)
         self._maker = ImageMaker(context, cluster, self._ended)
         self._thread = Thread(target=self._run, name=f"images-{cluster}", daemon=True)
 
@@ -360,7 +359,7 @@ class ImageKeeper:
         memory = self._context.volume_memory(self._cluster).backtrack
         memory.owed &= {each.identifier for each in memory.images}
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
-        leisure = self._can_spare() and time.monotonic() - self._busy_at_s >= _LEISURE_S
+        leisure = self._can_spare() and self._processors.there_for_s() >= _LEISURE_S
         wanted = [each for each in memory.images if leisure or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes)
@@ -387,10 +386,7 @@ class ImageKeeper:
     def _can_spare(self) -> bool:
         """Whether processors are idle, and room is left: more images would only make the window smaller where it is not."""
         memory = self._context.volume_memory(self._cluster).backtrack
-        spare = not memory.shrunk and self._processors.share() >= _SPARE_SHARE
-        if not spare:
-            self._busy_at_s = time.monotonic()
-        return spare
+        return self._processors.there() and not memory.shrunk
 
     def _urgent(self, newest: PageImage, limits: Limits) -> Callable[[], bool]:
         urgent_lsn = newest.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)

@@ -79,12 +79,17 @@ def test_what_is_spare_is_told_of_the_last_five_seconds(monkeypatch: pytest.Monk
     machine = Processors()
     monkeypatch.setattr("auroractl.process.priority.psutil.cpu_times", machine.cpu_times)
     monkeypatch.setattr("auroractl.process.priority.time.monotonic", lambda: machine.at_s)
-    spare = SpareProcessors()
+    spare = SpareProcessors(0.25)
     machine.passes(4, 0.0)
-    assert spare.share() == 0
+    assert not spare.there()
     machine.passes(4, 0.5)
-    assert spare.share() == pytest.approx(0.75)
+    assert spare.there(), "half of the last four seconds and all of those before"
     machine.passes(4, 1.0)
-    assert spare.share() == pytest.approx(0.75)
+    assert spare.there(), "five seconds have not passed since"
+    assert spare.there_for_s() == 8
     machine.passes(1, 1.0)
-    assert spare.share() == pytest.approx(0)
+    assert not spare.there()
+    machine.passes(6, 0.7)
+    assert (spare.there(), spare.there_for_s()) == (True, 6)
+    machine.passes(6, 0.8)
+    assert (spare.there(), spare.there_for_s()) == (False, 0)
