@@ -65,6 +65,14 @@ def set_niceness(pids: Iterable[int], niceness: int) -> None:
             continue
 
 
+def most_niceness() -> int:
+    """How much a process may give way that must get on after all when `set_niceness` says so.
+
+    19 leaves it little but what nobody else wants. Where that could not be taken back, a tenth of a processor has to be left.
+    """
+    return 19 if _by_session() or os.geteuid() == 0 else 10
+
+
 def _by_session() -> bool:
     try:
         return _AUTOGROUPS.read_text().strip() == "1"

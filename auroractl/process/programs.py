@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -184,24 +185,27 @@ def spawn(
 
 
 class Companion:
-    """A program that works for this process and is talked with, line by line; it is killed where that ends early.
+    """A program that works for this process and is talked with, line by line; it is killed when the talk is over.
 
     It gets a session of its own. Raises MachineError where it cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str], cwd: Path) -> None:
-        self._heard = bytearray()
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._heard = b""
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed at the end of the talk)
         try:
             self._process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
+                stderr=self._errors,
+                bufsize=0,
+                cwd="/",
                 env=environment(),
                 start_new_session=True,
             )
         except OSError as error:
+            self._errors.close()
             raise MachineError(f"{argv[0]} cannot be started: {error}", "") from error
 
     @property
@@ -212,17 +216,16 @@ class Companion:
     def hear(self, timeout_s: float) -> str | None:
         """The next line that it says, without its end; None where it says none in time, "" where it has ended."""
         assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
+        poller = select.poll()
+        poller.register(self._process.stdout, select.POLLIN)
         while b"\n" not in self._heard:
-            ready, _, _ = select.select([descriptor], [], [], timeout_s)
-            if not ready:
+            if not poller.poll(timeout_s * 1000):
                 return None
-            more = os.read(descriptor, _HEARD_BYTES)
+            more = self._process.stdout.read(_HEARD_BYTES)
             if not more:
                 return ""
             self._heard += more
-        line, _, rest = bytes(self._heard).partition(b"\n")
-        self._heard = bytearray(rest)
+        line, _, self._heard = self._heard.partition(b"\n")
         return line.decode()
 
     def say(self, line: str) -> None:
@@ -230,13 +233,13 @@ class Companion:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
 
     def complaint(self) -> str:
         """How it ended, and the end of what it printed as errors."""
-        _, errors = self._process.communicate()
-        tail = errors[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
-        return f"exit code {self._process.returncode}. {tail}".strip()
+        status = self._process.wait()
+        self._errors.seek(0)
+        tail = self._errors.read()[-_OUTPUT_TAIL_BYTES:].decode(errors="replace").strip()
+        return f"exit code {status}. {tail}".strip()
 
     def __enter__(self) -> Self:
         return self
@@ -245,7 +248,7 @@ class Companion:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        with self._process:
+        with self._process, self._errors:
             pass
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -29,7 +29,7 @@ from auroractl.core.backtrack import (
     thin_out,
     window_start,
 )
-from auroractl.core.errors import AuroraError
+from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Phase
 from auroractl.core.sizes import format_size, parse_size_bytes
 from auroractl.core.storage import NodeKind, StorageNode
@@ -57,6 +57,8 @@ _SPARE_SHARE = 0.25
 """Of the processors is idle: a page image is made on them although it could wait."""
 _CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
+_ATTEMPTS = 2
+"""To make an image from the newest one."""
 _JOIN_S = 10.0
 _LEISURE_S = 30.0
 """Processors have been idle for so long: second copies are made, which nobody waits for."""
@@ -78,6 +80,7 @@ class ImageKeeper:
         self._ended = Event()
         self._tidied: set[str] = set()
         self._retry_at_s = 0.0
+        self._failed = Counter[tuple[str, str]]()
         self._scrub_budget_bytes = 0.0
         self._scrubbed: tuple[str, str, int] = ("", "", 0)
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
@@ -244,7 +247,7 @@ class ImageKeeper:
             over_bytes -= _held_bytes(needed) - _held_bytes(thinner)
             retention = shrink_to_budget(eras, lineages, thinner, since, over_bytes, _freed_bytes(thinner))
         memory.images = tuple(each for each in usable if each.key in retention.images)
-        memory.retention, memory.earliest, memory.known = retention, retention.earliest, True
+        memory.decide(retention, over_budget=over_bytes > 0)
         self._tell_of_window(shrunk=retention.earliest != plain.earliest, earliest=retention.earliest)
         if retention.earliest is not None:
             with memory.images_lock:
@@ -345,6 +348,9 @@ class ImageKeeper:
             return
         if not image_due(newest.image, checkpoint, answer.lsn, limits, now, spare=self._can_spare()):
             return
+        if self._failed[newest.image.key] >= _ATTEMPTS:
+            self._begin_anew(nodes[0], newest)
+            return
         # A node that has all of it, or enough for the checkpoint's own record; an idle writer writes no more than that.
         node = self._next_node(nodes, stored, min(answer.lsn, checkpoint.lsn + _CHECKPOINT_RECORD_BYTES))
         if node is None:
@@ -352,14 +358,28 @@ class ImageKeeper:
         image = self._maker.image_at(checkpoint, node)
         log_folder = self._context.installation.log_folder(node).path
         restore_command = recovery.node_restore_command(log_folder)
-        self._maker.roll(node, newest, image, restore_command, self._urgent(newest.image, limits))
+        try:
+            self._maker.roll(node, newest, image, restore_command, self._urgent(newest.image, limits))
+        except EngineError:
+            self._failed[newest.image.key] += 1
+            raise
+
+    def _begin_anew(self, node: StorageNode, newest: StoredImage) -> None:
+        """Log that follows the newest image is lost on every node: what is written from now on is to be reached again."""
+        self._failed.clear()
+        self._maker.seed_from_backup(node)
+        message = (
+            f"No page image can be made from {newest.image.identifier}, because log that follows it is lost or damaged on every "
+            "storage node; one was made from a base backup"
+        )
+        events.record(self._context, self._cluster, events.DAMAGE, node.identifier, message)
 
     def _copy_to_another(self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], limits: Limits) -> None:
         """One more copy of an image that only one node has: so that it can be healed, and one of them be taken away."""
         memory = self._context.volume_memory(self._cluster).backtrack
         memory.owed &= {each.identifier for each in memory.images}
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
-        leisure = self._can_spare() and self._processors.there_for_s() >= _LEISURE_S
+        leisure = self._processors.there_for_s() >= _LEISURE_S and not memory.shrunk
         wanted = [each for each in memory.images if leisure or each.identifier in memory.owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes)

@@ -21,11 +21,12 @@ from auroractl.engine import configuration, recovery
 from auroractl.engine.template import template_name
 from auroractl.process.files import make_folder
 from auroractl.process.ports import free_port
+from auroractl.process.priority import most_niceness
 from auroractl.services import image_damage, image_seed
 from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.image_worker import ImageWorker
-from auroractl.storage.images import DamagedImage, Pace, StoredImage
+from auroractl.storage.images import DamagedImage, StoredImage
 
 if TYPE_CHECKING:
     from auroractl.services.context import Context
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MB = 1_000_000
-_NICENESS = 19
+_LOOK_S = 0.2
 _HOST = "127.0.0.1"
 """A server has to listen somewhere, although nobody connects to this one."""
 
@@ -43,7 +44,7 @@ def _at_once() -> bool:
 
 
 def _niceness(urgent: Callable[[], bool]) -> int:
-    return 0 if urgent() else _NICENESS
+    return 0 if urgent() else most_niceness()
 
 
 class NotNow(Exception):
@@ -145,29 +146,24 @@ class ImageMaker:
         )
 
     def _worker(self, urgent: Callable[[], bool], wanted: Callable[[], bool] = lambda: True) -> ImageWorker:
-        pace = self._pace(urgent)
-
-        def pace_while_wanted(size_bytes: int) -> None:
-            if not wanted():
-                raise NotNow
-            pace(size_bytes)
-
-        return ImageWorker(pace_while_wanted, lambda: _niceness(urgent))
-
-    def _pace(self, urgent: Callable[[], bool]) -> Pace:
         rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
         began_s, done = time.monotonic(), 0
 
+        def ahead_s() -> float:
+            return done / rate_bytes_per_s - (time.monotonic() - began_s)
+
         def pace(size_bytes: int) -> None:
             nonlocal done
-            if self._ended.is_set():
-                raise InterruptedError
             done += size_bytes
-            ahead_s = done / rate_bytes_per_s - (time.monotonic() - began_s)
-            if ahead_s > 0 and not urgent():
-                self._ended.wait(ahead_s)
+            wait_s = 0.0
+            while not self._ended.wait(wait_s):
+                if not wanted():
+                    raise NotNow
+                if (wait_s := min(ahead_s(), _LOOK_S)) <= 0 or urgent():
+                    return
+            raise InterruptedError
 
-        return pace
+        return ImageWorker(pace, lambda: _niceness(urgent))
 
     def seed(self, nodes: Sequence[StorageNode], library: LogLibrary, current: Lineage) -> None:
         """The first image: what the cluster was made from, on every full node; else a base backup on one."""
@@ -184,8 +180,11 @@ class ImageMaker:
                 )
                 log.info("%s: the first page image is %s", node.identifier, made.image.identifier)
             return
-        node = nodes[0]
-        log.info("%s: the first page image is made from a base backup", node.identifier)
+        self.seed_from_backup(nodes[0])
+
+    def seed_from_backup(self, node: StorageNode) -> None:
+        """An image that needs no older one and no older log."""
+        log.info("%s: a page image is made from a base backup", node.identifier)
         with self._context.images_lock:
             place, checkpoint = image_seed.base_backup(
                 self._context, self._cluster, self._context.installation.image_folder(node)

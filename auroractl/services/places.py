@@ -289,13 +289,13 @@ class _Search:
         stop = min(until + 2, len(self._numbers))
         end_lsn = self._end_of(self._numbers[:stop])
         while stop > 0:
-            start = max(0, stop - _BACK_SEGMENTS) if commits or stop <= until else max(0, until - 1)
+            start = self._begin(stop - _BACK_SEGMENTS if commits or stop <= until else until - 1, stop)
             commits = self._read(self._numbers[start:stop]) + commits
             cut = cut_at(commits, moment)
             # What stands before the stretch could still be later than the first commits in it.
             if cut is not None and (start == 0 or cut.at - commits[0].at > _LATE):
                 return _located(commits, cut, end_lsn)
-            stop = start
+            stop = self._further(start)
         return _located(commits, cut_at(commits, moment), end_lsn)
 
     def last(self) -> _Found:
@@ -303,12 +303,25 @@ class _Search:
         stop = len(self._numbers)
         end_lsn = self._end_of(self._numbers)
         while stop > 0:
-            start = max(0, stop - _BACK_SEGMENTS)
+            start = self._begin(stop - _BACK_SEGMENTS, stop)
             commits = self._read(self._numbers[start:stop])
             if commits:
                 return _Found(Cut(commits[-1].lsn, max(commit.at for commit in commits)), end_lsn)
-            stop = start
+            stop = self._further(start)
         return _Found(None, end_lsn)
+
+    def _begin(self, start: int, stop: int) -> int:
+        """Where a stretch begins that is to begin at `start`: after a lost segment, if there is one in it."""
+        start = max(0, start)
+        while self._numbers[stop - 1] - self._numbers[start] >= stop - start:
+            start += 1
+        return start
+
+    def _further(self, stop: int) -> int:
+        """`stop`, where the log before it is there. Raises QuorumLost where a segment is lost between them."""
+        if 0 < stop < len(self._numbers) and self._numbers[stop] - self._numbers[stop - 1] > 1:
+            raise _log_is_gone(self._cluster)
+        return stop
 
     def _end_of(self, numbers: list[int]) -> int:
         end = (numbers[-1] + 1) * SEGMENT_BYTES if numbers else 0
@@ -319,8 +332,6 @@ class _Search:
 
     def _read(self, numbers: list[int]) -> list[Commit]:
         """The commits of consecutive segments, a stretch of one timeline at a time."""
-        if numbers[-1] - numbers[0] >= len(numbers):
-            raise _log_is_gone(self._cluster)
         found: list[Commit] = []
         for timeline in dict.fromkeys(self._whole.at(number).timeline for number in numbers):
             found += self._read_on(timeline, [each for each in numbers if self._whole.at(each).timeline == timeline])

@@ -32,7 +32,7 @@ class BacktrackMemory:
     """What is known of how far a cluster can be brought back."""
 
     known: bool = False
-    """Whether anybody has looked yet; until then nothing may be given up."""
+    """Whether anybody knows what is needed; until then nothing may be given up."""
     images: tuple[PageImage, ...] = ()
     retention: Retention = field(default_factory=lambda: Retention(None))
     earliest: datetime | None = None
@@ -55,6 +55,15 @@ class BacktrackMemory:
     image_bytes_per_hour: int | None = None
     replay_bytes_per_s: int = 50_000_000
     """By the last recovery to a moment; a guess before the first."""
+
+    def decide(self, retention: Retention, *, over_budget: bool) -> None:
+        """Note what is needed from now on.
+
+        While there is no image, all log is: the first one is made from the cluster's beginning, if all log since then is
+        there when it is ready. Beyond the disk budget it is given up nevertheless.
+        """
+        self.retention, self.earliest = retention, retention.earliest
+        self.known = retention.earliest is not None or over_budget
 
     def reach(self) -> BacktrackReach:
         """What is told of it."""

@@ -4,7 +4,7 @@ A thread of the supervisor could not: Linux shares the processors among sessions
 how much it has read or written and waits for an answer before it goes on, so that its pace is set, and it is told to stop,
 where the reasons for that are known. It ends by itself where nobody answers any more.
 
-    python -m auroractl.storage.image_worker copy IMAGE TARGET [--account NAME]
+    python -m auroractl.storage.image_worker copy IMAGE TARGET [--owner UID:GID]
     python -m auroractl.storage.image_worker checksums DATA
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from auroractl.core.errors import MachineError
-from auroractl.process.accounts import Account, existing_account
+from auroractl.process.accounts import Account
 from auroractl.process.priority import set_niceness
 from auroractl.process.programs import Companion
 from auroractl.storage.images import Checksums, DamagedImage, ImageFolder, Pace, checksums
@@ -44,18 +45,21 @@ class ImageWorker:
     def copy(self, image: Path, target: Path, account: Account | None) -> None:
         """Copy the data directory of a stored image, which lies in the folder `image`.
 
-        Raises DamagedImage where it is not what it was, OSError, and what `pace` raises.
+        Raises DamagedImage where it is not what it was, OSError, MachineError where the work is cut off, and what `pace` raises.
         """
-        owner = [f"--account={account.name}"] if account else []
-        self._have_done(target.parent, ["copy", str(image), str(target), *owner])
+        owner = [f"--owner={account.uid}:{account.gid}"] if account else []
+        self._have_done(["copy", str(image), str(target), *owner])
 
     def checksums(self, data: Path) -> Checksums:
-        """Flush every file of a data directory and take its checksum. Raises OSError, and what `pace` raises."""
-        found = self._have_done(data, ["checksums", str(data)])
+        """Flush every file of a data directory and take its checksum.
+
+        Raises OSError, MachineError where the work is cut off, and what `pace` raises.
+        """
+        found = self._have_done(["checksums", str(data)])
         return {name: (size, checksum) for name, (size, checksum) in found.items()}
 
-    def _have_done(self, cwd: Path, arguments: list[str]) -> Any:
-        with Companion([sys.executable, "-P", "-m", _MODULE, *arguments], cwd) as companion:
+    def _have_done(self, arguments: list[str]) -> Any:
+        with Companion([sys.executable, "-P", "-m", _MODULE, *arguments]) as companion:
             while (line := companion.hear(_LOOK_S)) != "":
                 set_niceness([companion.pid], self.niceness())
                 told = json.loads(line) if line else {"Bytes": 0}
@@ -95,14 +99,21 @@ def _ask_to_go_on() -> Pace:
     return pace
 
 
+def _owner(written: str) -> Account:
+    uid, gid = written.split(":")
+    return Account("", int(uid), int(gid))
+
+
 def _work(arguments: argparse.Namespace) -> Checksums | None:
     pace = _ask_to_go_on()
+    # So that it is found and ended with what works there, should its supervisor be gone.
+    os.chdir(arguments.data if arguments.work == "checksums" else arguments.target.parent)
     if arguments.work == "checksums":
         return checksums(arguments.data, pace, flush=True)
     stored = ImageFolder("", arguments.image.parent).image(arguments.image.name)
     if stored is None:
         raise FileNotFoundError(2, "The page image is gone", str(arguments.image))
-    stored.copy_to(arguments.target, existing_account(arguments.account) if arguments.account else None, pace)
+    stored.copy_to(arguments.target, arguments.owner, pace)
     return None
 
 
@@ -113,14 +124,15 @@ def main() -> None:
     copying = works.add_parser("copy")
     copying.add_argument("image", type=Path)
     copying.add_argument("target", type=Path)
-    copying.add_argument("--account", default="")
+    copying.add_argument("--owner", type=_owner)
     works.add_parser("checksums").add_argument("data", type=Path)
     try:
         _tell(Result=_work(parser.parse_args()))
     except DamagedImage as error:
         _tell(Damaged=error.message)
     except OSError as error:
-        _tell(Error=[error.errno, error.strerror, error.filename])
+        # Several at once are told as one without a number.
+        _tell(Error=[error.errno, error.strerror, error.filename] if error.errno else [str(error)])
 
 
 if __name__ == "__main__":

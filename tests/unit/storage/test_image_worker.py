@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 
 from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import MachineError
-from auroractl.process.liveness import alive, children, wait_for_exit
+from auroractl.process.accounts import Account
+from auroractl.process.liveness import alive, children, processes_below, wait_for_exit
 from auroractl.storage.image_worker import ImageWorker
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, no_pace
+from tests.unit.process.test_priority import niceness
 
 IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
 FILE_BYTES = 5_000_000
@@ -60,29 +63,65 @@ def test_an_image_that_is_gone_and_a_place_that_is_taken_are_told_of(stored: Sto
         _worker().copy(stored.folder.with_name("another"), tmp_path / "copy", None)
 
 
-def test_what_is_not_wanted_any_more_is_ended(stored: StoredImage, tmp_path: Path) -> None:
-    before = set(children(os.getpid()))
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_copy_belongs_to_whom_it_is_made_for(stored: StoredImage, tmp_path: Path) -> None:
+    _worker().copy(stored.folder, tmp_path / "copy", Account("nobody", 65534, 65533))
+    for path in (tmp_path / "copy", tmp_path / "copy" / "pg_wal", tmp_path / "copy" / "16384"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65533)
 
-    def stop(size_bytes: int) -> None:
+
+@dataclass
+class Watching:
+    """Looks at the worker while it asks whether to go on."""
+
+    look: Callable[[int], None]
+    before: set[int] = field(default_factory=lambda: set(children(os.getpid())))
+    pid: int = 0
+
+    def __call__(self, size_bytes: int) -> None:
         if size_bytes:
+            [self.pid] = set(children(os.getpid())) - self.before
+            self.look(self.pid)
+
+
+def test_it_gives_way_and_is_found_where_it_works(stored: StoredImage, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def look(pid: int) -> None:
+        assert pid in processes_below(tmp_path)
+        seen.append(niceness(pid))
+
+    ImageWorker(Watching(look), lambda: 19).copy(stored.folder, tmp_path / "copy", None)
+    assert seen[-1] == 19
+
+
+def test_what_is_not_wanted_any_more_is_ended(stored: StoredImage, tmp_path: Path) -> None:
+    def stop(_pid: int) -> None:
+        raise InterruptedError
+
+    watching = Watching(stop)
+    with pytest.raises(InterruptedError):
+        _worker(watching).copy(stored.folder, tmp_path / "copy", None)
+    assert not alive(watching.pid)
+
+
+def test_a_worker_that_does_nothing_is_given_up_when_it_is_not_wanted(stored: StoredImage, tmp_path: Path) -> None:
+    watching = Watching(lambda pid: os.kill(pid, signal.SIGSTOP))
+
+    def pace(size_bytes: int) -> None:
+        if not size_bytes and watching.pid:
             raise InterruptedError
+        watching(size_bytes)
 
     with pytest.raises(InterruptedError):
-        _worker(stop).copy(stored.folder, tmp_path / "copy", None)
-    assert set(children(os.getpid())) == before
+        _worker(pace).copy(stored.folder, tmp_path / "copy", None)
+    assert not alive(watching.pid)
 
 
 def test_a_worker_that_is_killed_is_told_of(stored: StoredImage, tmp_path: Path) -> None:
-    before = set(children(os.getpid()))
-
-    def kill(size_bytes: int) -> None:
-        if size_bytes:
-            [pid] = set(children(os.getpid())) - before
-            assert alive(pid)
-            os.kill(pid, signal.SIGKILL)
-
+    watching = Watching(lambda pid: os.kill(pid, signal.SIGKILL))
     with pytest.raises(MachineError, match=r"was cut off: exit code -9"):
-        _worker(kill).copy(stored.folder, tmp_path / "copy", None)
+        _worker(watching).copy(stored.folder, tmp_path / "copy", None)
 
 
 def test_a_worker_ends_with_who_it_works_for(stored: StoredImage, tmp_path: Path) -> None:
