@@ -27,8 +27,11 @@ RESTORES = 3
 SIZES_GB = (0.2, 1.0, 4.0)
 SIZE_ROUNDS = 3
 SIZE_TRANSACTIONS = 6000
-COST_ROUNDS = 2
+COST_ROUNDS = 3
 COST_S = 160
+"""Long enough for a page image: each start of a cluster is a moment of idleness in which one is begun, and one that the end of a
+turn cuts off has cost what it would have cost.
+"""
 LOOKS_WITHOUT_MAKING = 4
 NAME = "past"
 
