@@ -396,7 +396,7 @@ class ImageKeeper:
                 self._least_laden(others, stored),
                 source,
                 urgent=self._urgent(newest, limits),
-                wanted=lambda: owed or self._can_spare(),
+                wanted=None if owed else self._can_spare,
             )
         except NotNow:
             log.info("%s: a second copy of a page image is made later", self._cluster)

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 _MB = 1_000_000
 _LOOK_S = 0.2
+_PATIENCE_S = 4.0
+"""After so long work gives way by one less."""
+_NICENESS_LEAST = 5
 _HOST = "127.0.0.1"
 """A server has to listen somewhere, although nobody connects to this one."""
 
@@ -43,8 +46,18 @@ def _at_once() -> bool:
     return True
 
 
-def _niceness(urgent: Callable[[], bool]) -> int:
-    return 0 if urgent() else most_niceness()
+def _giving_way(urgent: Callable[[], bool]) -> Callable[[], int]:
+    """By how much work that begins now gives way: at first it gets what nobody else wants, later its share, if a small one.
+
+    A machine on which others always want everything would never see the end of it otherwise.
+    """
+    began_s = time.monotonic()
+
+    def niceness() -> int:
+        grown = int((time.monotonic() - began_s) / _PATIENCE_S)
+        return 0 if urgent() else max(_NICENESS_LEAST, most_niceness() - grown)
+
+    return niceness
 
 
 class NotNow(Exception):
@@ -80,12 +93,13 @@ class ImageMaker:
         """
         began_s = time.monotonic()
         folder = self._context.installation.image_folder(node)
-        worker = self._worker(urgent)
+        niceness = _giving_way(urgent)
+        worker = self._worker(urgent, niceness)
         with self._context.images_lock:
             place = folder.begin(image.identifier)
             # What is made from a damaged one would be damaged too, with checksums that say nothing of it.
             self._copy(source.image, place / "data", worker)
-            self._replay(place, image, restore_command, urgent)
+            self._replay(place, image, restore_command, niceness)
             made = folder.complete(image, worker.checksums)
         self.made_bytes += made.image.held_bytes
         log.info(
@@ -98,11 +112,14 @@ class ImageMaker:
         )
 
     def mirror(
-        self, node: StorageNode, source: StoredImage, urgent: Callable[[], bool], wanted: Callable[[], bool]
+        self, node: StorageNode, source: StoredImage, urgent: Callable[[], bool], wanted: Callable[[], bool] | None
     ) -> None:
-        """Make the same image on another node, as long as that is `wanted`. Raises NotNow, and as `roll`."""
+        """Make the same image on another node, as long as that is `wanted`; None if in any case, and without giving way.
+
+        Raises NotNow, and as `roll`.
+        """
         folder = self._context.installation.image_folder(node)
-        worker = self._worker(urgent, wanted)
+        worker = self._worker(urgent, _giving_way(urgent), wanted) if wanted else self._worker(urgent, lambda: 0)
         with self._context.images_lock:
             try:
                 self._copy(source.image, folder.begin(source.image.identifier) / "data", worker)
@@ -128,7 +145,7 @@ class ImageMaker:
         finally:
             use.end_read(key)
 
-    def _replay(self, place: Path, image: PageImage, restore_command: str, urgent: Callable[[], bool]) -> None:
+    def _replay(self, place: Path, image: PageImage, restore_command: str, niceness: Callable[[], int]) -> None:
         installation = self._context.installation
         writer = self._context.writer(self._cluster)
         base = installation.parameters(writer, None, configuration.VolumeSettings(image_seed.NO_QUORUM))
@@ -142,10 +159,12 @@ class ImageMaker:
             image.timeline,
             image.checkpoint_lsn,
             interrupted=self._ended.is_set,
-            niceness=lambda: _niceness(urgent),
+            niceness=niceness,
         )
 
-    def _worker(self, urgent: Callable[[], bool], wanted: Callable[[], bool] = lambda: True) -> ImageWorker:
+    def _worker(
+        self, urgent: Callable[[], bool], niceness: Callable[[], int], wanted: Callable[[], bool] = lambda: True
+    ) -> ImageWorker:
         rate_bytes_per_s = self._context.settings.backtrack_rate_mb_per_s * _MB
         began_s, done = time.monotonic(), 0
 
@@ -163,7 +182,7 @@ class ImageMaker:
                     return
             raise InterruptedError
 
-        return ImageWorker(pace, lambda: _niceness(urgent))
+        return ImageWorker(pace, niceness)
 
     def seed(self, nodes: Sequence[StorageNode], library: LogLibrary, current: Lineage) -> None:
         """The first image: what the cluster was made from, on every full node; else a base backup on one."""
@@ -191,7 +210,7 @@ class ImageMaker:
             )
             image = self.image_at(checkpoint, node)
             log_folder = self._context.installation.log_folder(node).path
-            self._replay(place, image, recovery.node_restore_command(log_folder), _at_once)
+            self._replay(place, image, recovery.node_restore_command(log_folder), lambda: 0)
             final = place.with_name(f"{image.identifier}.making")
             place.rename(final)
             self._context.installation.image_folder(node).complete(image)
@@ -210,7 +229,7 @@ class ImageMaker:
         peer = next((other for other in healthy if other.image.identifier == image.identifier), None)
         if peer is not None:
             place = folder.begin(image.identifier)
-            worker = self._worker(_at_once)
+            worker = self._worker(_at_once, lambda: 0)
             self._copy(peer.image, place / "data", worker)
             folder.complete(image, worker.checksums)
             return f"it was copied from {peer.image.node}"
