@@ -110,7 +110,6 @@ class ImageCopy:
             self.check()  # says it better where it is the image that cannot be read
             raise
         if self.taken:
-            self._memory.owed.add(self.image.identifier)
             ImageFolder(self._stored.image.node, self._stored.folder.parent).take(self.image.identifier, self._target)
             self._release()
 

@@ -377,10 +377,10 @@ class ImageKeeper:
     def _copy_to_another(self, nodes: Sequence[StorageNode], stored: Sequence[StoredImage], limits: Limits) -> None:
         """One more copy of an image that only one node has: so that it can be healed, and one of them be taken away."""
         memory = self._context.volume_memory(self._cluster).backtrack
-        memory.owed &= {each.identifier for each in memory.images}
+        owed = self._owed(nodes)
         # What was taken away would have had to be copied then; what nobody has asked for yet is copied at leisure.
         leisure = self._processors.there_for_s() >= _LEISURE_S and not memory.shrunk
-        wanted = [each for each in memory.images if leisure or each.identifier in memory.owed]
+        wanted = [each for each in memory.images if leisure or each.identifier in owed]
         room_bytes = -self._over_budget(memory.image_bytes + memory.log_bytes)
         image = image_to_copy(wanted, room_bytes)
         source = next((each for each in stored if image and each.image.key == image.key), None)
@@ -390,18 +390,27 @@ class ImageKeeper:
         if source is None or not others:
             return
         newest = max(memory.images, key=lambda each: each.reached_at)
-        owed = source.image.identifier in memory.owed
         try:
             self._maker.mirror(
                 self._least_laden(others, stored),
                 source,
                 urgent=self._urgent(newest, limits),
-                wanted=None if owed else self._can_spare,
+                wanted=None if source.image.identifier in owed else self._can_spare,
             )
         except NotNow:
             log.info("%s: a second copy of a page image is made later", self._cluster)
         else:
-            memory.owed.discard(source.image.identifier)
+            for node in nodes:
+                self._folder(node).settle(source.image.identifier)
+
+    def _owed(self, nodes: Sequence[StorageNode]) -> set[str]:
+        """The images of which a copy was taken that has not been replaced yet."""
+        memory = self._context.volume_memory(self._cluster).backtrack
+        needed = {each.identifier for each in memory.images}
+        owed = {identifier: node for node in nodes for identifier in self._folder(node).owed()}
+        for identifier in owed.keys() - needed:
+            self._folder(owed[identifier]).settle(identifier)
+        return owed.keys() & needed
 
     def _can_spare(self) -> bool:
         """Whether processors are idle, and room is left: more images would only make the window smaller where it is not."""

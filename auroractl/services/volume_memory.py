@@ -45,8 +45,6 @@ class BacktrackMemory:
     in_use: set[str] = field(default_factory=set)
     """Folders of copies and searches that something works with."""
     use: ImageUse = field(default_factory=ImageUse)
-    owed: set[str] = field(default_factory=set)
-    """Images of which a copy was taken away that has to be replaced."""
     images_lock: RLock = field(default_factory=RLock)
     """Held while an image is copied and while images are given up."""
     log_bytes: int = 0

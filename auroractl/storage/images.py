@@ -4,6 +4,7 @@
       ID/data/           the data directory, without log
       ID/manifest.json   what it is, with a checksum of every file; an image without it is not complete and is removed
       ID.making/         one that is being made
+      ID.taken           one was given away from here and has not been replaced yet
 
 The manifest is written last and durably, so what has one is whole; the folder is the only record of what there is.
 """
@@ -30,6 +31,7 @@ from auroractl.process.accounts import Account
 from auroractl.process.files import flush_folder, make_folder, remove_tree, write_json
 
 _MAKING = ".making"
+_TAKEN = ".taken"
 _MANIFEST = "manifest.json"
 _LOG = "pg_wal"
 _CHUNK_BYTES = 1024 * 1024
@@ -112,7 +114,7 @@ class ImageFolder:
 
     def _names(self) -> list[str]:
         found = os.scandir(self.path) if self.path.exists() else ()
-        return [entry.name for entry in found if not entry.name.endswith(_MAKING)]
+        return [entry.name for entry in found if not entry.name.endswith((_MAKING, _TAKEN))]
 
     def image(self, identifier: str) -> StoredImage | None:
         """One image; None where there is none that is complete."""
@@ -164,9 +166,18 @@ class ImageFolder:
         What a crash leaves of it lies beside the target, and here is no image any more.
         """
         aside = target.with_name("image")
+        (self.path / (identifier + _TAKEN)).touch()
         (self.path / identifier).rename(aside)
         (aside / "data").rename(target)
         remove_tree(aside)
+
+    def owed(self) -> set[str]:
+        """The images that were given away and have not been replaced, here or on another node."""
+        return {path.name.removesuffix(_TAKEN) for path in self.path.glob(f"*{_TAKEN}")}
+
+    def settle(self, identifier: str) -> None:
+        """An image that was given away has been replaced, or is not needed any more."""
+        (self.path / (identifier + _TAKEN)).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what was being made. Only while nothing is."""

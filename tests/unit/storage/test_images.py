@@ -120,7 +120,10 @@ def test_an_image_is_given_away_as_a_whole(folder: ImageFolder, stored: StoredIm
     folder.take(stored.image.identifier, tmp_path / "data")
     assert {name: (tmp_path / "data" / name).read_bytes() for name in content} == content
     assert (tmp_path / "data" / "pg_wal").is_dir()
-    assert folder.images() == []
+    assert (folder.images(), folder.broken()) == ([], [])
+    assert folder.owed() == {stored.image.identifier}, "until it is replaced, whoever asks"
+    folder.settle(stored.image.identifier)
+    assert folder.owed() == set()
     assert list(folder.path.iterdir()) == []
 
 
