@@ -142,12 +142,13 @@ class ImageKeeper:
                 self._heal(nodes, stored, library, lineages)
                 self._make(nodes, stored, library, lineages, limits)
                 after = self._look(nodes)
+                if after == stored:
+                    self._copy_to_another(nodes, stored, limits)
+                    after = self._look(nodes)
                 if after != stored:
                     # What has just been made can be used from now on, and not from the next round on.
                     stored = after
                     self._decide_retention(stored, library, lineages, limits)
-                else:
-                    self._copy_to_another(nodes, stored, limits)
             except (AuroraError, OSError):
                 self._tidied.clear()
                 if self._removed_meanwhile(nodes):

@@ -177,11 +177,16 @@ def unread(demo: Auroractl) -> Iterator[Auroractl]:
     wait_window(demo)
 
 
+def next_taken(auroractl: Auroractl, to: str) -> tuple[str, Path]:
+    """The image that a backtrack to a moment begins from, and the data directory of the copy that it takes."""
+    plan = auroractl.json("backtrack", "demo", "--to", to, "--dry-run")["BacktrackPlan"]
+    used = str(plan["PageImage"]["Identifier"])
+    return used, next(data for data in images(auroractl) if data.parent.name == used)
+
+
 def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> None:
     """Even where nobody has found it before: every file of what takes the writer's place is compared."""
-    used = unread.json("backtrack", "demo", "--to", there, "--dry-run")["BacktrackPlan"]["PageImage"]
-    storage = unread.home.cluster("demo").storage
-    image = storage / f"{used['StorageNodeIdentifier']}.images" / used["Identifier"] / "data"
+    used, image = next_taken(unread, there)
     flip(max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size))
     since = last_event(unread)
     done = unread("backtrack", "demo", "--to", there, "--yes")
@@ -189,7 +194,7 @@ def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> No
     assert_in_order(unread)
     assert numbers(unread) == [1]
     assert told(unread, "is not what it was when the image was made", since)
-    wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was", since))
+    wait_until("the healing", lambda: told(unread, f"The page image {used} was damaged; it was", since))
 
 
 def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: str) -> None:
@@ -197,15 +202,14 @@ def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: 
     [(file, expected)] = execute(
         unread, "select pg_relation_filepath('pg_description'), (select count(*) from pg_description)"
     )
-    used = unread.json("backtrack", "demo", "--to", there, "--dry-run")["BacktrackPlan"]["PageImage"]
-    storage = unread.home.cluster("demo").storage
-    victim = storage / f"{used['StorageNodeIdentifier']}.images" / used["Identifier"] / "data" / file
+    used, image = next_taken(unread, there)
+    victim = image / file
     os.truncate(victim, victim.stat().st_size // 2 // 8192 * 8192)
     since = last_event(unread)
     done = unread("peek", "demo", "--at", there, "--", "-Atc", "select count(*) from pg_description")
     assert done.stdout == f"{expected}\n"
     assert told(unread, "is not what it was when the image was made", since)
-    wait_until("the healing", lambda: told(unread, f"The page image {used['Identifier']} was damaged; it was", since))
+    wait_until("the healing", lambda: told(unread, f"The page image {used} was damaged; it was", since))
 
 
 @pytest.mark.parametrize("command", ["peek", "backtrack"])

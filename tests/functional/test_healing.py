@@ -241,6 +241,8 @@ def test_after_delete_and_stop_nothing_is_left(auroractl: Auroractl) -> None:
         assert auroractl.rows(f"select count(*) from {table}") == [(0,)]
     assert [each.name for each in auroractl.home.run.iterdir()] == ["supervisor.sock"]
     with socket.socket() as free:
+        # A connection that was closed a moment ago does not count, one that listens does.
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         free.bind((cluster["Endpoint"], cluster["Port"]))
     auroractl("supervisor", "stop")
     wait_until("the supervisor's end", lambda: not auroractl.processes())
