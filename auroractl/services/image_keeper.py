@@ -38,8 +38,9 @@ from auroractl.engine import recovery
 from auroractl.engine.server import end_all_below
 from auroractl.process.files import remove_tree
 from auroractl.process.priority import SpareProcessors
-from auroractl.services import events, image_damage, past_log, storage_nodes
+from auroractl.services import events, past_log, storage_nodes
 from auroractl.services.image_maker import ImageMaker, NotNow
+from auroractl.services.image_scrubber import ImageScrubber
 from auroractl.services.image_use import StoredCopies
 from auroractl.services.log_library import LogLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_MB = 1_000_000
 _URGENT_SHARE = 0.7
 """Of the bound has passed: from here on an image is made as fast as it goes."""
 _SPARE_SHARE = 0.25
@@ -64,9 +64,6 @@ _LEISURE_S = 30.0
 """Processors have been idle for so long: second copies are made, which nobody waits for."""
 _SAMPLES = 720
 _SAMPLE_INTERVAL_S = 5.0
-_SCRUB_SHARE = 0.15
-_SCRUBS_TOGETHER = 3
-"""Looking where to go on takes time too, the more images there are."""
 _FREE_BYTES_MIN = 2 * 1024**3
 _FREE_SHARE_MIN = 0.05
 
@@ -81,8 +78,7 @@ class ImageKeeper:
         self._tidied: set[str] = set()
         self._retry_at_s = 0.0
         self._failed = Counter[tuple[str, str]]()
-        self._scrub_budget_bytes = 0.0
-        self._scrubbed: tuple[str, str, int] = ("", "", 0)
+        self._scrubber = ImageScrubber(context, cluster, self._ended)
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
         self._processors = SpareProcessors(_SPARE_SHARE)
         self._maker = ImageMaker(context, cluster, self._ended)
@@ -155,7 +151,7 @@ class ImageKeeper:
                     return
                 self._retry_at_s = time.monotonic() + _RETRY_S
                 raise
-        self._scrub_some(stored)
+        self._scrubber.go_on(stored, _TICK_S)
 
     # Seeing
 
@@ -470,36 +466,6 @@ class ImageKeeper:
             memory.suspects.discard(key)
             message = f"The page image {each.image.identifier} was damaged; {how}"
             events.record(self._context, self._cluster, events.STORAGE_NODE, each.image.node, message)
-
-    # Reading again
-
-    def _scrub_some(self, stored: Sequence[StoredImage]) -> None:
-        """Read on where the last round stopped, at a share of the pace that is set for finished log, now and then."""
-        pace_bytes = self._context.settings.scrub_rate_mb_per_s * _MB * _TICK_S * _SCRUB_SHARE
-        self._scrub_budget_bytes = min(self._scrub_budget_bytes + pace_bytes, 10 * pace_bytes)
-        if self._scrub_budget_bytes < _SCRUBS_TOGETHER * pace_bytes:
-            return
-        order = [
-            ((*each.image.key, place), each, name)
-            for each in sorted(stored, key=lambda each: each.image.key)
-            for place, name in enumerate(each.files)
-        ]
-        rest = [entry for entry in order if entry[0] > self._scrubbed]
-        for key, each, name in rest or order:
-            if self._scrub_budget_bytes <= 0 or self._ended.is_set():
-                return
-            self._scrubbed = key
-            self._scrub_budget_bytes -= each.files[name][0] + 4096
-            if each.folder.exists():
-                self._verify(each, name)
-
-    def _verify(self, stored: StoredImage, name: str) -> None:
-        """Read one file of an image again; a damaged image is noted and told of."""
-        try:
-            stored.verify(name)
-        except DamagedImage as error:
-            if stored.folder.exists():
-                image_damage.note(self._context, self._cluster, stored.image, error)
 
 
 def _held_bytes(images: Sequence[PageImage]) -> int:
