@@ -119,6 +119,16 @@ def kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def last_event(auroractl: Auroractl) -> int:
+    """The number of the newest event."""
+    return int(auroractl.rows("select coalesce(max(id), 0) from event")[0][0])
+
+
+def told(auroractl: Auroractl, words: str, since: int) -> bool:
+    """Whether an event after that one says so."""
+    return auroractl.rows("select 1 from event where message like ? and id > ?", f"%{words}%", since) != []
+
+
 def told_why(connection: psycopg.Connection) -> psycopg.Error:
     """The error that a client gets on a connection that was closed."""
     try:

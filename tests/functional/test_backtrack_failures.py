@@ -20,10 +20,12 @@ from tests.functional.going_back import (
     execute,
     images,
     kill,
+    last_event,
     moment,
     moments_folder,
     numbers,
     refused,
+    told,
     wait_copies,
     wait_window,
 )
@@ -137,16 +139,6 @@ def flip(path: Path, place: int = 4096) -> None:
         file.seek(place)
         file.write(bytes([byte[0] ^ 0xFF]))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def last_event(auroractl: Auroractl) -> int:
-    """The number of the newest event."""
-    return int(auroractl.rows("select coalesce(max(id), 0) from event")[0][0])
-
-
-def told(auroractl: Auroractl, words: str, since: int) -> bool:
-    """Whether an event after that one says so."""
-    return auroractl.rows("select 1 from event where message like ? and id > ?", f"%{words}%", since) != []
 
 
 def test_a_damaged_page_image_is_found_told_and_healed(demo: Auroractl, there: str) -> None:
