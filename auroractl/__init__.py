@@ -2,14 +2,17 @@
 
 Layers, from the top; imports go down only (checked in CI):
 
-    cli         commands and rendering     testing   clusters for test sessions (pytest_plugin hands them out)
-    backends    what a command talks to
-    ~~~~~~~~~~  the supervisor's socket
-    supervisor  the daemon: control API, watch loop
-    services    one function per use case, run as journalled steps
-    engine      PostgreSQL             endpoints  the TCP endpoint process
-    state       SQLAlchemy rows        process    programs, locks, files    config  settings and paths
-    core        model and decisions, no input or output
+    cli | testing                   commands and rendering; clusters for test sessions (pytest_plugin hands them out)
+    drills | declarations           rehearsed faults under load; clusters that a file describes
+    backends                        what a command talks to
+    ~~~~~~~~~~                      the supervisor's socket
+    supervisor | diagnostics        the daemon: control API, watch loop; doctor, logs and report, which need no daemon
+    services                        one function per use case, run as journalled steps
+    runtime                         what lives as long as the supervisor process
+    engine | storage | endpoints    PostgreSQL; copies of the WAL and page images; the TCP endpoint process
+    state | system | config         SQLAlchemy rows; programs, locks, files; settings and paths
+    api                             requests, verbs and documents: the same on both sides of the socket
+    core                            model and decisions, no input or output
 """
 
 __version__ = "0.1.0"

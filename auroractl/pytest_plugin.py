@@ -1,4 +1,4 @@
-"""The pytest plugin that is installed with auroractl: a real cluster per session, a fresh database per test.
+"""The pytest plugin of auroractl: a real cluster per session, a new database per test.
 
 It is loaded in every pytest run of the environment, so it imports nothing before a fixture is used.
 """
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options, each explained by `pytest --help`."""
+    """Add the options, each explained by `pytest --help`."""
     group = parser.getgroup("auroractl", "a real Aurora-style PostgreSQL cluster")
     group.addoption("--aurora-readers", type=int, metavar="N", help="Readers of aurora_cluster, 0 to 15.")
     parser.addini("aurora_readers", "Readers of aurora_cluster, 0 to 15.", default="1")
-    parser.addini("aurora_schema", "SQL files that are run once, for every aurora_database.", type="paths")
-    parser.addini("aurora_base", "Folder below which the cluster of a session lives, and is removed.", default="")
-    parser.addini("aurora_cache", "Folder in which sessions leave what makes the next one start quickly.", default="")
+    parser.addini("aurora_schema", "SQL files that fill the template of every aurora_database.", type="paths")
+    parser.addini("aurora_base", "Folder for the session's cluster, which is removed at the end.", default="")
+    parser.addini("aurora_cache", "Folder for files that sessions share to start quickly.", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what cannot be before any test runs."""
+    """Refuse invalid options before any test runs."""
     _readers(config)
 
 
@@ -60,7 +60,7 @@ def aurora_cluster(pytestconfig: pytest.Config) -> Iterator[AuroraCluster]:
 
 @pytest.fixture(scope="session")
 def aurora_template(aurora_cluster: AuroraCluster) -> AuroraDatabase:
-    """The database of which every aurora_database is a copy; aurora_schema fills it."""
+    """The template database of which every aurora_database is a copy; aurora_schema fills it."""
     from auroractl.testing.databases import make_template  # noqa: PLC0415
 
     return make_template(aurora_cluster)
@@ -68,7 +68,7 @@ def aurora_template(aurora_cluster: AuroraCluster) -> AuroraDatabase:
 
 @pytest.fixture(scope="session")
 def aurora_schema(aurora_template: AuroraDatabase, pytestconfig: pytest.Config) -> None:
-    """Fills the template, once: with the files of the ini option aurora_schema. Override it to do it another way."""
+    """Fill the template once, with the files of the ini option aurora_schema. Override it for another way."""
     from auroractl.testing.databases import load_schema  # noqa: PLC0415
 
     files: list[Path] = pytestconfig.getini("aurora_schema")
@@ -81,7 +81,7 @@ def aurora_database(
     aurora_template: AuroraDatabase,
     aurora_schema: object,  # noqa: ARG001  (it has filled the template by then)
 ) -> Iterator[AuroraDatabase]:
-    """A database of its own for one test: .uri, .reader_uri, .name, .cluster; a copy of the template, then dropped."""
+    """A database for one test (.uri, .reader_uri, .name, .cluster), copied from the template and dropped at the end."""
     from auroractl.testing.databases import fresh_database  # noqa: PLC0415
 
     with fresh_database(aurora_template) as database:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from auroractl.core.model import Address
-from auroractl.core.quorum import Quorum
+from auroractl.core.volume.quorum import Quorum
 from auroractl.engine.configuration import (
     ServerSettings,
     VolumeSettings,
@@ -19,7 +19,10 @@ from auroractl.engine.configuration import (
     write_configuration,
     write_pgpass,
 )
+from auroractl.engine.connections import Access
 from auroractl.engine.control_file import new_system_identifier, set_system_identifier
+from auroractl.runtime.installation import Installation
+from auroractl.system.file_credentials import as_account
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -80,7 +83,6 @@ def _script_s(setting: Setting) -> float:
     folder = Path(tempfile.mkdtemp(prefix="auroractl-bench-", dir=setting.home))
     folder.chmod(0o755)
     addresses = {name: Address(f"127.250.{os.getpid() % 250}.{number}", PORT) for number, name in enumerate(NAMES, 1)}
-    _prepare(setting, folder, addresses)
     script = SCRIPT.format(
         template=folder / "template",
         bin=Path(installation.binaries.program("psql")).parent,
@@ -92,6 +94,8 @@ def _script_s(setting: Setting) -> float:
     identity = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     if account:
         os.chown(folder, account.uid, account.gid)
+    with as_account(account):
+        _prepare(installation, folder, addresses)
     try:
         began_s = time.perf_counter()
         subprocess.run(["sh", "-c", script], cwd=folder, check=True, **identity)  # type: ignore[call-overload]
@@ -105,21 +109,26 @@ def _script_s(setting: Setting) -> float:
         shutil.rmtree(folder)
 
 
-def _prepare(setting: Setting, folder: Path, addresses: dict[str, Address]) -> None:
-    installation = setting.installation()
-    account = installation.account
+def _prepare(installation: Installation, folder: Path, addresses: dict[str, Address]) -> None:
     subprocess.run(["cp", "-Rp", str(installation.template_path), str(folder / "template")], check=True)
     set_system_identifier(folder / "template", new_system_identifier())
     settings = ServerSettings(1000, "128MB", "1GB", "512MB")
-    write_pgpass(folder / "pgpass", installation.secrets.replication, account)
+    write_pgpass(folder / "pgpass", installation.secrets.replication)
     scratch = folder / "scratch"
     scratch.mkdir()
     for name, address in addresses.items():
         follow = None if name == "writer" else addresses["writer"]
         quorum = VolumeSettings(Quorum(4, frozenset(f"node{number}" for number in range(1, 7))))
         values = server_configuration(
-            name, address, settings, quorum, follow, folder / "pgpass", folder / name / "recovery"
+            name,
+            address,
+            settings,
+            quorum,
+            Access(follow, "") if follow else None,
+            folder / "pgpass",
+            folder / name / "recovery",
+            None,
         )
-        write_configuration(scratch, values, standby=False, account=account)
+        write_configuration(scratch, values, standby=False, sockets=False)
         (scratch / "postgresql.conf").rename(folder / f"{name}.conf")
     (scratch / "pg_hba.conf").rename(folder / "hba.conf")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 
+from auroractl.api.progress import Silent
 from auroractl.backends.local import LocalBackend
-from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
 from auroractl.drills.drill import Drill, Round
 from auroractl.drills.kinds import Kind

@@ -27,16 +27,16 @@ from typing import Any
 import psutil
 import psycopg
 
+from auroractl.api.progress import Silent
+from auroractl.api.requests.instances import Connection
 from auroractl.backends.local import LocalBackend
-from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
-from auroractl.core.model import Address
 from auroractl.drills.drill import Drill, longest_gap
 from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Target, Workload
 from auroractl.engine.sql import session
-from auroractl.process.files import tail
-from auroractl.process.liveness import kill_all
+from auroractl.system.files import tail
+from auroractl.system.liveness import kill_all
 from bench.setting import Setting
 from bench.verdict import Figure
 
@@ -268,10 +268,10 @@ def _round(patroni: Patroni, found: Loss, *, node_lost: bool, stalled: bool = Fa
     if node_lost:
         patroni.start_node(leader)
     patroni.wait_well()
-    gap_s, _ = longest_gap(load.seen.commits_s, began_s)
+    gap_s, _ = longest_gap(load.ledger.commits_s, began_s)
     found.gaps_s.append(gap_s)
-    found.commits += len(load.seen.acknowledged)
-    found.rows_lost += len(load.seen.acknowledged - load.there())
+    found.commits += len(load.ledger.acknowledged)
+    found.rows_lost += len(load.ledger.acknowledged - load.stored_rows())
     load.drop()
 
 
@@ -299,10 +299,10 @@ def _at_rest(setting: Setting) -> bool:
 def _ours_stalled(setting: Setting) -> Loss:
     """The readers receive nothing for a while before the writer is killed; the storage nodes do."""
     backend = LocalBackend(Home(setting.home))
-    body = {"DBClusterIdentifier": "peer", "DBInstanceIdentifier": None}
 
     def target(role: str) -> Target:
-        there = backend.request("connection", {**body, "Role": role}, Silent())
+        request = Connection(cluster="peer", role=role)
+        there = backend.request(request.verb, request.to_json(), Silent())
         return Target(there["Host"], there["Port"], there["User"], there["Password"], there["Database"])
 
     instances = setting.json("describe-instances", "peer")["DBInstances"]
@@ -312,8 +312,7 @@ def _ours_stalled(setting: Setting) -> Loss:
     load.start()
     try:
         time.sleep(LOAD_S)
-        address = Address(writer["Endpoint"]["Address"], writer["Endpoint"]["Port"])
-        with session(address, setting.installation().secrets.admin) as connection:
+        with session(setting.access(writer)) as connection:
             _stall_senders(connection, readers)
         before, began_s = load.commits(), time.monotonic()
         setting.run("inject-fault", "crash-instance", "writer", "--cluster", "peer")
@@ -321,9 +320,9 @@ def _ours_stalled(setting: Setting) -> Loss:
         time.sleep(_SETTLE_S)
     finally:
         load.stop()
-    gap_s, _ = longest_gap(load.seen.commits_s, began_s)
+    gap_s, _ = longest_gap(load.ledger.commits_s, began_s)
     _wait(lambda: _at_rest(setting), "the old writer to be back")
-    return Loss([gap_s], len(load.seen.acknowledged), len(load.seen.acknowledged - load.there()))
+    return Loss([gap_s], len(load.ledger.acknowledged), len(load.ledger.acknowledged - load.stored_rows()))
 
 
 def run(setting: Setting) -> list[Figure]:

@@ -17,8 +17,12 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from auroractl.api.progress import Silent
+from auroractl.api.request import Request
+from auroractl.api.requests.clusters import DescribeLive
+from auroractl.api.requests.faults import CrashInstance
+from auroractl.api.requests.instances import Connection
 from auroractl.backends.local import LocalBackend
-from auroractl.cli.progress import Silent
 from auroractl.cli.render import plots, tables
 from auroractl.cli.render.live import frame
 from auroractl.cli.render.live_history import History
@@ -29,7 +33,7 @@ from bench.setting import Setting, in_a_home_of_its_own
 WIDTH = 88
 LOOK_INTERVAL_S = 0.1
 BEFORE_S, AFTER_S = 12.0, 6.0
-Ask = Callable[..., Any]
+Ask = Callable[[Request], Any]
 
 
 def main(folder: Path) -> None:
@@ -47,13 +51,13 @@ def main(folder: Path) -> None:
 def _watched(setting: Setting) -> RenderableType:
     """The screen after a failover under load, drawn from what was measured all along."""
 
-    def ask(verb: str, **body: Any) -> Any:
-        return LocalBackend(Home(setting.home)).request(verb, body, Silent())
+    def ask(request: Request) -> Any:
+        return LocalBackend(Home(setting.home)).request(request.verb, request.to_json(), Silent())
 
     history = History()
     with _load(ask):
         _look(ask, history, BEFORE_S)
-        ask("inject-fault", DBClusterIdentifier="demo", Kind="crash-instance", Target="writer", DurationSeconds=None)
+        ask(CrashInstance(cluster="demo", target="writer"))
         document = _look(ask, history, AFTER_S)
         while document["Operation"] is not None or document["DBCluster"]["Health"] != "ok":
             document = _look(ask, history, LOOK_INTERVAL_S)
@@ -63,7 +67,7 @@ def _watched(setting: Setting) -> RenderableType:
 @contextmanager
 def _load(ask: Ask) -> Iterator[None]:
     def target(role: str) -> Target:
-        there = ask("connection", DBClusterIdentifier="demo", Role=role, DBInstanceIdentifier=None)
+        there = ask(Connection(cluster="demo", role=role))
         return Target(there["Host"], there["Port"], there["User"], there["Password"], there["Database"])
 
     load = Workload(target("writer"), target("reader"), "recorded", clients=4)
@@ -77,7 +81,7 @@ def _load(ask: Ask) -> Iterator[None]:
 def _look(ask: Ask, history: History, duration_s: float) -> Any:
     deadline = time.monotonic() + duration_s
     while True:
-        document = ask("describe-live", DBClusterIdentifier="demo")
+        document = ask(DescribeLive(cluster="demo"))
         history.add(document)
         if time.monotonic() > deadline:
             return document

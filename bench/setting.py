@@ -17,7 +17,9 @@ from typing import Any
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
-from auroractl.services.installation import Installation
+from auroractl.core.model import Address
+from auroractl.engine.connections import Access
+from auroractl.runtime.installation import Installation
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Setting:
     """Where a run of benchmarks takes place."""
 
     home: Path
+    python: str = sys.executable
+    """That of the environment whose auroractl is measured."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -34,7 +38,7 @@ class Setting:
     def run(self, *arguments: str) -> str:
         """Run auroractl to success and return what it printed."""
         return subprocess.run(
-            [sys.executable, "-P", "-m", "auroractl", "--quiet", *arguments],
+            [self.python, "-P", "-m", "auroractl", "--quiet", *arguments],
             env=self.environment, check=True, stdout=subprocess.PIPE, text=True,
         ).stdout  # fmt: skip
 
@@ -52,17 +56,24 @@ class Setting:
         """A PostgreSQL program of the installation that auroractl uses."""
         return self.installation().binaries.program(name)
 
+    def access(self, instance: dict[str, Any]) -> Access:
+        """The way in of the internal superuser, for an instance as describe-instances has it."""
+        paths = Home(self.home).cluster(instance["DBClusterIdentifier"]).instance(instance["DBInstanceIdentifier"])
+        address = Address(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"])
+        server = self.installation().server_at(paths.folder, address)
+        return server.access(self.installation().secrets.admin)
+
     def installation(self) -> Installation:
         """What the clusters of the home share."""
         return Installation(Home(self.home), Settings())
 
 
 @contextmanager
-def in_a_home_of_its_own() -> Iterator[Setting]:
+def in_a_home_of_its_own(python: str = sys.executable) -> Iterator[Setting]:
     """An empty home; everything in it is ended and removed afterwards."""
     home = Path(tempfile.mkdtemp(prefix="auroractl-bench-"))
     home.chmod(0o755)
-    setting = Setting(home)
+    setting = Setting(home, python)
     try:
         yield setting
     finally:

@@ -20,7 +20,7 @@ def hello(name: str = "world") -> None:
     print("hello", name)
 app()
 """
-HEAVY = ("sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "uvloop", "pydantic", "rich")
+HEAVY = ("sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "uvloop", "pydantic", "tomlkit", "rich")
 COMPLETING = {"_AURORACTL_COMPLETE": "complete_bash", "COMP_WORDS": "auroractl describe-", "COMP_CWORD": "1"}
 
 # A table is for a person and needs Rich; what scripts and shells wait for must not load it.

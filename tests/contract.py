@@ -1,17 +1,21 @@
 """What is checked of every command: a document that has a golden file, and an error path.
 
-A command that is missing here fails tests/unit/cli/test_contract.py. Golden files are in tests/golden; all are written
-anew, for the eye to compare, by the whole of: AURORACTL_WRITE_GOLDEN=1 pytest tests/functional/test_contract.py
+A command without a row is checked by the example in its help: against the golden file of its name, and by naming a
+cluster that does not exist. Golden files are in tests/golden; all are written again, for the eye to compare, by the whole
+of: AURORACTL_WRITE_GOLDEN=1 pytest tests/unit/cli/test_contract.py tests/functional/test_contract.py
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auroractl.cli import tree
+from auroractl.cli.app import root_command
 from tests.shapes import assert_fits, merge, shape
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -36,7 +40,24 @@ def _nobody(golden: str | None, *runs: str, wrong: str = "nobody", sentence: str
     return Checked(golden, runs, wrong, 4, sentence)
 
 
-COMMANDS: dict[str, Checked] = {
+def example(command: tree.Command) -> str:
+    """The example in a command's help, without the program's name."""
+    words = re.search(r"Example: auroractl (.+)", command.epilog or "")
+    assert words is not None, f"{command.path} has no example"
+    return words[1]
+
+
+def own_commands() -> dict[str, tree.Command]:
+    """All commands by their paths, without those that only have an AWS name."""
+    found = [each for _, each in tree.walk(root_command) if isinstance(each, tree.Command)]
+    return {each.path: each for each in found if each.alias is None}
+
+
+def _by_example(command: tree.Command) -> Checked:
+    return _nobody(command.path, example(command).removeprefix(command.path).strip())
+
+
+_BY_HAND: dict[str, Checked] = {
     "create-cluster": Checked(
         "create-cluster", ("second --readers 0", "second --if-not-exists"), "a--b", 2, "not a valid identifier"
     ),
@@ -71,14 +92,18 @@ COMMANDS: dict[str, Checked] = {
     "scale-readers": Checked(
         "scale-readers", ("demo --to 3", "demo --to 3"), "demo --to 2 --add 1", 2, "exactly one of"
     ),
-    "delete-instance": _nobody("instance", "demo-instance-4"),
+    "create-instance": _nobody("instance", "demo --db-instance-identifier extra --promotion-tier 3"),
+    "delete-instance": _nobody("instance", "demo-instance-4", "extra"),
     "replace-storage-node": Checked(
         "replace-storage-node", ("demo-storage-6 --cluster demo",), "9 --cluster demo", 4, "has no storage node 9"
     ),
     "drill": Checked("drill", ("planned demo --duration 300ms",), "earthquake demo", 2, "earthquake"),
     "stop-cluster": _nobody("changed", "second", "second"),
     "start-cluster": _nobody("changed", "second", "second"),
-    "delete-cluster": Checked("delete-cluster", ("second --yes", "second --yes --if-exists"), "demo", 2, "needs a yes"),
+    "delete-cluster": Checked(
+        "delete-cluster", ("second --yes", "second --yes --if-exists"), "demo", 2, "needs confirmation"
+    ),
+    "cancel-operation": _nobody("cancel-operation"),
     "describe-backtracks": _nobody("describe-backtracks", "demo"),
     "backtrack": Checked("backtrack", ("demo --to -2s --yes", "demo --undo --yes"), "demo --to soon", 2, "soon"),
     "peek": Checked(None, wrong="demo --at soon -- -c select", sentence="soon"),
@@ -93,6 +118,9 @@ COMMANDS: dict[str, Checked] = {
     "demo": Checked("demo", (), "now", 2, "unexpected extra argument"),
     "psql": _nobody(None),
     "pgbench": _nobody(None),
+    "pg-dump": _nobody(None),
+    "pg-restore": _nobody(None),
+    "tools": _nobody(None, wrong="--cluster nobody"),
     "uri": _nobody(None),
     "env": _nobody(None),
     "wait": Checked(None, wrong="for-ever demo", sentence="There is no condition 'for-ever'"),
@@ -115,8 +143,13 @@ COMMANDS: dict[str, Checked] = {
     "inject-fault slow-endpoint": _nobody(FAULT, wrong="nobody --delay 1s", sentence="has no endpoint"),
     "inject-fault refuse-endpoint": _nobody(FAULT, sentence="has no endpoint"),
     "inject-fault az-outage": _nobody(FAULT, sentence="has no Availability Zone"),
-    "inject-fault az-restore": _nobody(FAULT, sentence="No fault is in force"),
-    "inject-fault restore": _nobody(FAULT, sentence="No fault is in force"),
+    "inject-fault az-restore": _nobody(FAULT, sentence="There is no injected fault"),
+    "inject-fault restore": _nobody(FAULT, sentence="There is no injected fault"),
+}
+
+COMMANDS = {
+    **_BY_HAND,
+    **{path: _by_example(command) for path, command in own_commands().items() if path not in _BY_HAND},
 }
 
 

@@ -1,4 +1,4 @@
-"""What a command talks to: one request per verb, JSON in and out; `local` asks the supervisor on this machine.
+"""Backends of the commands: one request per verb, JSON in and out; `local` asks this machine's supervisor.
 
 The verbs are the names of the commands and the documents have AWS's shape, so that another backend (AWS itself) can
 answer the same requests.
@@ -6,23 +6,29 @@ answer the same requests.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Protocol
+
+from auroractl.api.progress import Progress
 
 Document = dict[str, Any]
 
 
-class Progress(Protocol):
-    """Who is told how long work gets on."""
+class Delivery(Enum):
+    """How far a request has been delivered, as seen by the client."""
 
-    def step(self, name: str, state: str, elapsed_ms: float | None) -> None:
-        """A step is `started`, `done`, `failed`, `undoing` or `undone`."""
-
-    def message(self, text: str) -> None:
-        """Something worth saying happened."""
+    NOT_SENT = "not sent"
+    SENT = "sent"
+    """Not answered yet; it may have been started."""
+    ACCEPTED = "accepted"
+    """The other side has begun to answer; the work no longer depends on this client."""
 
 
 class Backend(Protocol):
-    """Answers requests."""
+    """Interface that answers requests."""
+
+    delivery: Delivery
+    """The delivery state of the last request."""
 
     def request(self, verb: str, body: Document, progress: Progress) -> Document:
-        """The result document of a verb. Raises AuroraError, also for what went wrong on the other side."""
+        """Return the result document of a verb. Raises AuroraError, also for errors of the other side."""

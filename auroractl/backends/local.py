@@ -1,32 +1,39 @@
-"""The supervisor of a home, asked over its Unix socket."""
+"""Client of a home's supervisor, over its Unix socket."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
 import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from auroractl import __version__
+from auroractl.backends import Delivery
 from auroractl.config.paths import Home
-from auroractl.core.errors import RemoteError, SupervisorUnavailable
+from auroractl.core.errors import InvalidParameterValue, RemoteError, SupervisorUnavailable
+from auroractl.core.text.bounded_json import REQUEST_BYTES_MAX
+from auroractl.system.socket_owner import listener_uid
 
 if TYPE_CHECKING:
-    from auroractl.backends import Document, Progress
+    from auroractl.api.progress import Progress
+    from auroractl.backends import Document
 
 _VERSION_HEADER = "auroractl-version"
 _LEAVING_TIMEOUT_S = 30.0
 _LEAVING_POLL_S = 0.05
 _LEFT_TIMEOUT_S = 1.0
+_LATE_HEAD_TIMEOUT_S = 1.0
+_ROOT = 0
 
 
 class LocalBackend:
     """Speaks HTTP/1.0 over the socket, one request per connection, and reads the answer line by line.
 
-    Written by hand because importing http.client takes as long as the whole rest of a command.
-    `on_other_version` is called with the supervisor's version where it is not ours.
+    Written by hand because importing http.client takes as long as all the rest of a command. `on_other_version` is
+    called with the supervisor's version if it differs from ours.
     """
 
     def __init__(
@@ -37,37 +44,59 @@ class LocalBackend:
         start: bool = True,
         timeout_s: float | None = None,
     ) -> None:
-        """`timeout_s` limits every wait for the supervisor; TimeoutError is raised then."""
+        """Set up the client; `timeout_s` limits every wait for the supervisor (TimeoutError)."""
         self._home = home
         self._on_other_version = on_other_version
         self._start = start
         self._timeout_s = timeout_s
+        self.delivery = Delivery.NOT_SENT
 
     def request(self, verb: str, body: Document, progress: Progress) -> Document:
-        """The result of a verb; the supervisor is started first where it does not run.
+        """Return the result of a verb; start the supervisor first if it is not running.
 
-        Raises RemoteError for an error that the supervisor reports, SupervisorUnavailable where it goes away.
+        Raises InvalidParameterValue for a request that is too long, RemoteError for an error that the supervisor
+        reports, SupervisorUnavailable if it goes away.
         """
         content = json.dumps(body).encode()
+        if len(content) > REQUEST_BYTES_MAX:
+            raise InvalidParameterValue(
+                f"The request is {len(content)} bytes long; {REQUEST_BYTES_MAX} are the most.", "Give less at a time"
+            )
         head = f"POST /v1/{verb} HTTP/1.0\r\nContent-Length: {len(content)}\r\n\r\n"
-        deadline_s = time.monotonic() + _LEAVING_TIMEOUT_S
-        while (result := self._ask(head.encode() + content, progress)) is None:
-            if time.monotonic() > deadline_s:
-                raise _went_away()
-            time.sleep(_LEAVING_POLL_S)
+        message = head.encode() + content
+        result = self._ask(message, progress)
+        return self._ask_again(message, progress) if result is None else result
+
+    def _ask_again(self, message: bytes, progress: Progress) -> Document:
+        """Repeat a request that a supervisor which was just ending has not begun."""
+        from auroractl.system.waiting import holds_in_time  # noqa: PLC0415  (only where it is needed)
+
+        result: Document | None = None
+
+        def answered() -> bool:
+            nonlocal result
+            result = self._ask(message, progress)
+            return result is not None
+
+        if not holds_in_time(answered, _LEAVING_TIMEOUT_S, _LEAVING_POLL_S) or result is None:
+            raise _went_away()
         return result
 
     def _ask(self, message: bytes, progress: Progress) -> Document | None:
-        """The result; None where the supervisor is just leaving and has begun nothing."""
+        """Return the result; None if the supervisor is just ending and has begun nothing."""
         begun = False
+        self.delivery = Delivery.NOT_SENT
         with self._connect() as connection, contextlib.suppress(ConnectionError, json.JSONDecodeError):
             listener = self._listener()
-            connection.sendall(message)
             with connection.makefile("rb") as answer:
-                begun = self._read_head(answer)
+                begun = self._deliver(connection, message, answer)
                 if begun:
-                    return _read_lines(answer, progress)
+                    self.delivery = Delivery.ACCEPTED
+                    result = _read_lines(answer, progress)
+                    self.delivery = Delivery.ACCEPTED if result is not None else Delivery.NOT_SENT
+                    return result
         if not begun and self._left(listener):
+            self.delivery = Delivery.NOT_SENT
             return None
         raise _went_away()
 
@@ -79,13 +108,10 @@ class LocalBackend:
         return found.st_ino, found.st_mtime_ns
 
     def _left(self, listener: tuple[int, int] | None) -> bool:
-        """Whether a supervisor has ended in good order: it takes its socket away. A request that it begins it answers."""
-        deadline_s = time.monotonic() + _LEFT_TIMEOUT_S
-        while self._listener() == listener:
-            if time.monotonic() > deadline_s:
-                return False
-            time.sleep(_LEAVING_POLL_S)
-        return True
+        """Return whether a supervisor ended cleanly, which removes its socket. It answers every request that it begins."""
+        from auroractl.system.waiting import holds_in_time  # noqa: PLC0415  (only where it is needed)
+
+        return holds_in_time(lambda: self._listener() != listener, _LEFT_TIMEOUT_S, _LEAVING_POLL_S)
 
     def _connect(self) -> socket.socket:
         connection = self._try_connect()
@@ -114,10 +140,41 @@ class LocalBackend:
                 f"The supervisor's socket {self._home.socket} cannot be used: {error.strerror}.",
                 "Use the account that started it, or set AURORACTL_HOME",
             ) from error
+        try:
+            self._require_ours(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
+    def _require_ours(self, connection: socket.socket) -> None:
+        """Check that the peer is a supervisor of this user or of root.
+
+        A request may contain the master user's password.
+        """
+        uid = listener_uid(connection)
+        if uid not in {None, os.geteuid(), _ROOT}:
+            raise SupervisorUnavailable(
+                f"A process of user {uid} listens at the supervisor's socket {self._home.socket}; no request was sent.",
+                "Find out who put it there, and remove it",
+            )
+
+    def _deliver(self, connection: socket.socket, message: bytes, answer: Iterator[bytes]) -> bool:
+        """Send a request; return whether an answer begins.
+
+        Ctrl-C waits briefly for the answer, to learn whether the request was accepted.
+        """
+        self.delivery = Delivery.SENT
+        try:
+            connection.sendall(message)
+            return self._read_head(answer)
+        except KeyboardInterrupt:
+            if _begins_to_answer(connection):
+                self.delivery = Delivery.ACCEPTED
+            raise
+
     def _read_head(self, answer: Iterator[bytes]) -> bool:
-        """Whether there is one."""
+        """Read the response head; return whether there is one."""
         for line in answer:
             name, _, value = line.decode("latin-1").partition(":")
             if name.lower() == _VERSION_HEADER and value.strip() != __version__:
@@ -125,6 +182,11 @@ class LocalBackend:
             if not line.strip():
                 return True
         return False
+
+
+def _begins_to_answer(connection: socket.socket) -> bool:
+    ready, _, _ = select.select([connection], [], [], _LATE_HEAD_TIMEOUT_S)
+    return bool(ready) and connection.recv(64, socket.MSG_PEEK).split(b" ")[1:2] == [b"200"]
 
 
 def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document | None:
@@ -147,5 +209,5 @@ def _read_lines(answer: Iterator[bytes], progress: Progress) -> Document | None:
 
 def _went_away() -> SupervisorUnavailable:
     return SupervisorUnavailable(
-        "The supervisor ended while it was working.", "Any next command finishes or undoes the work: auroractl status"
+        "The supervisor ended while it was working.", "The next command finishes or undoes the work: auroractl status"
     )

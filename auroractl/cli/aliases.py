@@ -1,13 +1,15 @@
-"""The commands under the names and with the options of the AWS command line: `aws rds` becomes `auroractl`."""
+"""Aliases of commands with the names and options of the AWS command line: `aws rds` becomes `auroractl`."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, get_args
 
-from typer.core import TyperArgument, TyperOption
+import typer
+from typer.models import ArgumentInfo
 
 from auroractl.core.errors import Unsupported
 
@@ -27,46 +29,51 @@ class Alias:
     name: str
     command: str
     example: str
-    """An epilog, as commands have it."""
+    """The epilog of its help."""
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """AWS's options by the parameter of ours that they set; an argument becomes an option."""
+    """AWS's options by the parameter that they set; an argument becomes an option."""
     lists: tuple[str, ...] = ()
-    """Options whose values AWS writes one after another."""
+    """Options that take several values in a row on AWS."""
     ignored: tuple[str, ...] = ()
-    """Options with a value that mean nothing here."""
+    """Options with a value that have no effect here."""
     ignored_flags: tuple[str, ...] = ()
-    """Options without one."""
+    """Options without a value that have no effect here."""
     fixed: Mapping[str, str] = field(default_factory=dict)
-    """Options that may only say what is so anyway."""
+    """Options that accept only the value that applies anyway."""
+    asks_nothing: bool = False
+    """Whether to skip confirmation, because AWS has no such option and its scripts would be refused."""
 
-    def params(self, own: Sequence[Any]) -> list[Any]:
-        """The command's parameters, `own`, as this name takes them."""
-        found = [self._respelled(param) for param in own]
-        taken = {option for param in found for option in param.opts}
-        found += [_ignored(option) for option in (*self.ignored, *_GLOBAL) if option not in taken]
+    def declared(self, own: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
+        """Return the command's parameters `own` as this alias declares them."""
+        found = [self._declared(each) for each in own]
+        found += [_ignored(option) for option in (*self.ignored, *_GLOBAL)]
         found += [_fixed(option, value) for option, value in self.fixed.items()]
-        found += [_ignored(option, is_flag=True, default=False) for option in (*self.ignored_flags, *_GLOBAL_FLAGS)]
+        found += [_ignored(option, bool, default=False) for option in (*self.ignored_flags, *_GLOBAL_FLAGS)]
         return found
 
-    def _respelled(self, param: Any) -> Any:
-        spellings = self.spellings.get(param.name)
-        if spellings is None:
-            return param
-        if isinstance(param, TyperArgument):
-            option = TyperOption(
-                param_decls=[str(param.name), *spellings],
-                type=param.type,
-                required=param.required,
-                default=param.default,
-                help=param.help,
-            )
-            option._custom_shell_complete = param._custom_shell_complete
-            return option
-        param.opts.extend(spelling for spelling in spellings if spelling not in param.opts)
-        return param
+    def _declared(self, own: inspect.Parameter) -> inspect.Parameter:
+        if own.name == "yes" and self.asks_nothing:
+            return own.replace(default=True)
+        kind, *declared = get_args(own.annotation) or (None,)
+        if own.name not in self.spellings or not isinstance(declared[0], ArgumentInfo):
+            return own
+        argument = declared[0]
+        option = typer.Option(
+            *self.spellings[own.name],
+            help=argument.help,
+            autocompletion=argument.autocompletion,
+            show_default=False,
+        )
+        return own.replace(annotation=Annotated[kind, option])
+
+    def spell(self, params: Sequence[Any]) -> None:
+        """Add AWS's names to options."""
+        for param in params:
+            spellings = self.spellings.get(param.name, ())
+            param.opts.extend(spelling for spelling in spellings if spelling not in param.opts)
 
     def translated(self, arguments: Sequence[str]) -> list[str]:
-        """Arguments with an option before each value of a list, and tags as KEY=VALUE.
+        """Repeat the option before each value of a list, and rewrite tags as KEY=VALUE.
 
         >>> Alias("x", "y", "", lists=("--tags",)).translated(["--tags", "Key=a,Value=b", "Key=c", "--port", "1"])
         ['--tags', 'a=b', '--tags', 'c=', '--port', '1']
@@ -89,14 +96,16 @@ def _tag(text: str) -> str:
     return f"{match['key']}={match['value'] or ''}" if match else text
 
 
-def _ignored(option: str, **more: Any) -> TyperOption:
+def _ignored(option: str, kind: Any = str | None, **more: Any) -> inspect.Parameter:
     name = "ignored_" + option.strip("-").replace("-", "_")
-    help_ = "Accepted, without effect."
-    return TyperOption(param_decls=[name, option], expose_value=False, hidden=True, help=help_, **more)
+    default = more.pop("default", None)
+    declared = typer.Option(option, expose_value=False, hidden=True, help="Accepted, without effect.", **more)
+    annotation = Annotated[kind, declared]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _fixed(option: str, only: str) -> TyperOption:
-    def check(_context: object, _parameter: object, value: str | None) -> None:
+def _fixed(option: str, only: str) -> inspect.Parameter:
+    def check(value: str | None) -> None:
         if value is not None and value != only:
             raise Unsupported(f"{option} {value} is not supported: a cluster here is {only}.", f"{option} {only}")
 
@@ -152,6 +161,16 @@ ALIASES = (
         ignored=("--max-items", "--page-size"),
     ),
     Alias(
+        "create-db-instance",
+        "create-instance",
+        "Example: auroractl create-db-instance --db-cluster-identifier demo --db-instance-identifier demo-instance-1 "
+        "--engine aurora-postgresql --db-instance-class db.r6g.large",
+        {"name": _CLUSTER},
+        ignored=("--db-instance-class",),
+        fixed={"--engine": "aurora-postgresql"},
+        ignored_flags=("--publicly-accessible", "--no-publicly-accessible"),
+    ),
+    Alias(
         "modify-db-instance",
         "modify-instance",
         "Example: auroractl modify-db-instance --db-instance-identifier demo-instance-2 --promotion-tier 0",
@@ -205,6 +224,7 @@ ALIASES = (
         "Example: auroractl backtrack-db-cluster --db-cluster-identifier demo --backtrack-to 2026-11-23T04:00:00Z",
         {"to": ("--backtrack-to",)},
         ignored_flags=("--force", "--no-force"),
+        asks_nothing=True,
     ),
     Alias(
         "describe-db-cluster-backtracks",
@@ -213,4 +233,4 @@ ALIASES = (
         ignored=("--max-items", "--page-size"),
     ),
 )
-"""An alias of a command that does not exist is left out."""
+"""Aliases of commands that do not exist are omitted."""

@@ -8,28 +8,28 @@ import typer
 
 from auroractl import __version__
 from auroractl.cli import (
-    backtracking,
+    apply,
+    backtrack,
+    client_programs,
     clusters,
-    configuring,
-    connecting,
-    declaring,
-    drawing,
-    drilling,
+    config,
+    demo,
+    diagram,
+    drill,
     endpoints,
-    helping,
     history,
-    injecting,
+    inject_fault,
     instances,
     logs,
-    simulating,
-    supervising,
-    touring,
+    simulate,
+    supervisor,
     tree,
+    troubleshooting,
     volumes,
     waiting,
-    watching,
+    watch,
 )
-from auroractl.cli.session import session, write
+from auroractl.cli.invocation import session, write
 
 app = typer.Typer(
     name="auroractl",
@@ -41,19 +41,19 @@ app = typer.Typer(
 )
 
 FIRST_STEPS = """\
-auroractl gives you a real Aurora-style PostgreSQL cluster on this machine. Begin with:
+auroractl runs a real Aurora-style PostgreSQL cluster on this machine. Start with:
 
   auroractl create-cluster demo     a writer, two readers, two endpoints
-  auroractl status demo             see it
-  auroractl psql demo               use it
+  auroractl status demo             show its status
+  auroractl psql demo               connect to it
 
-See it all first: auroractl demo     Something is wrong: auroractl doctor
+A guided tour: auroractl demo     Something is wrong: auroractl doctor
 All commands: auroractl --help"""
 
 EPILOG = """\
 Example: auroractl create-cluster demo
 
-The names and options of the AWS command line work too: auroractl create-db-cluster --db-cluster-identifier demo"""
+AWS command names and options work too: auroractl create-db-cluster --db-cluster-identifier demo"""
 
 
 def _version(wanted: bool) -> None:
@@ -66,9 +66,9 @@ def _version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     home: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Folder that holds everything; else AURORACTL_HOME.")
+        str | None, typer.Option(metavar="FOLDER", help="Folder for all data; overrides AURORACTL_HOME.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing while working.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not report progress.")] = False,
     version: Annotated[  # noqa: ARG001  (handled by its callback)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -85,19 +85,19 @@ instances.register(app)
 logs.register(app)
 volumes.register(app)
 endpoints.register(app)
-backtracking.register(app)
-helping.register(app)
+backtrack.register(app)
+troubleshooting.register(app)
 history.register(app)
-drawing.register(app)
+diagram.register(app)
 waiting.register(app)
-configuring.register(app)
-drilling.register(app)
-connecting.register(app)
-touring.register(app)
-watching.register(app)
-app.add_typer(injecting.app, name="inject-fault", short_help="Break something on purpose.")
-declaring.register(app)
-app.add_typer(simulating.app, name="simulate")
-app.add_typer(supervising.app, name="supervisor")
+config.register(app)
+drill.register(app)
+client_programs.register(app)
+demo.register(app)
+watch.register(app)
+app.add_typer(inject_fault.app, name="inject-fault", short_help="Inject a fault.")
+apply.register(app)
+app.add_typer(simulate.app, name="simulate")
+app.add_typer(supervisor.app, name="supervisor")
 
 root_command = tree.root(app)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption, TagsOption, parse_tags
+from auroractl.api import requests
+from auroractl.cli import name_completion, prompts
+from auroractl.cli.invocation import leave, session
+from auroractl.cli.options import ClusterArgument, TagsOption, once, parse_tags
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import can_ask, leave, session
-from auroractl.core.durations import parse_duration_s
 from auroractl.core.errors import ExitCode, UsageError
+from auroractl.core.text.durations import parse_duration_s
 
 if TYPE_CHECKING:
-    from auroractl.cli.session import Session
+    from auroractl.cli.invocation import Session
 
 
 def register(app: typer.Typer) -> None:
@@ -30,61 +31,76 @@ def register(app: typer.Typer) -> None:
     app.command("start-cluster", epilog="Example: auroractl start-cluster demo")(start_cluster)
     app.command("modify-cluster", epilog="Example: auroractl modify-cluster demo --deletion-protection")(modify_cluster)
     app.command("delete-cluster", epilog="Example: auroractl delete-cluster demo --yes")(delete_cluster)
+    app.command("cancel-operation", epilog="Example: auroractl cancel-operation demo")(cancel_operation)
 
 
 def create_cluster(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the new cluster.")],
-    readers: Annotated[int, typer.Option(help="Number of readers, 0 to 15.")] = 2,
-    engine_version: Annotated[str | None, typer.Option(help="Such as 18 or 18.6.")] = None,
-    database_name: Annotated[str | None, typer.Option(help="First database.  [default: postgres]")] = None,
-    master_username: Annotated[str | None, typer.Option(help="Master user.  [default: postgres]")] = None,
-    master_user_password: Annotated[
-        str | None, typer.Option(help="Its password; - reads it from stdin.  [default: generated]")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of all its addresses.  [default: 5432 or next free]")] = None,
-    region: Annotated[str | None, typer.Option(help="Region whose AZs are used.  [default: us-east-1]")] = None,
-    backtrack_window: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Such as 24h or 3600; 0 for none.  [default: 24h]")
-    ] = None,
-    deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete it.")] = False,
-    tags: TagsOption = None,
-    retain: Annotated[bool, typer.Option("--retain", help="Keep what there is where creating fails.")] = False,
-    if_not_exists: Annotated[
-        bool, typer.Option("--if-not-exists", help="Succeed, and change nothing, where it exists already.")
+    readers: Annotated[int | None, typer.Option(help="Number of readers, 0 to 15.  [default: 2]")] = None,
+    no_instances: Annotated[
+        bool,
+        typer.Option(
+            "--no-instances", help="Create only endpoints and a volume; create-instance then creates the writer."
+        ),
     ] = False,
-    output: OutputOption = None,  # noqa: ARG001
+    engine_version: Annotated[str | None, typer.Option(help="PostgreSQL version, such as 18 or 18.6.")] = None,
+    database_name: Annotated[str | None, typer.Option(help="Name of the first database.  [default: postgres]")] = None,
+    master_username: Annotated[str | None, typer.Option(help="Name of the master user.  [default: postgres]")] = None,
+    master_user_password: Annotated[
+        str | None, typer.Option(help="Password of the master user; - reads it from stdin.  [default: generated]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of all addresses.  [default: 5432 or the next free one]")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")
+    ] = None,
+    backtrack_window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION", help="Such as 24h, or 3600 (seconds); 0 disables backtracking.  [default: 24h]"
+        ),
+    ] = None,
+    deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete the cluster.")] = False,
+    tags: TagsOption = None,
+    retain: Annotated[
+        bool, typer.Option("--retain", help="Keep a cluster whose creation failed, to inspect it.")
+    ] = False,
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="Succeed without changes if the cluster exists.")
+    ] = False,
 ) -> None:
-    """Create a cluster: a writer, readers, and endpoints that never change."""
+    """Create a cluster: a writer, readers, and endpoints with stable addresses."""
+    if no_instances and readers is not None:
+        raise UsageError("--no-instances and --readers exclude each other.", "Omit one of them")
     if master_user_password == "-":  # noqa: S105
         master_user_password = sys.stdin.readline().rstrip("\n")
-    body = {
-        "DBClusterIdentifier": name,
-        "Readers": readers,
-        "EngineVersion": engine_version,
-        "DatabaseName": database_name,
-        "MasterUsername": master_username,
-        "MasterUserPassword": master_user_password,
-        "Port": port,
-        "Region": region,
-        "BacktrackWindow": parse_duration_s(backtrack_window) if backtrack_window else None,
-        "DeletionProtection": deletion_protection,
-        "Tags": parse_tags(tags) or {},
-        "Retain": retain,
-        "IfNotExists": if_not_exists,
-    }
-    document = session(context).change("create-cluster", body)
+    request = requests.clusters.CreateCluster(
+        cluster=name,
+        readers=requests.clusters.READERS_DEFAULT if readers is None else readers,
+        no_instances=no_instances,
+        engine_version=engine_version,
+        database_name=database_name,
+        master_username=master_username,
+        master_user_password=master_user_password,
+        port=port,
+        region=region,
+        backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
+        deletion_protection=deletion_protection,
+        tags=parse_tags(tags) or {},
+        retain=retain,
+    )
+    document = session(context).change(request, requests.Options(if_not_exists=if_not_exists))
     session(context).show(document, sentences.created, text.cluster)
 
 
 def describe_clusters(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show clusters, all or one."""
-    document = session(context).ask("describe-clusters", {"DBClusterIdentifier": name or cluster})
+    """Describe all clusters, or one."""
+    document = session(context).ask("describe-clusters", {"DBClusterIdentifier": session(context).named(name)})
     session(context).show(document, lazy("clusters"), text.clusters)
 
 
@@ -94,14 +110,15 @@ def describe_endpoints(
     endpoint: Annotated[
         str | None,
         typer.Option(
-            "--endpoint", "--db-cluster-endpoint-identifier", help="Only this one.", autocompletion=names.endpoints
+            "--endpoint",
+            "--db-cluster-endpoint-identifier",
+            help="Show only this one.",
+            autocompletion=name_completion.endpoints,
         ),
     ] = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show endpoints, all or those of a cluster."""
-    body = {"DBClusterIdentifier": name or cluster, "DBClusterEndpointIdentifier": endpoint}
+    """Describe all endpoints, or those of a cluster."""
+    body = {"DBClusterIdentifier": session(context).named(name), "DBClusterEndpointIdentifier": endpoint}
     document = session(context).ask("describe-endpoints", body)
     session(context).show(document, lazy("endpoints"), text.endpoints)
 
@@ -109,12 +126,10 @@ def describe_endpoints(
 def status(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show one cluster on one screen; exit code 3 where it is not running or something is missing."""
+    """Show one cluster on one screen; exit code 3 if it is stopped or degraded."""
     this = session(context)
-    document = this.ask("describe-status", {"DBClusterIdentifier": this.cluster(name, cluster)})
+    document = this.ask("describe-status", {"DBClusterIdentifier": this.cluster(name)})
     this.show(document, lazy("status"), text.instances)
     if document["DBCluster"]["Health"] != "ok":
         leave(ExitCode.NOT_RUNNING)
@@ -123,118 +138,133 @@ def status(
 def scale_readers(
     context: typer.Context,
     name: ClusterArgument = None,
-    to: Annotated[int | None, typer.Option(help="This many readers, 0 to 15.")] = None,
-    add: Annotated[int | None, typer.Option(help="This many more.")] = None,
-    remove: Annotated[int | None, typer.Option(help="This many fewer.")] = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
+    readers: Annotated[
+        str | None, typer.Argument(metavar="[READERS]", help="The number of readers, 0 to 15; same as --to.")
+    ] = None,
+    to: Annotated[int | None, typer.Option(help="The number of readers, 0 to 15.")] = None,
+    add: Annotated[int | None, typer.Option(help="Add this many readers.")] = None,
+    remove: Annotated[int | None, typer.Option(help="Remove this many readers.")] = None,
 ) -> None:
-    """Change the number of readers while clients go on reading."""
+    """Change the number of readers while clients keep reading."""
     this = session(context)
-    body = {"DBClusterIdentifier": this.cluster(name, cluster), "To": to, "Add": add, "Remove": remove}
-    document = this.change("scale-readers", body)
+    name, number = _number_of_readers(name, readers)
+    to = once(number, to, "--to")
+    request = requests.clusters.ScaleReaders(cluster=this.cluster(name), to=to, add=add, remove=remove)
+    document = this.change(request)
     this.show(document, lazy("scaled"), text.instances)
+
+
+def _number_of_readers(name: str | None, readers: str | None) -> tuple[str | None, int | None]:
+    """Return the cluster and the number of readers from the arguments; a single number is never a cluster.
+
+    Raises UsageError if the number has a sign: +1 could mean one reader, or one more.
+    """
+    if name is not None and readers is None and name.isdecimal():
+        name, readers = None, name
+    if readers is not None and not readers.isdecimal():
+        raise UsageError(f"{readers!r} is not a number of readers.", "Use --to NUMBER, --add NUMBER or --remove NUMBER")
+    return name, None if readers is None else int(readers)
 
 
 def failover(
     context: typer.Context,
     name: ClusterArgument = None,
+    reader: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[READER]",
+            help="The reader to promote; same as --target.",
+            autocompletion=name_completion.instances,
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             "--target",
             "--target-db-instance-identifier",
-            help="The reader to promote.  [default: by tier]",
-            autocompletion=names.instances,
+            help="The reader to promote.  [default: by promotion tier]",
+            autocompletion=name_completion.instances,
         ),
     ] = None,
     allow_data_loss: Annotated[
         bool,
         typer.Option("--allow-data-loss", help="Promote even if fewer than three storage nodes can be read."),
     ] = False,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Make a reader the writer: a planned switch, or a promotion where the writer is dead."""
+    """Promote a reader to writer: planned if the writer is healthy, unplanned if it is dead."""
     this = session(context)
-    body = {
-        "DBClusterIdentifier": this.cluster(name, cluster),
-        "TargetDBInstanceIdentifier": target,
-        "AllowDataLoss": allow_data_loss,
-    }
-    this.show(this.change("failover", body), sentences.failed_over, text.failover)
+    target = once(reader, target, "--target")
+    request = requests.clusters.Failover(cluster=this.cluster(name), target=target, allow_data_loss=allow_data_loss)
+    this.show(this.change(request), sentences.failed_over, text.failover)
 
 
 def stop_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Stop a cluster; its data stays."""
+    """Stop a cluster; its data is kept."""
     this = session(context)
-    document = this.change("stop-cluster", {"DBClusterIdentifier": this.cluster(name, cluster)})
+    document = this.change(requests.clusters.StopCluster(cluster=this.cluster(name)))
     this.show(document, sentences.changed, text.cluster)
 
 
 def start_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Start a stopped cluster, or what is missing of a running one."""
+    """Start a stopped cluster, or the missing parts of a running one."""
     this = session(context)
-    document = this.change("start-cluster", {"DBClusterIdentifier": this.cluster(name, cluster)})
+    document = this.change(requests.clusters.StartCluster(cluster=this.cluster(name)))
     this.show(document, sentences.changed, text.cluster)
 
 
 def modify_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
-    deletion_protection: Annotated[bool | None, typer.Option(help="Refuse to delete it, or allow it again.")] = None,
-    backtrack_window: Annotated[str | None, typer.Option(metavar="DURATION", help="Such as 24h or 3600.")] = None,
+    deletion_protection: Annotated[bool | None, typer.Option(help="Refuse to delete the cluster, or allow it.")] = None,
+    backtrack_window: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
+    ] = None,
     tags: TagsOption = None,
-    remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove a tag; repeatable.")] = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
+    remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,
 ) -> None:
     """Change a cluster's deletion protection, backtrack window or tags."""
     this = session(context)
-    body = {
-        "DBClusterIdentifier": this.cluster(name, cluster),
-        "DeletionProtection": deletion_protection,
-        "BacktrackWindow": parse_duration_s(backtrack_window) if backtrack_window else None,
-        "Tags": parse_tags(tags),
-        "RemoveTags": remove_tags or [],
-    }
-    this.show(this.change("modify-cluster", body), lazy("clusters"), text.cluster)
+    request = requests.clusters.ModifyCluster(
+        cluster=this.cluster(name),
+        deletion_protection=deletion_protection,
+        backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
+        tags=parse_tags(tags),
+        remove_tags=tuple(remove_tags or ()),
+    )
+    this.show(this.change(request), lazy("clusters"), text.cluster)
 
 
 def delete_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    if_exists: Annotated[bool, typer.Option("--if-exists", help="Succeed where there is no such cluster.")] = False,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")] = False,
+    if_exists: Annotated[bool, typer.Option("--if-exists", help="Succeed if the cluster does not exist.")] = False,
 ) -> None:
-    """Delete a cluster with all its data."""
+    """Delete a cluster with all its data; cancel its creation if that is still running."""
     this = session(context)
-    chosen = this.cluster(name, cluster)
+    chosen = this.cluster(name)
     if not (yes or this.dry_run or (if_exists and chosen and _is_absent(this, chosen))):
-        _confirm(this.ask("describe-status", {"DBClusterIdentifier": chosen})["DBCluster"]["DBClusterIdentifier"])
-    document = this.change("delete-cluster", {"DBClusterIdentifier": chosen, "IfExists": if_exists})
+        found = this.ask("describe-status", {"DBClusterIdentifier": chosen})["DBCluster"]["DBClusterIdentifier"]
+        prompts.require_name(found, f"Deleting {found} with all its data")
+    document = this.change(requests.clusters.DeleteCluster(cluster=chosen), requests.Options(if_exists=if_exists))
     this.show(document, sentences.deleting if this.no_wait else sentences.deleted, text.deleted)
+
+
+def cancel_operation(
+    context: typer.Context,
+    name: ClusterArgument = None,
+) -> None:
+    """Cancel a cluster's running operation and undo it; exit code 5 if it is past its point of no return."""
+    this = session(context)
+    document = this.change(requests.clusters.CancelOperation(cluster=this.cluster(name)))
+    this.show(document, sentences.cancelled, text.cancelled)
 
 
 def _is_absent(this: Session, cluster: str) -> bool:
     return cluster.lower() not in this.ask("names", {})["Clusters"]
-
-
-def _confirm(name: str) -> None:
-    if not can_ask():
-        raise UsageError(f"Deleting {name} with all its data needs a yes.", "Add --yes")
-    typed = typer.prompt(f"This deletes {name} with all its data. Type its name to go on", err=True)
-    if typed.strip().lower() != name:
-        raise UsageError(f"{typed!r} is not {name!r}; nothing was deleted.", "Type the name, or add --yes")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.options import ClusterOption, OutputOption
+from auroractl.api import requests
+from auroractl.cli import name_completion
+from auroractl.cli.invocation import session
 from auroractl.cli.render import lazy, text
-from auroractl.cli.session import session
+from auroractl.core.endpoint_types import CustomEndpointType
 
 EndpointArgument = Annotated[
-    str, typer.Argument(metavar="ENDPOINT", help="The custom endpoint.", autocompletion=names.endpoints)
+    str, typer.Argument(metavar="ENDPOINT", help="The custom endpoint.", autocompletion=name_completion.endpoints)
 ]
 StaticOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--static-members", metavar="INSTANCE", help="Only to this one; repeatable.", autocompletion=names.instances
+        "--static-members",
+        metavar="INSTANCE",
+        help="Connect only to this instance; repeatable.",
+        autocompletion=name_completion.instances,
     ),
 ]
 ExcludedOption = Annotated[
@@ -26,17 +29,10 @@ ExcludedOption = Annotated[
     typer.Option(
         "--excluded-members",
         metavar="INSTANCE",
-        help="To all but this one; repeatable.",
-        autocompletion=names.instances,
+        help="Never connect to this instance; repeatable.",
+        autocompletion=name_completion.instances,
     ),
 ]
-
-
-class EndpointTypeChoice(StrEnum):
-    """What a custom endpoint may go to."""
-
-    READER = "READER"
-    ANY = "ANY"
 
 
 def register(app: typer.Typer) -> None:
@@ -53,50 +49,46 @@ def create_endpoint(
     context: typer.Context,
     endpoint: EndpointArgument,
     endpoint_type: Annotated[
-        EndpointTypeChoice, typer.Option(case_sensitive=False, help="READER: never to the writer; ANY: to it too.")
-    ] = EndpointTypeChoice.READER,
+        CustomEndpointType, typer.Option(case_sensitive=False, help="READER excludes the writer; ANY includes it.")
+    ] = CustomEndpointType.READER,
     static_members: StaticOption = None,
     excluded_members: ExcludedOption = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Make an endpoint that goes to instances of your choice, in turn; without a choice to all of its type."""
+    """Create a custom endpoint for chosen instances, or for all of a type."""
     this = session(context)
-    body = {
-        "DBClusterIdentifier": this.cluster(cluster, None),
-        "DBClusterEndpointIdentifier": endpoint,
-        "EndpointType": endpoint_type.value,
-        "StaticMembers": static_members,
-        "ExcludedMembers": excluded_members,
-    }
-    this.show(this.change("create-endpoint", body), lazy("endpoints"), text.endpoints)
+    request = requests.endpoints.CreateEndpoint(
+        cluster=this.cluster(),
+        endpoint=endpoint,
+        endpoint_type=endpoint_type,
+        static_members=tuple(static_members or ()),
+        excluded_members=tuple(excluded_members or ()),
+    )
+    this.show(this.change(request), lazy("endpoints"), text.endpoints)
 
 
 def modify_endpoint(
     context: typer.Context,
     endpoint: EndpointArgument,
     endpoint_type: Annotated[
-        EndpointTypeChoice | None, typer.Option(case_sensitive=False, help="READER or ANY.")
+        CustomEndpointType | None, typer.Option(case_sensitive=False, help="READER or ANY.")
     ] = None,
     static_members: StaticOption = None,
     excluded_members: ExcludedOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Change what a custom endpoint goes to; open connections stay where they are."""
-    body = {
-        "DBClusterEndpointIdentifier": endpoint,
-        "EndpointType": endpoint_type.value if endpoint_type else None,
-        "StaticMembers": static_members,
-        "ExcludedMembers": excluded_members,
-    }
-    session(context).show(session(context).change("modify-endpoint", body), lazy("endpoints"), text.endpoints)
+    """Change the instances of a custom endpoint; open connections are unaffected."""
+    request = requests.endpoints.ModifyEndpoint(
+        endpoint=endpoint,
+        endpoint_type=endpoint_type,
+        static_members=None if static_members is None else tuple(static_members),
+        excluded_members=None if excluded_members is None else tuple(excluded_members),
+    )
+    session(context).show(session(context).change(request), lazy("endpoints"), text.endpoints)
 
 
 def delete_endpoint(
     context: typer.Context,
     endpoint: EndpointArgument,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
     """Delete a custom endpoint."""
-    document = session(context).change("delete-endpoint", {"DBClusterEndpointIdentifier": endpoint})
+    document = session(context).change(requests.endpoints.DeleteEndpoint(endpoint=endpoint))
     session(context).show(document, lazy("endpoints"), text.endpoints)

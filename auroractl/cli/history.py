@@ -1,27 +1,27 @@
-"""Commands that tell what happened, and the one that stops more from happening by itself."""
+"""Commands about events, past failovers and automation."""
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
+from auroractl.api import requests
+from auroractl.cli import name_completion
+from auroractl.cli.invocation import pause, session
+from auroractl.cli.options import ClusterArgument
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import session
-from auroractl.core.durations import parse_duration_s
+from auroractl.core.text.durations import parse_duration_s
 
 if TYPE_CHECKING:
-    from auroractl.cli.session import Session
+    from auroractl.cli.invocation import Session
 
 _FOLLOW_INTERVAL_S = 0.3
 
 
 class SourceType(StrEnum):
-    """What events are about."""
+    """The kind of source of events."""
 
     CLUSTER = "db-cluster"
     INSTANCE = "db-instance"
@@ -39,31 +39,32 @@ def describe_events(
     context: typer.Context,
     name: ClusterArgument = None,
     duration: Annotated[
-        str, typer.Option(metavar="DURATION", help="How far back to look; a number alone is minutes, as with aws.")
+        str, typer.Option(metavar="DURATION", help="How far back to go; a number alone is minutes, as with aws.")
     ] = "1h",
     max_records: Annotated[
-        int, typer.Option("--max-records", "--max-items", help="The newest of them, 20 to 100.")
+        int, typer.Option("--max-records", "--max-items", help="Show only the newest, 20 to 100.")
     ] = 100,
     source_identifier: Annotated[
         str | None,
-        typer.Option(help="Only those of this cluster or instance.", autocompletion=names.either),
+        typer.Option(help="Show only events of this cluster or instance.", autocompletion=name_completion.either),
     ] = None,
-    source_type: Annotated[SourceType | None, typer.Option(help="Only those about clusters, or instances.")] = None,
+    source_type: Annotated[
+        SourceType | None, typer.Option(help="Show only events of clusters, or of instances.")
+    ] = None,
     start_time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From then on, such as 2026-11-23T04:00Z.")
+        str | None, typer.Option(metavar="TIME", help="Show events from this time on, such as 2026-11-23T04:00Z.")
     ] = None,
-    end_time: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    end_time: Annotated[str | None, typer.Option(metavar="TIME", help="Show events up to this time.")] = None,
     event_categories: Annotated[
-        list[str] | None, typer.Option(metavar="CATEGORY", help="Only of this category, such as failover; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CATEGORY", help="Show only this category, such as failover; repeatable."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C, telling what happens.")] = False,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new events until Ctrl-C.")] = False,
 ) -> None:
-    """Show events, oldest first; with --follow as they happen, one line each."""
+    """List events, oldest first; with --follow, print new ones as they happen."""
     this = session(context)
     body = {
-        "SourceIdentifier": name or cluster or source_identifier,
+        "SourceIdentifier": this.named(name) or source_identifier,
         "SourceType": source_type.value if source_type else None,
         "DurationSeconds": parse_duration_s(f"{duration}m" if duration.isdecimal() else duration),
         "StartTime": start_time,
@@ -85,42 +86,36 @@ def _follow(this: Session, body: dict[str, Any], document: dict[str, Any]) -> No
         if new:
             this.show({"Events": new}, sentences.events, text.events)
         told = document["Events"]
-        time.sleep(_FOLLOW_INTERVAL_S)
+        pause(_FOLLOW_INTERVAL_S)
         document = this.ask("describe-events", body)
 
 
 def failover_history(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show the last failovers: when, why, from where to where, and for how long nobody could write."""
-    document = session(context).ask("failover-history", {"DBClusterIdentifier": name or cluster})
+    """List past failovers: time, reason, old and new writer, and time without a writer."""
+    document = session(context).ask("failover-history", {"DBClusterIdentifier": session(context).named(name)})
     session(context).show(document, lazy("failovers"), text.failovers)
 
 
 def pause_automation(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Promote and restart nothing by itself until resume-automation, so that a failure can be looked at."""
-    _pause(context, name, cluster, paused=True)
+    """Disable automatic failover and restarts until resume-automation, to examine a failure."""
+    _pause(context, name, paused=True)
 
 
 def resume_automation(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Let a cluster heal by itself again."""
-    _pause(context, name, cluster, paused=False)
+    """Enable automatic failover and restarts again."""
+    _pause(context, name, paused=False)
 
 
-def _pause(context: typer.Context, name: str | None, cluster: str | None, *, paused: bool) -> None:
+def _pause(context: typer.Context, name: str | None, *, paused: bool) -> None:
     this = session(context)
-    body = {"DBClusterIdentifier": this.cluster(name, cluster), "Paused": paused}
-    this.show(this.change("pause-automation", body), sentences.automation, text.cluster)
+    request = requests.clusters.PauseAutomation(cluster=this.cluster(name), paused=paused)
+    this.show(this.change(request), sentences.automation, text.cluster)

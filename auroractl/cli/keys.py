@@ -1,4 +1,4 @@
-"""Waiting for a key without stopping the picture."""
+"""Keyboard input for live screens."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def quit_key() -> Iterator[Callable[[float], bool]]:
-    """A function that waits so many seconds, or less: True as soon as q is pressed, False once the time is over.
+    """Yield a function that waits a number of seconds, and returns early with True if q is pressed.
 
-    Keys are read one by one and not shown while the context lasts. Where stdin is no terminal there are none.
+    Within the context, the terminal neither echoes nor buffers keys. Without a terminal, the function only waits.
     """
     if not sys.stdin.isatty():
         yield _wait
         return
-    import termios  # noqa: PLC0415  (only where a person looks)
+    import termios  # noqa: PLC0415  (only for live screens)
     import tty  # noqa: PLC0415
 
     descriptor = sys.stdin.fileno()

@@ -1,32 +1,46 @@
-"""Running the command line: every error becomes a sentence, a hint and an exit code."""
+"""The command line: every error becomes a sentence, a hint and an exit code."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
 import typer
 
 from auroractl.cli.app import root_command
-from auroractl.cli.forms import Output
-from auroractl.cli.session import Session, say
-from auroractl.core.errors import AuroraError, ExitCode, UsageError
-from auroractl.core.guessing import closest
-
-_UNKNOWN_COMMAND = re.compile(r"No such command '([^']+)'")
+from auroractl.cli.invocation import Session, discard, say
+from auroractl.cli.output_formats import Output
+from auroractl.core.errors import AuroraError, ExitCode
+from auroractl.core.text.visible import visible_message
 
 
 class _Bug(AuroraError):
-    """Something that nobody thought of."""
+    """An unexpected error."""
 
     exit_code = ExitCode.BUG
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; nothing is raised."""
+    """Run a command and return its exit code. Never raises."""
+    try:
+        return _main(arguments)
+    except BrokenPipeError:
+        return _reader_left()
+    except SystemExit as ending:
+        # Typer converts the interruption to this if it catches it first.
+        if isinstance(ending.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
+
+
+def _reader_left() -> int:
+    discard(sys.stdout, sys.stderr)
+    return int(ExitCode.READER_LEFT)
+
+
+def _main(arguments: list[str] | None) -> int:
     session = Session()
     try:
         code = root_command(args=arguments, prog_name="auroractl", standalone_mode=False, obj=session)
@@ -35,52 +49,34 @@ def main(arguments: list[str] | None = None) -> int:
     except AuroraError as error:
         return _tell(session, error)
     except typer.TyperException as error:
-        return _tell_usage(session, error)
+        return _tell_usage(session, error, sys.argv[1:] if arguments is None else arguments)
     except (KeyboardInterrupt, typer.Abort):
         say("Interrupted.")
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read the output has enough; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.FAILED)
-    except Exception as error:  # noqa: BLE001  (the last place that can turn a bug into a sentence)
+        raise
+    except Exception as error:  # noqa: BLE001  (the last chance to report a bug properly)
         return _tell(session, _bug(error))
 
 
 def _tell(session: Session, error: AuroraError) -> int:
-    # JSON is YAML too.
+    # JSON is valid YAML.
     if session.output in {Output.JSON, Output.YAML}:
         say(json.dumps({"Error": error.to_json()}, indent=2))
     else:
-        say(f"Error: {error.message}")
+        say(f"Error: {visible_message(error.message)}")
         if error.hint:
-            say(f"Try: {error.hint}")
+            say(f"Try: {visible_message(error.hint)}")
     return int(error.exit_code)
 
 
-def _tell_usage(session: Session, error: typer.TyperException) -> int:
+def _tell_usage(session: Session, error: typer.TyperException, typed: list[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         say(str(getattr(error, "message", error)))
         return int(ExitCode.USAGE)
-    return _tell(session, _usage_error(error))
+    from auroractl.cli.mistakes import usage_error  # noqa: PLC0415  (only on the way to an error)
 
-
-def _usage_error(error: typer.TyperException) -> UsageError:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "auroractl"
-    unknown = _UNKNOWN_COMMAND.search(message)
-    if unknown:
-        known = [name for name, command in context.command.commands.items() if not command.hidden] if context else []
-        guess = closest(unknown[1], known)
-        what = f"{path} {unknown[1]}".removeprefix("auroractl ")
-        return UsageError(f"There is no command {what}.", f"{path} {guess}" if guess else f"{path} --help")
-    option = getattr(error, "option_name", None)
-    if option and context and "No such option" in message:
-        known = [each for param in context.command.get_params(context) for each in param.opts if each.startswith("--")]
-        guess = closest(option, known)
-        return UsageError(f"There is no option {option}.", f"{path} {guess}" if guess else f"{path} --help")
-    return UsageError(message, f"{path} --help")
+    return _tell(session, usage_error(error, typed))
 
 
 def _bug(error: Exception) -> AuroraError:

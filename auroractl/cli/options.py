@@ -1,49 +1,44 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands declare. Those that are added to commands are in shared.py."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.forms import Output
-from auroractl.cli.session import session
-from auroractl.core.errors import InvalidParameterValue
+from auroractl.cli import name_completion
+from auroractl.core.errors import InvalidParameterValue, UsageError
 
-
-def _set_output(context: typer.Context, value: Output | None) -> Output | None:
-    if value is not None:
-        session(context).output = value
-    return value
+Value = TypeVar("Value")
+HANDED_ON = "[-- ARGS]"
+"""Represents the arguments of another program in help; they follow the first --."""
 
 
 ClusterArgument = Annotated[
-    str | None, typer.Argument(metavar="[CLUSTER]", help="The cluster.", autocompletion=names.clusters)
-]
-ClusterOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster",
-        "--db-cluster-identifier",
-        help="The cluster, in place of the argument.",
-        autocompletion=names.clusters,
-    ),
+    str | None, typer.Argument(metavar="[CLUSTER]", help="The cluster.", autocompletion=name_completion.clusters)
 ]
 InstanceArgument = Annotated[
-    str, typer.Argument(metavar="INSTANCE", help="The instance.", autocompletion=names.instances)
-]
-OutputOption = Annotated[
-    Output | None, typer.Option("--output", "-o", callback=_set_output, is_eager=True, help="Form of the output.")
+    str, typer.Argument(metavar="INSTANCE", help="The instance.", autocompletion=name_completion.instances)
 ]
 TagsOption = Annotated[list[str] | None, typer.Option("--tags", metavar="KEY=VALUE", help="A tag; repeat for several.")]
 
 
 def parse_tags(pairs: list[str] | None) -> dict[str, str] | None:
-    """Tags from KEY=VALUE texts; None for none. Raises InvalidParameterValue for another form."""
+    """Parse KEY=VALUE tags; None for none. Raises InvalidParameterValue for another form."""
     if not pairs:
         return None
     for pair in pairs:
         if "=" not in pair:
             raise InvalidParameterValue(f"{pair!r} is not a tag.", "Write --tags KEY=VALUE")
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def once(argument: Value | None, option: Value | None, name: str) -> Value | None:
+    """Return the value given as an argument or as the option `name`. Raises UsageError for both.
+
+    >>> once(3, None, "--to")
+    3
+    """
+    if argument is not None and option is not None:
+        raise UsageError(f"Both {argument} and {name} {option} were given.", "Omit one of them")
+    return option if argument is None else argument

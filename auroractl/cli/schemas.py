@@ -1,4 +1,4 @@
-"""Writes the JSON schema that is published: python -m auroractl.cli.schemas docs/cluster.schema.json."""
+"""Generator of the published JSON schema: python -m auroractl.cli.schemas docs/cluster.schema.json."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import sys
 from pathlib import Path
 
-from auroractl.core.declarations.model import file_schema
+from auroractl.declarations.model import file_schema
 
 
 def text() -> str:
-    """The schema of the file that apply reads, as it is published."""
+    """Return the schema of the file that apply reads."""
     return json.dumps(file_schema(), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A screen that is drawn ten times a second from what the supervisor last said."""
+"""Live screens, drawn ten times a second from the supervisor's last answer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from rich.console import Console, ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
+from auroractl.cli.invocation import say
 from auroractl.cli.keys import quit_key
-from auroractl.cli.session import say
 from auroractl.core.errors import AuroraError, ExitCode
+from auroractl.core.text.visible import ESCAPED, Spaces, visible, visible_data
 
 if TYPE_CHECKING:
     from auroractl.backends import Document
-    from auroractl.cli.session import Session
+    from auroractl.cli.invocation import Session
 
 _DRAW_INTERVAL_S = 0.1
 _STALE_AFTER_S = 2.5
@@ -28,9 +29,9 @@ Frame = Callable[[ConsoleDimensions], Sequence[Text]]
 
 @dataclass
 class Latest:
-    """The last answer to a verb that is asked again and again, by a thread: a supervisor that is slow stops no screen.
+    """The last answer to a repeated request. A thread sends the requests, so that a slow supervisor stops no screen.
 
-    `heard` is called with each new answer, under `lock`.
+    `heard` is called with each new answer, while `lock` is held. Unsafe characters in `document` are made visible.
     """
 
     this: Session
@@ -39,18 +40,22 @@ class Latest:
     document: Document
     interval_s: float
     heard: Callable[[Document], None] = lambda _document: None
+    spaces: Spaces = field(default_factory=lambda: ESCAPED)
     error: AuroraError | None = None
     lock: Lock = field(default_factory=Lock)
     ended: Event = field(default_factory=Event)
     _heard_s: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self.document = visible_data(self.document, self.spaces)
+
     @property
     def gone(self) -> bool:
-        """Whether the cluster was deleted."""
+        """Return whether the cluster was deleted."""
         return self.error is not None and self.error.exit_code is ExitCode.NOT_FOUND
 
     def listen(self) -> None:
-        """Ask until `ended` is set or the cluster is gone."""
+        """Send requests until `ended` is set or the cluster is gone."""
         while not self.ended.wait(self.interval_s) and not self.gone:
             try:
                 document = self.this.ask(self.verb, self.body)
@@ -58,20 +63,20 @@ class Latest:
                 self.error = error
                 continue
             with self.lock:
-                self.document, self.error, self._heard_s = document, None, time.monotonic()
+                self.document, self.error, self._heard_s = visible_data(document, self.spaces), None, time.monotonic()
                 self.heard(document)
 
     def note(self) -> str:
-        """What keeps the picture from being of now; empty where it is."""
+        """Return why the picture is not current; empty if it is."""
         silent_s = time.monotonic() - self._heard_s
         if self.error is not None:
-            return f"Of {silent_s:.0f} s ago: {self.error.message}"
+            return f"{silent_s:.0f} s old: {visible(self.error.message)}"
         late = silent_s > self.interval_s + _STALE_AFTER_S
-        return f"Of {silent_s:.0f} s ago: the supervisor does not answer." if late else ""
+        return f"{silent_s:.0f} s old: the supervisor does not answer." if late else ""
 
 
 def show(latest: Latest, frame: Frame) -> None:
-    """Draw until q, Ctrl-C, or the cluster is gone. A frame that is like the one before is not drawn again."""
+    """Draw until q, Ctrl-C, or the cluster is gone. Unchanged frames are not drawn again."""
     Thread(target=latest.listen, name="listen", daemon=True).start()
     try:
         with quit_key() as pressed, _live() as live:
@@ -81,11 +86,16 @@ def show(latest: Latest, frame: Frame) -> None:
     finally:
         latest.ended.set()
     if latest.gone:
-        say(f"Cluster {latest.body['DBClusterIdentifier']} is gone.")
+        say(f"Cluster {latest.body['DBClusterIdentifier']} was deleted.")
 
 
 def _live() -> Live:
-    return Live(console=Console(highlight=False), screen=True, auto_refresh=False, vertical_overflow="crop")
+    return Live(
+        console=Console(markup=False, emoji=False, highlight=False),
+        screen=True,
+        auto_refresh=False,
+        vertical_overflow="crop",
+    )
 
 
 def _draw(latest: Latest, frame: Frame, live: Live, pressed: Callable[[float], bool]) -> None:

@@ -1,84 +1,177 @@
-"""Options that commands have in common without naming them: the one place where the scripting contract is entered."""
+"""Options that are added to commands: the one place that implements the scripting contract."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperOption
 
-from auroractl.cli import forms
-from auroractl.cli.session import Session, session
+from auroractl.api.verbs import VERBS, DryRun
+from auroractl.cli import name_completion, output_formats
+from auroractl.cli.aliases import Alias
+from auroractl.cli.invocation import Session, session
+from auroractl.cli.options import ClusterArgument
 from auroractl.core.errors import UsageError
 
-LONG = frozenset(
+LONG = frozenset(command for verb in VERBS.values() if verb.long for command in verb.commands)
+"""Commands that may take long: they get --no-wait."""
+
+_WITHOUT_A_VERB = frozenset({"drill", "use"})
+
+REHEARSED = _WITHOUT_A_VERB | {
+    command for verb in VERBS.values() if verb.dry_run is DryRun.STEPS for command in verb.commands
+}
+"""Commands that change something and have a plan: they get --dry-run."""
+
+WITHOUT_OUTPUT = frozenset(
     {
-        "create-cluster", "delete-cluster", "start-cluster", "stop-cluster", "scale-readers", "failover",
-        "reboot-instance", "delete-instance", "replace-storage-node",
+        "psql", "pgbench", "pg-dump", "pg-restore", "peek", "tools", "uri", "env", "wait", "supervisor run",
+        "supervisor stop", "supervisor logs",
     }
 )  # fmt: skip
-"""Commands that may take a while: they have --no-wait."""
+"""Commands that print no document: they get none of the output options."""
 
-REHEARSED = LONG | {
-    "modify-cluster", "modify-instance", "create-endpoint", "modify-endpoint", "delete-endpoint", "pause-automation",
-    "resume-automation", "scrub-volume", "drill", "use",
-}  # fmt: skip
-"""Commands that change something and can say what they would do: they have --dry-run, as all faults do."""
+WITHIN_A_CLUSTER = frozenset({"create-endpoint", "replace-storage-node", "tools"})
+"""Commands without a cluster argument that get --cluster, as do all faults."""
 
 _FAULTS = "inject-fault "
 
-_OUTPUT = "output"
+
+def with_shared_options(path: str, command: Callable[..., None], alias: Alias | None = None) -> Callable[..., None]:
+    """Add the shared options to a command; `path` is its name, preceded by its group's if it has one.
+
+    Their values are stored in the session and not passed to the command. With `alias`, all are declared as AWS has them.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    own = signature.parameters
+    added = list(_added(path, [each.annotation for each in own.values()]))
+
+    def run(**values: Any) -> None:
+        command(**{name: values[name] for name in own})
+
+    parameters = [*own.values(), *added]
+    taken: Any = functools.update_wrapper(run, command)
+    taken.__signature__ = signature.replace(parameters=alias.declared(parameters) if alias else parameters)
+    taken.__annotations__ = {each.name: each.annotation for each in taken.__signature__.parameters.values()}
+    return run
 
 
-def options(path: str, own: list[str]) -> list[TyperOption]:
-    """The options that a command has beside its own; `path` is its name, after its group's if it has one."""
-    found = []
-    if _OUTPUT in own:
-        found += [_query(), _quiet()]
-    if path in REHEARSED or path.startswith(_FAULTS):
-        found.append(_flag("dry_run", "--dry-run", "Check everything, change nothing, print the steps as JSON."))
+def _added(path: str, own: list[Any]) -> Iterator[inspect.Parameter]:
+    if ClusterArgument in own or path in WITHIN_A_CLUSTER or path.startswith(_FAULTS):
+        yield _CLUSTER
+    if path not in WITHOUT_OUTPUT:
+        yield from (_OUTPUT, _QUERY, _QUIET)
+    if path in REHEARSED:
+        yield _DRY_RUN
     if path in LONG:
-        found.append(_flag("no_wait", "--no-wait", "Return as soon as nothing can refuse it any more."))
-    return found
+        yield _NO_WAIT
 
 
 def check(asked: Session) -> None:
-    """Refuse options that exclude each other, before anything is done. Raises UsageError."""
+    """Check that no options exclude each other. Raises UsageError."""
     if asked.query is not None and asked.identifiers_only:
-        raise UsageError("--query and --quiet exclude each other.", "Leave one of them out")
-    if asked.query is not None and asked.output is forms.Output.TABLE:
-        raise UsageError("--query has no table.", "--output json, yaml or text")
+        raise UsageError("--query and --quiet exclude each other.", "Omit one of them")
+    if asked.query is not None and asked.output is output_formats.Output.TABLE:
+        raise UsageError("--query cannot print a table.", "--output json, yaml or text")
     if asked.dry_run and asked.no_wait:
-        raise UsageError("--dry-run and --no-wait exclude each other.", "Leave one of them out")
+        raise UsageError("--dry-run and --no-wait exclude each other.", "Omit one of them")
 
 
-def _query() -> TyperOption:
-    def take(context: typer.Context, _parameter: object, value: str | None) -> None:
-        if value is not None and not context.resilient_parsing:
-            session(context).query = forms.compiled(value)
-
-    return _option(
-        ["query", "--query"], take, metavar="JMESPATH", help="Print only what this finds in the JSON, as with aws."
-    )
+def _take_cluster(context: typer.Context, value: str | None) -> None:
+    session(context).cluster_option = value
 
 
-def _quiet() -> TyperOption:
-    def take(context: typer.Context, _parameter: object, value: bool) -> None:
-        if value and not context.resilient_parsing:
-            session(context).quiet = session(context).identifiers_only = True
-
-    help_ = "Print identifiers only, and nothing while working."
-    return _option(["quiet", "--quiet", "-q"], take, is_flag=True, default=False, help=help_)
+def _take_output(context: typer.Context, value: output_formats.Output | None) -> None:
+    if value is not None:
+        session(context).output = value
 
 
-def _flag(name: str, option: str, help_: str) -> TyperOption:
-    def take(context: typer.Context, _parameter: object, value: bool) -> None:
-        if value and not context.resilient_parsing:
-            setattr(session(context), name, True)
-
-    return _option([name, option], take, is_flag=True, default=False, help=help_)
+def _take_query(context: typer.Context, value: str | None) -> None:
+    if value is not None and not context.resilient_parsing:
+        session(context).query = output_formats.compiled(value)
 
 
-def _option(declarations: list[str], callback: Callable[..., Any], **more: Any) -> TyperOption:
-    return TyperOption(param_decls=declarations, callback=callback, expose_value=False, is_eager=True, **more)
+def _take_quiet(context: typer.Context, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        session(context).quiet = session(context).identifiers_only = True
+
+
+def _take_dry_run(context: typer.Context, value: bool) -> None:
+    session(context).dry_run = value
+
+
+def _take_no_wait(context: typer.Context, value: bool) -> None:
+    session(context).no_wait = value
+
+
+def _parameter(name: str, kind: Any, option: Any) -> inspect.Parameter:
+    default = False if kind is bool else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+_CLUSTER = _parameter(
+    "cluster",
+    str | None,
+    typer.Option(
+        "--cluster",
+        "--db-cluster-identifier",
+        callback=_take_cluster,
+        expose_value=False,
+        help="The cluster, instead of the argument.",
+        autocompletion=name_completion.clusters,
+    ),
+)
+_OUTPUT = _parameter(
+    "output",
+    output_formats.Output | None,
+    typer.Option("--output", "-o", callback=_take_output, expose_value=False, is_eager=True, help="Output format."),
+)
+_QUERY = _parameter(
+    "query",
+    str | None,
+    typer.Option(
+        "--query",
+        callback=_take_query,
+        expose_value=False,
+        is_eager=True,
+        metavar="JMESPATH",
+        help="A JMESPath expression to filter the output, as with aws.",
+    ),
+)
+_QUIET = _parameter(
+    "quiet",
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        callback=_take_quiet,
+        expose_value=False,
+        is_eager=True,
+        help="Print identifiers only, and no progress.",
+    ),
+)
+_DRY_RUN = _parameter(
+    "dry_run",
+    bool,
+    typer.Option(
+        "--dry-run",
+        callback=_take_dry_run,
+        expose_value=False,
+        is_eager=True,
+        help="Check everything and print the steps as JSON; change nothing.",
+    ),
+)
+_NO_WAIT = _parameter(
+    "no_wait",
+    bool,
+    typer.Option(
+        "--no-wait",
+        callback=_take_no_wait,
+        expose_value=False,
+        is_eager=True,
+        help="Return as soon as the operation has been accepted.",
+    ),
+)

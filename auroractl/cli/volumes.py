@@ -6,17 +6,18 @@ from typing import Annotated
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.options import ClusterArgument, ClusterOption, OutputOption
+from auroractl.api import requests
+from auroractl.cli import name_completion
+from auroractl.cli.invocation import leave, session
+from auroractl.cli.options import ClusterArgument
 from auroractl.cli.render import lazy, sentences, text
-from auroractl.cli.session import leave, session
 from auroractl.core.errors import ExitCode
-from auroractl.core.sizes import parse_size_bytes
+from auroractl.core.text.sizes import parse_size_bytes
 
 NodeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="NODE", help="The storage node: its identifier or its number.", autocompletion=names.storage_nodes
+        metavar="NODE", help="The storage node's identifier or number.", autocompletion=name_completion.storage_nodes
     ),
 ]
 
@@ -36,11 +37,9 @@ def register(app: typer.Typer) -> None:
 def describe_volumes(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Show storage volumes: what they hold, their quorums and their six storage nodes."""
-    document = session(context).ask("describe-volumes", {"DBClusterIdentifier": name or cluster})
+    """Describe storage volumes with their sizes, quorums and storage nodes."""
+    document = session(context).ask("describe-volumes", {"DBClusterIdentifier": session(context).named(name)})
     session(context).show(document, lazy("volumes"), text.volumes)
 
 
@@ -48,30 +47,25 @@ def storage_autogrow(
     context: typer.Context,
     name: ClusterArgument = None,
     enable: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="Whether the volume grows by itself.")
+        bool | None, typer.Option("--enable/--disable", help="Enable or disable automatic growth.")
     ] = None,
-    max_capacity: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="What it never grows beyond, up to 128TiB.")
-    ] = None,
-    increment: Annotated[str | None, typer.Option(metavar="SIZE", help="By how much it grows at least.")] = None,
+    max_capacity: Annotated[str | None, typer.Option(metavar="SIZE", help="Maximum size, up to 128TiB.")] = None,
+    increment: Annotated[str | None, typer.Option(metavar="SIZE", help="Minimum growth at a time.")] = None,
     headroom: Annotated[
-        int | None, typer.Option(metavar="PERCENT", help="How much of what is allocated is kept free.")
+        int | None, typer.Option(metavar="PERCENT", help="Share of the allocated space to keep free.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan, as JSON.")] = False,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Evaluate a volume now and grow it if that is due; change how it grows."""
+    """Change a volume's growth settings, and grow it now if that is due."""
     this = session(context)
-    body = {
-        "DBClusterIdentifier": this.cluster(name, cluster),
-        "AutoGrow": enable,
-        "MaxAllocatedBytes": None if max_capacity is None else parse_size_bytes(max_capacity),
-        "IncrementBytes": None if increment is None else parse_size_bytes(increment),
-        "HeadroomPercent": headroom,
-        "DryRun": dry_run,
-    }
-    document = this.change("storage-autogrow", body)
+    request = requests.volumes.StorageAutogrow(
+        cluster=this.cluster(name),
+        auto_grow=enable,
+        max_capacity_bytes=None if max_capacity is None else parse_size_bytes(max_capacity),
+        increment_bytes=None if increment is None else parse_size_bytes(increment),
+        headroom_percent=headroom,
+    )
+    document = this.change(request, requests.Options(dry_run=dry_run))
     if dry_run:
         this.show_json(document)
     else:
@@ -81,12 +75,10 @@ def storage_autogrow(
 def scrub_volume(
     context: typer.Context,
     name: ClusterArgument = None,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Read all finished log of all storage nodes now and repair what is damaged; exit code 1 for damage beyond repair."""
+    """Read all finished WAL on all storage nodes and repair damage; exit code 1 for damage beyond repair."""
     this = session(context)
-    document = this.change("scrub-volume", {"DBClusterIdentifier": this.cluster(name, cluster)})
+    document = this.change(requests.volumes.ScrubVolume(cluster=this.cluster(name)))
     this.show(document, sentences.scrub, text.scrub)
     if not this.dry_run and document["Scrub"]["BeyondRepair"]:
         leave(ExitCode.FAILED)
@@ -95,10 +87,8 @@ def scrub_volume(
 def replace_storage_node(
     context: typer.Context,
     node: NodeArgument,
-    cluster: ClusterOption = None,
-    output: OutputOption = None,  # noqa: ARG001
 ) -> None:
-    """Put a new storage node in the place of one, dead or alive, while writes go on."""
+    """Replace a storage node, dead or alive, with a new one while writes continue."""
     this = session(context)
-    body = {"DBClusterIdentifier": this.cluster(cluster, None), "StorageNodeIdentifier": node}
-    this.show(this.change("replace-storage-node", body), lazy("volumes"), text.volumes)
+    request = requests.volumes.ReplaceStorageNode(cluster=this.cluster(), node=node)
+    this.show(this.change(request), lazy("volumes"), text.volumes)

@@ -1,4 +1,4 @@
-"""wait: until something has come about that a script needs."""
+"""wait: block until a condition holds, for scripts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auroractl.cli import names
-from auroractl.cli.session import session
-from auroractl.core.durations import parse_duration_ms
-from auroractl.core.errors import AuroraError, ExitCode, TimedOut, UsageError
-from auroractl.core.timestamps import timestamp
-from auroractl.core.waiting import Condition, Seen, look, parse_condition
+from auroractl.api.waiting import Condition, WaitState, judge, parse_condition
+from auroractl.cli import name_completion
+from auroractl.cli.invocation import session
+from auroractl.core.errors import AuroraError, ExitCode, UsageError
+from auroractl.core.text.durations import parse_duration_ms
+from auroractl.core.text.timestamps import timestamp
 
 if TYPE_CHECKING:
-    from auroractl.cli.session import Session
+    from auroractl.cli.invocation import Session
 
 _POLL_S = 0.1
 _LOST_MAX = 3
@@ -38,23 +38,30 @@ def wait(
         typer.Argument(metavar="CONDITION", help=f"{', '.join(_CONDITIONS)}.", autocompletion=_conditions),
     ],
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="The cluster, or the instance.", autocompletion=names.either)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="The cluster, or the instance.", autocompletion=name_completion.either),
     ] = None,
-    timeout: Annotated[str, typer.Option(metavar="DURATION", help="For how long at most.")] = "10m",
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="Maximum time to wait.")] = "10m",
     cluster: Annotated[
         str | None,
         typer.Option(
-            "--cluster", "--db-cluster-identifier", help="The cluster by option.", autocompletion=names.clusters
+            "--cluster",
+            "--db-cluster-identifier",
+            help="The cluster, instead of the argument.",
+            autocompletion=name_completion.clusters,
         ),
     ] = None,
     instance: Annotated[
         str | None,
         typer.Option(
-            "--instance", "--db-instance-identifier", help="The instance by option.", autocompletion=names.instances
+            "--instance",
+            "--db-instance-identifier",
+            help="The instance, instead of the argument.",
+            autocompletion=name_completion.instances,
         ),
     ] = None,
 ) -> None:
-    """Wait until a condition holds and nothing is on its way to change that; exit code 6 where it takes too long.
+    """Wait until a condition holds and no running operation will change it; exit code 6 for a timeout.
 
     Prints nothing to stdout. A cluster that does not exist is an error (exit code 4), except for cluster-deleted.
     """
@@ -64,9 +71,10 @@ def wait(
     if wanted is Condition.INSTANCE_AVAILABLE:
         about = name or instance
         if about is None:
-            raise UsageError("Which instance?", f"auroractl wait {condition} INSTANCE")
+            raise UsageError("The instance is missing.", f"auroractl wait {condition} INSTANCE")
     else:
-        about = this.cluster(name, cluster)
+        this.cluster_option = cluster
+        about = this.cluster(name)
         about = about or this.ask("describe-status", {"DBClusterIdentifier": None})["DBCluster"]["DBClusterIdentifier"]
     began_s = time.monotonic()
     _wait(this, wanted, about.lower(), timeout_s)
@@ -77,42 +85,40 @@ def wait(
 def _wait(this: Session, condition: Condition, about: str, timeout_s: float) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415  (only here, and not at the start of every command)
 
+    from auroractl.system.waiting import wait_until  # noqa: PLC0415  (only here)
+
     since = timestamp(datetime.now(UTC))
-    deadline_s = time.monotonic() + timeout_s
     lost = 0
-    while True:
+
+    def unmet() -> str:
+        nonlocal lost
         try:
             seen, lost = _look(this, condition, about, since), 0
         except AuroraError as error:
-            # A supervisor that ended is started again by the next request, and goes on with the work.
+            # The next request starts a supervisor that ended, and it continues the work.
             lost += 1
             if error.exit_code is not ExitCode.NOT_RUNNING or lost > _LOST_MAX:
                 raise
-            seen = Seen(False, error.message.rstrip("."))
-        if seen.met:
-            return
-        left_s = deadline_s - time.monotonic()
-        if left_s <= 0:
-            raise TimedOut(
-                f"{condition} {about} did not come about within {timeout_s:g} s; last seen: {seen.last}.",
-                f"Wait longer with --timeout, or look: auroractl status {_cluster_hint(condition, about)}".rstrip(),
-            )
-        time.sleep(min(_POLL_S, left_s))
+            seen = WaitState(False, error.message.rstrip("."))
+        return "" if seen.met else f"last state: {seen.last}"
+
+    hint = f"Wait longer with --timeout, or see auroractl status {_cluster_hint(condition, about)}".rstrip()
+    wait_until(f"the condition {condition} of {about} was not reached", unmet, timeout_s, _POLL_S, hint=hint)
 
 
 def _cluster_hint(condition: Condition, about: str) -> str:
     return "" if condition is Condition.INSTANCE_AVAILABLE else about
 
 
-def _look(this: Session, condition: Condition, about: str, since: str) -> Seen:
+def _look(this: Session, condition: Condition, about: str, since: str) -> WaitState:
     if condition is Condition.INSTANCE_AVAILABLE:
         body: dict[str, Any] = {"DBClusterIdentifier": None, "DBInstanceIdentifier": about}
         views = this.ask("describe-instances", body)["DBInstances"]
-        return look(condition, {"DBInstances": views}, since, about)
+        return judge(condition, {"DBInstances": views}, since, about)
     try:
         document = this.ask("describe-status", {"DBClusterIdentifier": about})
     except AuroraError as error:
         if condition is Condition.CLUSTER_DELETED and error.exit_code is ExitCode.NOT_FOUND:
-            return look(condition, None, since)
+            return judge(condition, None, since)
         raise
-    return look(condition, document, since)
+    return judge(condition, document, since)

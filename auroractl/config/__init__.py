@@ -1,1 +1,1 @@
-"""Settings and every path. The only place that knows where something lies."""
+"""Settings and paths. Only this package knows where a file is."""

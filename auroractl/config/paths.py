@@ -1,38 +1,44 @@
-"""Where everything of a home lies.
+"""The paths of all files and folders of a home.
+
+If root started auroractl, root owns everything except the folders of the databases' account, marked with *.
 
 HOME/
   config.toml               settings of this home (optional)
-  state.db                  what is wanted, what happened; state-backups/ holds copies made before upgrades
+  state.db                  configuration and history; state-backups/ holds copies made before upgrades
   supervisor.pid            locked by the supervisor for as long as it lives
-  supervisor.log
+  supervisor.log            and supervisor.log.1 with the older entries, as for every log below
   secrets/internal.json     passwords of the internal database users
-  postgresql/VERSION/       copy of the binaries, only where the account cannot read the installed ones
-  template/VERSION/         an initialised data directory, from which clusters are copied
+  postgresql/VERSION/       copy of the binaries, only if the account cannot read the installed ones
+  template/VERSION/      *  an initialised data directory, from which clusters are copied
   clusters/NAME/
     secrets.json            the master user's password
     endpoint/               routes.json, pid file and log of the endpoint process
-    instances/ID/           data/ (the data directory), pgpass, postgresql.log, recovery/ (log read back for it)
-    storage/                pgpass; for each storage node ID/ (its copy of the log), ID.pid and ID.log; for each full
-                            node ID.images/ (page images) and ID.past/ (log that a backtrack left behind)
-    moments/ID/             data/, log/ and postgresql.log of what is being brought back to a moment
-  run/                      Unix sockets; elsewhere where this path would be too long for one
+    instances/           *  ID/: data/ (the data directory), pgpass, postgresql.log, recovery/ (WAL read back for it)
+    storage/             *  base/ (the data directory of the last instance, only while there is none), base.json (its
+                            position), pgpass; for each storage node ID/ (its copy of the WAL), ID.pid and ID.log; for each
+                            full node ID.images/ (page images) and ID.past/ (WAL of abandoned timelines)
+    moments/             *  ID/: data/, log/ and postgresql.log of a recovered copy
+  sockets/CLUSTER/       *  SERVER/: the Unix socket of a server; the names are short
+  run/                      auroractl's own Unix sockets; in another folder if this path is too long for one
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from auroractl.config import home_security
 from auroractl.core.errors import ConfigurationError
 
 SOCKET_PATH_LENGTH_MAX = 100
-"""sockaddr_un.sun_path has 108 bytes on Linux and 104 on macOS."""
+"""Size of sockaddr_un.sun_path: 108 bytes on Linux, 104 on macOS."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstancePaths:
-    """Where an instance lies."""
+    """The paths of an instance."""
 
     folder: Path
 
@@ -43,7 +49,7 @@ class InstancePaths:
 
     @property
     def log(self) -> Path:
-        """What the server prints."""
+        """The server's log."""
         return self.folder / "postgresql.log"
 
     @property
@@ -53,13 +59,13 @@ class InstancePaths:
 
     @property
     def recovery(self) -> Path:
-        """Log that was read back from the storage nodes for this instance."""
+        """WAL that was read back from the storage nodes for this instance."""
         return self.folder / "recovery"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPaths:
-    """Where a cluster lies."""
+    """The paths of a cluster."""
 
     folder: Path
     run: Path
@@ -90,12 +96,22 @@ class ClusterPaths:
         return self.folder / "storage"
 
     @property
+    def base(self) -> Path:
+        """The data directory that the next instance begins with; it exists only while the cluster has no instance."""
+        return self.storage / "base"
+
+    @property
+    def base_position(self) -> Path:
+        """The position of `base` when it was kept; it exists only beside that."""
+        return self.storage / "base.json"
+
+    @property
     def storage_pgpass(self) -> Path:
         """The replication user's password, for the storage nodes."""
         return self.storage / "pgpass"
 
     def storage_node(self, identifier: str) -> Path:
-        """The folder of a storage node: its copy of the log."""
+        """The folder of a storage node: its copy of the WAL."""
         return self.storage / identifier
 
     def storage_images(self, identifier: str) -> Path:
@@ -103,12 +119,12 @@ class ClusterPaths:
         return self.storage / f"{identifier}.images"
 
     def storage_past(self, identifier: str) -> Path:
-        """A full storage node's copy of the log that backtracks left behind."""
+        """A full storage node's copy of the WAL of abandoned timelines."""
         return self.storage / f"{identifier}.past"
 
     @property
     def moments(self) -> Path:
-        """The folder of what is being brought back to moments."""
+        """The folder of recovered copies."""
         return self.folder / "moments"
 
     def instance(self, identifier: str) -> InstancePaths:
@@ -129,12 +145,12 @@ class Home:
 
     @property
     def state(self) -> Path:
-        """The SQLite file."""
+        """The state database (SQLite)."""
         return self.root / "state.db"
 
     @property
     def state_backups(self) -> Path:
-        """Copies of the SQLite file made before upgrades."""
+        """Copies of the state database made before upgrades."""
         return self.root / "state-backups"
 
     @property
@@ -144,7 +160,7 @@ class Home:
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor did and why."""
+        """The supervisor's log."""
         return self.root / "supervisor.log"
 
     @property
@@ -157,6 +173,12 @@ class Home:
         """The folder of all clusters."""
         return self.root / "clusters"
 
+    def database_folders(self) -> Iterator[Path]:
+        """The folders of existing clusters and templates that the databases' account owns."""
+        for cluster in sorted(self.clusters.glob("*")):
+            yield from (cluster / "instances", cluster / "storage")
+        yield from sorted((self.root / "template").glob("*"))
+
     def binaries(self, version: str) -> Path:
         """The copy of the PostgreSQL binaries of a version."""
         return self.root / "postgresql" / version
@@ -165,15 +187,29 @@ class Home:
         """The initialised data directory of a version."""
         return self.root / "template" / version
 
+    def cluster_sockets(self, identifier: str) -> Path:
+        """The folder of the Unix sockets of a cluster's servers. Its name is short, because a socket's path has to be."""
+        return self.root / "sockets" / _digest(identifier.encode())[:8]
+
+    def server_sockets(self, folder: Path) -> Path:
+        """The Unix socket folder of the server in `folder`, which is somewhere below its cluster's."""
+        name, *below = folder.relative_to(self.clusters).parts
+        return self.cluster_sockets(name) / _digest(os.fsencode("/".join(below)))[:8]
+
     @property
     def run(self) -> Path:
-        """The folder of Unix sockets, short enough for their names."""
+        """The folder of auroractl's own Unix sockets, short enough for their names.
+
+        Raises ConfigurationError if it has to be outside the home, and another user owns it.
+        """
         inside = self.root / "run"
         if len(os.fsencode(inside)) + len("/0123456789ab.sock") < SOCKET_PATH_LENGTH_MAX:
             return inside
         import tempfile  # noqa: PLC0415  (only for long paths: the client starts quickly)
 
-        return Path(tempfile.gettempdir()) / f"auroractl-{os.getuid()}-{_digest(os.fsencode(self.root))[:16]}"
+        outside = Path(tempfile.gettempdir()) / f"auroractl-{os.getuid()}-{_digest(os.fsencode(self.root))[:16]}"
+        home_security.require_private(outside)
+        return outside
 
     @property
     def socket(self) -> Path:
@@ -192,32 +228,68 @@ def _digest(text: bytes) -> str:
 
 
 def default_home() -> Path:
-    """A system folder for root, whose database processes run under another account; else the user's data folder."""
+    """Return root's system folder, or the user's data folder for anyone else.
+
+    Root's database processes run under another account, which must be able to enter the home.
+    """
     if os.geteuid() == 0:
         return Path("/var/lib/auroractl")
+    _home_folder()
     import platformdirs  # noqa: PLC0415  (only where it is needed: the client starts quickly)
 
     return platformdirs.user_data_path("auroractl")
 
 
-def find_home(flag: str | None) -> Home:
-    """The home that a command means: the flag, else AURORACTL_HOME, else the default.
+def _home_folder() -> Path:
+    """Return the user's home folder. Raises ConfigurationError if there is none, as for an account in a container."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"The account with uid {os.getuid()} has no home folder.", "Set HOME, or AURORACTL_HOME to a folder"
+        ) from error
 
-    Raises ConfigurationError for one that is not a folder.
+
+def expanded(text: str) -> Path:
+    """Expand a path with ~ or ~name at its beginning. Raises ConfigurationError for an unknown name."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{text}: there is no such home folder.", "Write the whole path") from error
+
+
+def find_home(flag: str | None) -> Home:
+    """Find the home for a command: the flag, otherwise AURORACTL_HOME, otherwise the default.
+
+    Raises ConfigurationError if it is not a folder, its path contains characters that configuration files cannot hold,
+    an account has no home folder, it belongs to another user, or root would create it where others could replace it.
     """
     text = flag or os.environ.get("AURORACTL_HOME") or ""
-    root = Path(text).expanduser().absolute() if text else default_home()
+    root = expanded(text).absolute() if text else default_home()
+    if not str(root).isprintable():
+        raise ConfigurationError(
+            f"The path of the home {str(root)!r} contains a control character or is not valid UTF-8.",
+            "Set AURORACTL_HOME to a folder with a printable name",
+        )
     if root.exists() and not root.is_dir():
         raise ConfigurationError(
             f"The home {root} is not a folder.", "Set AURORACTL_HOME to a folder, or to one that can be made"
         )
+    home_security.require_ours(root)
     return Home(root)
 
 
 def user_config() -> Path:
-    """The settings file of this person: AURORACTL_CONFIG, else the usual place."""
+    """Return the user's settings file: AURORACTL_CONFIG, otherwise the usual location."""
     text = os.environ.get("AURORACTL_CONFIG")
     if text:
-        return Path(text).expanduser().absolute()
-    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "auroractl" / "config.toml"
+        return expanded(text).absolute()
+    base = os.environ.get("XDG_CONFIG_HOME")
+    if base:
+        return expanded(base) / "auroractl" / "config.toml"
+    try:
+        home = _home_folder()
+    except ConfigurationError:
+        # Without a home folder there is no such file, and none below / either.
+        home = Path("/")
+    return home / ".config" / "auroractl" / "config.toml"

@@ -1,4 +1,4 @@
-"""Settings: defaults, then the person's file, then the home's file, then AURORACTL_* variables; the last one wins."""
+"""Settings: defaults, the user's file, the home's file, AURORACTL_* variables; the last one wins."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 import tomli
 
 from auroractl.config.paths import Home, user_config
+from auroractl.config.reading import read_file_text
 from auroractl.core.errors import AuroraError, ConfigurationError
 from auroractl.core.guessing import did_you_mean
-from auroractl.core.sizes import parse_size_bytes
+from auroractl.core.text.sizes import parse_size_bytes
 
 OUTPUTS = ("table", "json", "yaml", "text")
 ADDRESSES = ("auto", "block", "ports")
@@ -36,16 +37,19 @@ class Settings:
     output: str = "table"
     region: str = "us-east-1"
     run_as: str = ""
-    """The account of the database processes when auroractl runs as root; empty: postgres, else one is created."""
+    """Account of the database processes if auroractl runs as root.
+
+    Empty: the account of the home's databases, otherwise `auroractl`.
+    """
     postgresql_folder: str = ""
-    """A PostgreSQL 18 installation (the folder above bin); empty: the one from the wheel."""
+    """A PostgreSQL 18 installation (the parent of bin). Empty: the one from the wheel."""
     addresses: str = "auto"
     connections_max: int = 1000
-    """Client connections that one endpoint accepts and that an instance has room for."""
+    """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0
-    """How long a new connection waits at an endpoint that has nobody to hand it to."""
+    """How long a new connection waits at an endpoint without an available instance."""
     drain_timeout_s: float = 180.0
-    """How long running statements on a reader that is being removed may go on (Aurora: three minutes)."""
+    """How long statements on a reader that is being removed may keep running (Aurora: three minutes)."""
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 60.0
     probe_interval_s: float = 0.5
@@ -54,38 +58,40 @@ class Settings:
     restarts_within_s: float = 300.0
     detached_after_s: float = 10.0
     suspended_after_s: float = 1.0
-    """A server whose process has been stopped by a signal for so long is ended and replaced."""
+    """A server whose process has been stopped by a signal for this long is killed and replaced."""
     silent_after_s: float = 4.0
-    """A writer whose server runs and has not answered probes for so long is ended and replaced."""
+    """A writer whose server is running but has not answered probes for this long is killed and replaced."""
     stalled_after_s: float = 10.0
-    """A writer whose disk has taken no log for so long, although processes wait for that, is ended and replaced."""
+    """A writer whose disk has stored no WAL for this long, although processes wait for it, is killed and replaced."""
     supervisor_idle_s: float = 600.0
-    """A supervisor without clusters that nobody has asked for so long ends by itself; 0: it never does."""
+    """A supervisor without clusters and requests ends after this time; 0: never."""
     history_days: int = 14
-    """How long events and finished operations are kept (Amazon RDS: 14 days)."""
+    """Retention of events and finished operations (Amazon RDS: 14 days)."""
     shared_buffers: str = "128MB"
     max_wal_size: str = "1GB"
     wal_keep_size: str = "512MB"
     storage_group_size: str = "10GiB"
-    """The size of a protection group of new volumes."""
+    """The protection group size of new volumes."""
     storage_max_capacity: str = "128TiB"
     storage_headroom_percent: int = 10
-    """How much of what is allocated is kept free."""
+    """Share of the allocation that is kept free."""
     node_timeout_s: float = 2.0
-    """A storage node that has not acknowledged for so long does not count."""
+    """A storage node that has not acknowledged for this long does not count."""
     scrub_rate_mb_per_s: float = 10.0
-    """How fast finished log is read again to find damage."""
+    """Rate at which finished segments are scrubbed."""
     repair_rate_mb_per_s: float = 200.0
     repairs_at_once: int = 2
-    """Storage nodes of a cluster that are filled from their peers at the same time."""
+    """Storage nodes of a cluster that are repaired from their peers at the same time."""
     backtrack_replay_max: str = "1GiB"
-    """The most log that a backtrack to any moment of the window has to replay."""
+    """The most WAL that a backtrack to any point in the window has to replay."""
     backtrack_disk_budget: str = "20GiB"
-    """What page images and log of a cluster may take before its backtrack window becomes smaller."""
+    """Limit on a cluster's page images and WAL; beyond it the backtrack window shrinks."""
     backtrack_rate_mb_per_s: float = 100.0
-    """How fast page images are copied while there is time."""
+    """Rate at which page images are copied in the background."""
+    enforce_synchronous_commit: bool = False
+    """True if endpoints refuse weaker values of synchronous_commit, and those of databases and roles are reset."""
     log_keep_size: str = "1GiB"
-    """Finished log that each storage node keeps beyond what running readers still need."""
+    """Finished WAL that each storage node keeps beyond what running readers still need."""
 
 
 _MAY_BE_ZERO = {"supervisor_idle_s"}
@@ -93,7 +99,7 @@ _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Setti
 
 
 def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that hold for a home.
+    """Load the settings of a home.
 
     Raises ConfigurationError naming file and line for a broken file, an unknown key or a wrong type.
     """
@@ -105,18 +111,18 @@ def load_settings(home: Home, environment: Mapping[str, str] | None = None) -> S
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A setting's value and where it comes from: a file with a line, an environment variable, or neither."""
+    """A setting's value and its origin: a file with a line, an environment variable, or neither."""
 
     key: str
-    value: str | int | float
-    default: str | int | float
+    value: str | int | float | bool
+    default: str | int | float | bool
     file: Path | None = None
     line: int | None = None
     variable: str | None = None
 
 
 def origins(home: Home, environment: Mapping[str, str] | None = None) -> list[Origin]:
-    """All settings that hold for a home, in the order in which they are documented. Raises as load_settings does."""
+    """List all settings of a home, in the order of their documentation. Raises as load_settings does."""
     variables = os.environ if environment is None else environment
     settings = load_settings(home, variables)
     found = {key: Origin(key, getattr(settings, key), default) for key, default in _DEFAULTS.items()}
@@ -135,19 +141,19 @@ def origins(home: Home, environment: Mapping[str, str] | None = None) -> list[Or
 
 
 def read_settings(path: Path) -> tuple[str, dict[str, Any]]:
-    """A settings file as text and as values, which are not checked; nothing where there is no file.
+    """Read a settings file as text and as unchecked values; empty if there is no file.
 
-    Raises ConfigurationError naming the line for what is not TOML.
+    Raises ConfigurationError naming the line if it is not TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = "" if path == Path(os.devnull) else read_file_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return "", {}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", "Make it readable UTF-8, or remove it") from error
     try:
         return text, tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: {error}", "Correct the line; the format is TOML") from error
 
 
@@ -167,14 +173,24 @@ def _merge_environment(settings: Settings, environment: Mapping[str, str]) -> Se
         key = name.lower()
         if name == variable or name in _OTHER_VARIABLES or key not in _DEFAULTS:
             continue
-        try:
-            value = type(_DEFAULTS[key])(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{variable}={text!r} is not a number.", f"Set {variable} to a number, or unset it"
-            ) from error
-        values[key] = _checked(key, value, variable)
+        values[key] = _checked(key, _from_text(variable, text, _DEFAULTS[key]), variable)
     return replace(settings, **values)
+
+
+def _from_text(variable: str, text: str, default: Any) -> Any:
+    """Convert an environment variable to the type of the default."""
+    if isinstance(default, bool):
+        if text.lower() not in _TRUTHS:
+            raise ConfigurationError(
+                f"{variable}={text!r} is not true or false.", f"Set {variable} to true or false, or unset it"
+            )
+        return _TRUTHS[text.lower()]
+    try:
+        return type(default)(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{variable}={text!r} is not a number.", f"Set {variable} to a number, or unset it"
+        ) from error
 
 
 def _line_of(text: str, key: str) -> int:
@@ -191,7 +207,7 @@ def _checked(key: str, value: Any, place: str) -> Any:
         value = float(value)
     if type(value) is not type(default):
         raise ConfigurationError(
-            f"{place}: {key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {default!r}"
+            f"{place}: {key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {_shown(default)}"
         )
     allowed = {"output": OUTPUTS, "addresses": ADDRESSES}.get(key)
     if allowed and value not in allowed:
@@ -206,10 +222,16 @@ def _checked(key: str, value: Any, place: str) -> Any:
             f"{place}: {key} must be a size with one of PostgreSQL's units, not {value!r}.",
             f"Write kB, MB, GB or TB behind the number; the default is {default!r}",
         )
-    if isinstance(value, int | float) and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if numeric and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
         least = "0 or more" if key in _MAY_BE_ZERO else "more than 0"
         raise ConfigurationError(f"{place}: {key} must be {least}, not {value}.", f"The default is {default!r}")
     return value
 
 
-_KIND = {str: "text in quotes", int: "a whole number", float: "a number"}
+def _shown(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else repr(default)
+
+
+_KIND = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
+_TRUTHS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}

@@ -1,1 +1,1 @@
-"""Model and decisions in plain values: no files, no processes, no clock, no network."""
+"""Model and decisions as plain values: no files, no processes, no clock, no network."""

@@ -1,7 +1,7 @@
 """The loopback addresses of a cluster.
 
 Aurora-aware drivers expect one host per instance and one port per cluster, so a cluster takes a block of loopback
-addresses (127.x.y.0/24). Where only one loopback address exists, everything listens there on distinct ports instead.
+addresses (127.x.y.0/24). If only one loopback address exists, everything listens there on distinct ports instead.
 Nothing outside this module knows which of the two forms is in use.
 """
 
@@ -23,7 +23,10 @@ _INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST = 11, 60
 
 @dataclass(frozen=True, slots=True)
 class AddressPlan:
-    """The addresses of one cluster: `block` is three octets, or empty for one host with distinct ports."""
+    """The addresses of one cluster.
+
+    `block` is three octets, or empty for one host with distinct ports.
+    """
 
     block: str
     port: int
@@ -34,33 +37,33 @@ class AddressPlan:
         return Address(SINGLE_HOST, self.port + offset - 1)
 
     def endpoint(self, type_: EndpointType) -> Address:
-        """The address of a built-in endpoint; the writer's has the cluster's port in both forms."""
+        """Return the address of a built-in endpoint; the writer endpoint has the cluster's port in both forms."""
         return self._address(_ENDPOINT_OFFSET[type_])
 
     def custom_endpoints(self, taken: Collection[Address]) -> Iterator[Address]:
-        """Free addresses for custom endpoints, lowest first."""
+        """Return free addresses for custom endpoints, lowest first."""
         for offset in _CUSTOM_OFFSETS:
             address = self._address(offset)
             if address not in taken:
                 yield address
 
     def instances(self, taken: Collection[Address]) -> Iterator[Address]:
-        """Free addresses for instances, lowest first."""
+        """Return free addresses for instances, lowest first."""
         for offset in range(_INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST + 1):
             address = self._address(offset)
             if address not in taken:
                 yield address
 
     def all(self) -> list[Address]:
-        """Every address that the cluster may come to use, to check beforehand that they are free."""
+        """Return every address that the cluster may ever use, to check beforehand that they are free."""
         return [self._address(offset) for offset in range(1, _INSTANCE_OFFSET_LAST + 1)]
 
 
 def block_candidates(seed: int) -> Iterator[str]:
-    """All address blocks, each once, beginning at a place that `seed` picks.
+    """Yield each address block once, beginning at a position that `seed` determines.
 
-    Different homes begin at different places, so that clusters of several people or of tests that run side by side
-    rarely ask for the same block.
+    Different homes begin at different positions, so that clusters of several users or of concurrent tests rarely request the
+    same block.
 
     >>> next(block_candidates(0))
     '127.16.0'

@@ -1,4 +1,4 @@
-"""What `doctor` found out about a machine."""
+"""The findings of `doctor` about a machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 class Outcome(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and something may go wrong or be slow."""
+    """auroractl works, but something may fail or be slow."""
     FAILED = "failed"
-    """auroractl cannot work like this."""
+    """auroractl cannot work under these conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what was looked at, how it is in one sentence, and what to do where it is not well."""
+    """One check: its subject, the finding in one sentence, and a remedy if there is a problem."""
 
     name: str
     outcome: Outcome
@@ -29,22 +29,22 @@ class Check:
 
 
 def ok(name: str, message: str) -> Check:
-    """All is well."""
+    """Make a passed check."""
     return Check(name, Outcome.OK, message)
 
 
 def warning(name: str, message: str, hint: str) -> Check:
-    """It works, and something may go wrong or be slow."""
+    """Make a warning: auroractl works, but something may fail or be slow."""
     return Check(name, Outcome.WARNING, message, hint)
 
 
 def failed(name: str, message: str, hint: str) -> Check:
-    """auroractl cannot work like this."""
+    """Make a failed check: auroractl cannot work under these conditions."""
     return Check(name, Outcome.FAILED, message, hint)
 
 
 def checks_view(checks: Iterable[Check]) -> dict[str, Any]:
-    """The document of `doctor`."""
+    """Build the document of `doctor`."""
     found = list(checks)
     return {
         "Healthy": all(check.outcome is not Outcome.FAILED for check in found),

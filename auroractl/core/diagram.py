@@ -19,9 +19,9 @@ _CLASSES = (
 
 
 def mermaid(document: Document) -> str:
-    """The flowchart of a `describe-status` document: clients, endpoints, instances by zone, storage nodes.
+    """Render the flowchart of a `describe-status` document: clients, endpoints, instances by zone, storage nodes.
 
-    What is not available has a dashed frame and its status, and no connection leads to it.
+    Anything that is not available has a dashed frame and its status, and no connection leads to it.
     """
     cluster = document["DBCluster"]
     instances, ends = document["DBInstances"], document["DBClusterEndpoints"]
@@ -40,7 +40,7 @@ def mermaid(document: Document) -> str:
 
 
 def _id(kind: str, name: str) -> str:
-    """An identifier for Mermaid, which takes some words, such as end, for its own.
+    """Return a valid Mermaid identifier; Mermaid reserves some words, such as end.
 
     >>> _id("i", "demo-instance-1")
     'i_demo_instance_1'
@@ -93,7 +93,7 @@ def _edges(instances: Sequence[Document], ends: Sequence[Document], nodes: Seque
 
 
 def members(endpoint: Document, available: Sequence[Document]) -> list[str]:
-    """The available instances that an endpoint hands connections to; the reader endpoint has the writer if no other."""
+    """List the available instances of an endpoint; the reader endpoint has the writer if there are no others."""
     writers = [each["DBInstanceIdentifier"] for each in available if each["IsClusterWriter"]]
     readers = [each["DBInstanceIdentifier"] for each in available if not each["IsClusterWriter"]]
     if endpoint["EndpointType"] == "WRITER":

@@ -1,4 +1,7 @@
-"""Every error a person can meet: an AWS error code, a sentence, what to do next, and an exit code."""
+"""Every error that a user can see.
+
+Each has an AWS error code, a sentence, a hint that says what to do next, and an exit code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from auroractl.core.guessing import did_you_mean
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the command line; documented in README.md and stable for scripts."""
+    """Exit codes of the command line, documented in README.md and stable for scripts."""
 
     OK = 0
     FAILED = 1
@@ -22,13 +25,14 @@ class ExitCode(IntEnum):
     UNSUPPORTED = 8
     BUG = 70
     INTERRUPTED = 130
+    READER_LEFT = 141
 
 
 class AuroraError(Exception):
-    """The root of all errors that are meant for a person.
+    """Base of all errors that are meant for a user.
 
-    `message` is one sentence saying what is wrong, `hint` one saying what to do next (may be empty).
-    `code` is the AWS error code where AWS has one.
+    `message` is one sentence that states the problem, `hint` one that says what to do next (may be empty). `code` is
+    the AWS error code if AWS has one.
     """
 
     code: str = "InternalFailure"
@@ -40,7 +44,7 @@ class AuroraError(Exception):
         self.hint = hint
 
     def to_json(self) -> dict[str, Any]:
-        """The error as it crosses the supervisor's socket and as `--output json` shows it."""
+        """Return the error as it is sent over the supervisor's socket and shown by `--output json`."""
         return {
             "Code": self.code,
             "Message": self.message,
@@ -59,7 +63,7 @@ class RemoteError(AuroraError):
 
 
 class UsageError(AuroraError):
-    """The command does not say enough, or says two things at once."""
+    """The command is incomplete or contradicts itself."""
 
     code = "InvalidParameterCombination"
     exit_code = ExitCode.USAGE
@@ -73,21 +77,21 @@ class InvalidParameterValue(AuroraError):
 
 
 class ConfigurationError(AuroraError):
-    """A configuration file or a home folder cannot be used as it is."""
+    """A configuration file or a home folder cannot be used."""
 
     code = "InvalidConfiguration"
     exit_code = ExitCode.USAGE
 
 
 class NotFound(AuroraError):
-    """Something that was named does not exist."""
+    """A named object does not exist."""
 
     code = "ResourceNotFoundFault"
     exit_code = ExitCode.NOT_FOUND
 
 
 class ClusterNotFound(AuroraError):
-    """No cluster of that name."""
+    """No cluster has that name."""
 
     code = "DBClusterNotFoundFault"
     exit_code = ExitCode.NOT_FOUND
@@ -98,7 +102,7 @@ class ClusterNotFound(AuroraError):
 
 
 class InstanceNotFound(AuroraError):
-    """No instance of that name."""
+    """No instance has that name."""
 
     code = "DBInstanceNotFound"
     exit_code = ExitCode.NOT_FOUND
@@ -109,7 +113,7 @@ class InstanceNotFound(AuroraError):
 
 
 class ClusterAlreadyExists(AuroraError):
-    """The name is taken."""
+    """A cluster with that name exists."""
 
     code = "DBClusterAlreadyExistsFault"
     exit_code = ExitCode.WRONG_STATE
@@ -121,7 +125,7 @@ class ClusterAlreadyExists(AuroraError):
 
 
 class InstanceAlreadyExists(AuroraError):
-    """The name is taken, in this cluster or in another one."""
+    """An instance with that name exists, in this cluster or in another one."""
 
     code = "DBInstanceAlreadyExists"
     exit_code = ExitCode.WRONG_STATE
@@ -131,101 +135,114 @@ class InstanceAlreadyExists(AuroraError):
 
 
 class BacktrackNotFound(NotFound):
-    """There is no such backtrack."""
+    """No backtrack has that identifier."""
 
     code = "DBClusterBacktrackNotFoundFault"
 
 
 class EndpointNotFound(AuroraError):
-    """There is no such custom endpoint."""
+    """No custom endpoint has that name."""
 
     code = "DBClusterEndpointNotFoundFault"
     exit_code = ExitCode.NOT_FOUND
 
 
 class EndpointAlreadyExists(AuroraError):
-    """The name of an endpoint is taken."""
+    """An endpoint with that name exists."""
 
     code = "DBClusterEndpointAlreadyExistsFault"
     exit_code = ExitCode.WRONG_STATE
 
 
 class EndpointQuotaExceeded(AuroraError):
-    """A cluster has as many custom endpoints as it may."""
+    """A cluster has the maximum number of custom endpoints."""
 
     code = "DBClusterEndpointQuotaExceededFault"
     exit_code = ExitCode.WRONG_STATE
 
 
 class InvalidClusterState(AuroraError):
-    """The cluster is not in a state in which this can be done, or is busy."""
+    """The cluster's state does not allow the request, or the cluster is busy."""
 
     code = "InvalidDBClusterStateFault"
     exit_code = ExitCode.WRONG_STATE
 
 
 class InvalidInstanceState(AuroraError):
-    """The instance is not in a state in which this can be done."""
+    """The instance's state does not allow the request."""
 
     code = "InvalidDBInstanceState"
     exit_code = ExitCode.WRONG_STATE
 
 
 class InvalidParameterCombination(AuroraError):
-    """Two things that do not go together; AWS uses this code for deletion protection too."""
+    """Two parameters contradict each other; AWS uses this code for deletion protection too."""
 
     code = "InvalidParameterCombination"
     exit_code = ExitCode.WRONG_STATE
 
 
 class QuotaExceeded(AuroraError):
-    """More instances than a cluster may have."""
+    """A cluster would have too many instances."""
 
     code = "InstanceQuotaExceeded"
     exit_code = ExitCode.USAGE
 
 
 class Unsupported(AuroraError):
-    """AWS has it, auroractl does not."""
+    """AWS supports it, auroractl does not."""
 
     code = "InvalidParameterValue"
     exit_code = ExitCode.UNSUPPORTED
 
 
 class TimedOut(AuroraError):
-    """Something did not happen in time; the sentence names it, the limit and the last thing seen."""
+    """Something did not happen in time; the sentence names it, the limit and the last observation."""
 
     code = "Timeout"
     exit_code = ExitCode.TIMEOUT
 
 
+class Cancelled(AuroraError):
+    """An operation was cancelled before its point of no return."""
+
+    code = "OperationCancelled"
+
+
+class Stopped(Exception):
+    """Raised by waits of a cancelled operation; outside the operation it becomes Cancelled.
+
+    It is not an AuroraError, because code that ignores a failed attempt must not ignore this.
+    """
+
+
 class QuorumLost(AuroraError):
-    """Too few storage nodes are there for what was asked."""
+    """Too few storage nodes are available for the request."""
 
     code = "StorageQuorumLost"
     exit_code = ExitCode.QUORUM_LOST
 
 
 class EngineError(AuroraError):
-    """A PostgreSQL program failed; the sentence carries the end of what it printed."""
+    """A PostgreSQL program failed; the sentence contains the end of its output."""
 
     code = "EngineFailure"
 
 
 class MachineError(AuroraError):
-    """The machine lacks something: an account, an address, a program, room on the disk."""
+    """The machine lacks something: an account, an address, a program, disk space."""
 
     code = "MachineNotReady"
 
 
 class StateError(AuroraError):
-    """state.db cannot be used: damaged, or written by a newer version."""
+    """state.db cannot be used: it is damaged, or a newer version wrote it."""
 
     code = "InvalidState"
 
 
 class SupervisorUnavailable(AuroraError):
-    """The supervisor is not running, did not start, or went away while it was working."""
+    """The supervisor is not running, did not start, or ended during the request."""
 
     code = "ServiceUnavailable"
     exit_code = ExitCode.NOT_RUNNING

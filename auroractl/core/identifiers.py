@@ -35,7 +35,7 @@ RESERVED_USERNAMES = frozenset(
 
 
 def identifier(parameter: str, value: str) -> str:
-    """A cluster or instance identifier in its stored form (lower case).
+    """Return a cluster or instance identifier in its stored form (lower case).
 
     >>> identifier("DBClusterIdentifier", "Demo-1")
     'demo-1'
@@ -54,7 +54,7 @@ def identifier(parameter: str, value: str) -> str:
 
 
 def master_username(value: str) -> str:
-    """A master user name: 1 to 16 letters or digits, first a letter, not reserved."""
+    """Check a master user name: 1 to 16 letters or digits, first a letter, not reserved."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,15}", value):
         raise InvalidParameterValue(
             f"MasterUsername {value!r} must be 1 to 16 letters or digits and begin with a letter.",
@@ -69,7 +69,7 @@ def master_username(value: str) -> str:
 
 
 def master_password(value: str) -> str:
-    """A master password: 8 to 41 printable ASCII characters except slash, double quote, at sign and space."""
+    """Check a master password: 8 to 41 printable ASCII characters except slash, double quote, at sign and space."""
     if not PASSWORD_LENGTH_MIN <= len(value) <= PASSWORD_LENGTH_MAX:
         raise InvalidParameterValue(
             f"MasterUserPassword must have {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters.",
@@ -84,7 +84,7 @@ def master_password(value: str) -> str:
 
 
 def database_name(value: str) -> str:
-    """A database name: 1 to 64 letters or digits (PostgreSQL keeps 63), first a letter."""
+    """Check a database name: 1 to 64 letters or digits (PostgreSQL keeps 63), first a letter."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,62}", value):
         raise InvalidParameterValue(
             f"DatabaseName {value!r} must begin with a letter and contain only letters and digits, at most 63.",
@@ -98,7 +98,7 @@ def database_name(value: str) -> str:
 
 
 def port(value: int) -> int:
-    """A port within AWS's limits for Aurora."""
+    """Check that a port is within AWS's limits for Aurora."""
     if not PORT_MIN <= value <= PORT_MAX:
         raise InvalidParameterValue(
             f"Port {value} is not allowed; it must be from {PORT_MIN} to {PORT_MAX}.", "Leave it out to have one found"
@@ -107,14 +107,14 @@ def port(value: int) -> int:
 
 
 def region(value: str) -> str:
-    """A region name such as us-east-1; its Availability Zones are the name with a, b and c."""
+    """Check a region name such as us-east-1; its Availability Zones are the name with a, b and c."""
     if not _REGION.fullmatch(value):
         raise InvalidParameterValue(f"{value!r} is not a region name.", "Try one like us-east-1")
     return value
 
 
 def promotion_tier(value: int) -> int:
-    """A promotion tier, 0 (first) to 15 (last)."""
+    """Check a promotion tier, 0 (first) to 15 (last)."""
     if not 0 <= value <= PROMOTION_TIER_MAX:
         raise InvalidParameterValue(
             f"PromotionTier {value} is not allowed; it must be from 0 to {PROMOTION_TIER_MAX}.",
@@ -124,7 +124,7 @@ def promotion_tier(value: int) -> int:
 
 
 def readers(value: int) -> int:
-    """A number of readers that a cluster can have."""
+    """Check a number of readers."""
     if not 0 <= value <= READERS_MAX:
         raise InvalidParameterValue(
             f"A cluster has 0 to {READERS_MAX} readers, not {value}.", f"Choose a number from 0 to {READERS_MAX}"
@@ -133,7 +133,7 @@ def readers(value: int) -> int:
 
 
 def backtrack_window(value_s: int) -> int:
-    """A backtrack window in seconds; 0 turns backtrack off."""
+    """Check a backtrack window in seconds; 0 turns backtrack off."""
     if not 0 <= value_s <= BACKTRACK_WINDOW_MAX_S:
         raise InvalidParameterValue(
             f"The specified value ({value_s}) is not a valid Backtrack Window. Allowed values are within the range of "
@@ -144,14 +144,14 @@ def backtrack_window(value_s: int) -> int:
 
 
 def max_records(value: int) -> int:
-    """How many records a description returns at most (AWS: MaxRecords, 20 to 100)."""
+    """Check the maximum number of records in a description (AWS: MaxRecords, 20 to 100)."""
     if not 20 <= value <= 100:
         raise InvalidParameterValue(f"MaxRecords must be between 20 and 100, not {value}.", "Write --max-records 100")
     return value
 
 
 def engine_version(value: str, installed: str) -> str:
-    """The engine version that a request means, given the installed one.
+    """Resolve the engine version of a request, given the installed one.
 
     >>> engine_version("18", "18.6")
     '18.6'
@@ -167,7 +167,7 @@ def engine_version(value: str, installed: str) -> str:
 
 
 def tags(pairs: dict[str, str]) -> dict[str, str]:
-    """Tags within AWS's limits: at most 50, keys of 1 to 128 characters without `aws:`, values to 256."""
+    """Check tags against AWS's limits: at most 50, keys of 1 to 128 characters without `aws:`, values to 256."""
     if len(pairs) > TAGS_MAX:
         raise InvalidParameterValue(f"A cluster has at most {TAGS_MAX} tags, not {len(pairs)}.", "Remove some")
     for key, value in pairs.items():

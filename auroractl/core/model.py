@@ -1,4 +1,4 @@
-"""The nouns of a cluster as immutable values, and what was observed of each."""
+"""The objects of a cluster as immutable values, and their observations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from auroractl.core.backtrack import BacktrackReach
-from auroractl.core.faults import Fault, FaultKind
-from auroractl.core.storage import VolumeSnapshot
+from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.operation_kinds import OperationKind
+from auroractl.core.restore.retention import BacktrackReach
+from auroractl.core.synchronous_commit.setting import CommitSettings
+from auroractl.core.volume.faults import Fault, FaultKind
+from auroractl.core.volume.model import VolumeSnapshot
 
 
 class EndpointType(StrEnum):
@@ -20,15 +23,8 @@ class EndpointType(StrEnum):
     CUSTOM = "CUSTOM"
 
 
-class CustomEndpointType(StrEnum):
-    """Which instances a custom endpoint may go to: readers only, or the writer too."""
-
-    READER = "READER"
-    ANY = "ANY"
-
-
 class Wanted(StrEnum):
-    """What a person asked for; what is there is observed, never read from a row."""
+    """The state that a user requested. The actual state is observed, never read from a row."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -36,7 +32,7 @@ class Wanted(StrEnum):
 
 
 class Phase(StrEnum):
-    """The transition that an operation is taking a cluster or an instance through; `none` outside of one."""
+    """The transition of a cluster or an instance by an operation; `none` outside of one."""
 
     NONE = ""
     BACKTRACKING = "backtracking"
@@ -51,7 +47,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """Where something listens."""
+    """A listening address."""
 
     host: str
     port: int
@@ -62,7 +58,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster as its row says: what is wanted, and what never changes."""
+    """A cluster's row: its configuration and constants."""
 
     identifier: str
     resource_id: str
@@ -70,7 +66,7 @@ class Cluster:
     region: str
     port: int
     address_block: str
-    """Three octets such as `127.23.45`, or empty where all listen on one host with distinct ports."""
+    """Three octets such as `127.23.45`, or empty if everything listens on one host with distinct ports."""
     database_name: str
     master_username: str
     backtrack_window_s: int
@@ -80,17 +76,17 @@ class Cluster:
     wanted: Wanted = Wanted.RUNNING
     phase: Phase = Phase.NONE
     automation_paused: bool = False
-    """Nothing is promoted or restarted by itself."""
+    """True if nothing is promoted or restarted automatically."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:
-        """The three AZs over which instances and storage are spread."""
+        """Return the three AZs over which instances and storage are spread."""
         return f"{self.region}a", f"{self.region}b", f"{self.region}c"
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance as its row says."""
+    """An instance's row."""
 
     identifier: str
     cluster: str
@@ -112,14 +108,14 @@ class Endpoint:
     type: EndpointType
     address: Address
     custom_type: CustomEndpointType | None = None
-    """Of a custom endpoint only."""
+    """Only for a custom endpoint."""
     static_members: tuple[str, ...] = ()
-    """Where there are any, a custom endpoint goes to these and to no others."""
+    """If not empty, the only members of a custom endpoint."""
     excluded_members: tuple[str, ...] = ()
-    """Else to all that are eligible but for these, also to instances that come later."""
+    """Otherwise all eligible instances are members except these, including later instances."""
 
     def may_go_to(self, instance: Instance) -> bool:
-        """Whether an instance of its cluster belongs to a custom endpoint, by its role of the moment.
+        """Return whether an instance of its cluster belongs to a custom endpoint, by its current role.
 
         AWS: a reader that is promoted leaves a READER endpoint, and a writer that becomes a reader may join it
         (Aurora User Guide, "Membership rules for custom endpoints").
@@ -133,48 +129,52 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class InstanceObservation:
-    """What was seen of an instance, and when."""
+    """An observation of an instance, and its time."""
 
     at: datetime
     pid: int | None = None
-    """The postmaster's process id; None when no such process lives."""
+    """The postmaster's process id; None if it is not alive."""
     accepting: bool = False
-    """A query was answered."""
+    """True if a query was answered."""
     in_recovery: bool | None = None
     lsn: int | None = None
     """A writer's write position or a reader's replay position, in bytes."""
     timeline: int | None = None
     following: bool = False
-    """A reader whose WAL receiver is streaming from the writer's address."""
+    """True for a reader whose WAL receiver is streaming from the writer's address."""
     lag_bytes: int | None = None
     lag_ms: float | None = None
     connections: int | None = None
     transactions: int | None = None
-    """How many transactions that wrote something a writer has ended, since the cluster was made."""
+    """Number of writing transactions that a writer has ended since the cluster was made."""
     suspended: bool = False
-    """Its server process is stopped by a signal and answers nobody."""
+    """True if a signal has stopped its server process, which then answers no query."""
     disk_full: bool = False
-    """Its disk has no room for more than a few segments of log, or takes no writes at all."""
+    """True if its disk has space for only a few WAL segments, or accepts no writes at all."""
     stalled_s: float = 0.0
-    """For how long processes of a writer have waited for log to reach its disk and none has."""
+    """How long a writer's processes have waited for WAL to reach its disk without progress."""
+    occupant: str = ""
+    """The process that uses its address while it has none of its own."""
     detail: str = ""
-    """Why it is not accepting, in the server's or the system's words."""
+    """The reason why it is not accepting connections, in the server's or the system's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointProcessObservation:
-    """What was seen of a cluster's endpoint process."""
+    """An observation of a cluster's endpoint process."""
 
     at: datetime
     pid: int | None = None
     responding: bool = False
     connections: Mapping[str, int] = field(default_factory=dict)
     """Open client connections by endpoint identifier."""
+    unbound: Mapping[str, str] = field(default_factory=dict)
+    """Why it cannot listen at an endpoint's address, by endpoint identifier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, as `describe-events` tells it."""
+    """An event, as shown by `describe-events`."""
 
     source: str
     source_type: str
@@ -195,7 +195,7 @@ class RunningOperation:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
-    """Rows and observations of one cluster at one moment: the input of every decision and every view."""
+    """Rows and observations of one cluster at one time: the input of every decision and every view."""
 
     at: datetime
     cluster: Cluster
@@ -208,42 +208,53 @@ class ClusterSnapshot:
     """Why the supervisor has stopped restarting something, by instance identifier or `endpoint-process`."""
     used_bytes: int | None = None
     volume: VolumeSnapshot | None = None
-    """None for a cluster from before there were volumes, until it is started again."""
+    """None for a cluster that predates volumes, until it is started again."""
     backtrack: BacktrackReach = field(default_factory=BacktrackReach)
+    commits: CommitSettings = field(default_factory=CommitSettings)
 
     @property
     def writer(self) -> Instance | None:
-        """The instance whose row says writer; None only while a cluster is being made or taken apart."""
+        """Return the instance with the writer role; None for a cluster without instances."""
         return next((instance for instance in self.instances if instance.is_writer), None)
 
     @property
     def readers(self) -> tuple[Instance, ...]:
-        """All other instances, in the order of their rows."""
+        """Return all other instances, in the order of their rows."""
         return tuple(instance for instance in self.instances if not instance.is_writer)
 
     @property
     def writing(self) -> bool:
-        """Whether the writer answers."""
+        """Return whether the writer answers."""
         return self.writer is not None and self.seen(self.writer.identifier).accepting
 
+    @property
+    def without_writer(self) -> bool:
+        """Return whether nothing is meant to write now: there is no instance but such as are being created or deleted.
+
+        A deletion that waits for its turn has changed nothing: until then its instance is to be kept running.
+        """
+        deleting = self.operation is not None and self.operation.kind == OperationKind.DELETE_INSTANCE
+        leaving = {Phase.CREATING, Phase.DELETING} if deleting else {Phase.CREATING}
+        return not self.writing and all(each.phase in leaving for each in self.instances)
+
     def fault_on(self, target: str) -> Fault | None:
-        """The injected fault that is in force on an Availability Zone, a reader, an endpoint or a storage node."""
+        """Return the active injected fault on an Availability Zone, a reader, an endpoint or a storage node."""
         faults = self.volume.faults if self.volume is not None else ()
         return next((fault for fault in faults if fault.target == target), None)
 
     def in_outage(self, availability_zone: str) -> bool:
-        """Whether an outage of an Availability Zone was injected and is in force."""
+        """Return whether an injected outage of an Availability Zone is active."""
         return self.fault_on(availability_zone) is not None
 
     def cut_off(self, reader: str) -> bool:
-        """Whether an injected partition keeps the writer's log from a reader."""
+        """Return whether an injected partition keeps the writer's WAL from a reader."""
         fault = self.fault_on(reader)
         return fault is not None and fault.kind is FaultKind.PARTITION_INSTANCE
 
     def seen(self, instance: str) -> InstanceObservation:
-        """The observation of an instance; an empty one where it has not been looked at yet."""
+        """Return the observation of an instance; an empty one before the first observation."""
         return self.observed.get(instance) or InstanceObservation(at=self.at, detail="not observed yet")
 
     def endpoint(self, type_: EndpointType) -> Endpoint:
-        """The built-in endpoint of a type. Raises StopIteration where the cluster has none."""
+        """Return the built-in endpoint of a type. Raises StopIteration if the cluster has none."""
         return next(endpoint for endpoint in self.endpoints if endpoint.type is type_)

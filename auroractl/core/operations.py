@@ -1,4 +1,4 @@
-"""What operations exist, and what becomes of one that was cut off."""
+"""The kinds of operations, and the recovery of interrupted ones."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-
-class OperationKind(StrEnum):
-    """Journalled pieces of work; the value is the command's name."""
-
-    CREATE_CLUSTER = "create-cluster"
-    DELETE_CLUSTER = "delete-cluster"
-    START_CLUSTER = "start-cluster"
-    STOP_CLUSTER = "stop-cluster"
-    SCALE_READERS = "scale-readers"
-    DELETE_INSTANCE = "delete-instance"
-    REBOOT_INSTANCE = "reboot-instance"
-    FAILOVER = "failover"
-    REPLACE_STORAGE_NODE = "replace-storage-node"
-    BACKTRACK = "backtrack"
+from auroractl.core.operation_kinds import OperationKind
 
 
 class OperationStatus(StrEnum):
-    """How an operation stands."""
+    """The status of an operation."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -34,7 +21,7 @@ class OperationStatus(StrEnum):
 
 
 class StepStatus(StrEnum):
-    """How a step stands: journalled as started before it acts and as done after."""
+    """The status of a step, journalled as started before it acts and as done after."""
 
     STARTED = "started"
     DONE = "done"
@@ -43,7 +30,7 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """A step as the journal has it."""
+    """A step in the journal."""
 
     position: int
     name: str
@@ -54,7 +41,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class OperationRecord:
-    """An operation as the journal has it."""
+    """An operation in the journal."""
 
     identifier: str
     kind: OperationKind
@@ -63,17 +50,19 @@ class OperationRecord:
     status: OperationStatus
     started_at: datetime
     steps: tuple[StepRecord, ...] = ()
+    error: str = ""
+    """Why it failed or was undone."""
 
 
 class Recovery(StrEnum):
-    """What the next start does with an operation that was cut off."""
+    """What the next start does with an interrupted operation."""
 
     FINISH = "finish"
     UNDO = "undo"
 
 
 def recovery(started: Sequence[str], point_of_no_return: str) -> Recovery:
-    """Forward once the step that cannot be taken back was started, else back.
+    """Decide whether to finish an interrupted operation, once its point of no return was started, or to undo it.
 
     `started` are the names of the steps that were started (done or not).
 
@@ -93,7 +82,7 @@ def plan_view(
     changed: bool,
     arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a dry run tells: the steps by name, and whether anything would be changed."""
+    """Build the document of a dry run: the steps by name, and whether anything would be changed."""
     return {
         "Operation": operation,
         "DBClusterIdentifier": cluster,

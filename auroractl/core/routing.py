@@ -1,55 +1,64 @@
-"""Which instance a new connection goes to: the routing table that the endpoint process follows."""
+"""The routing table of the endpoint process: which instance a new connection goes to."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
-from auroractl.core.faults import FaultKind
-from auroractl.core.model import Address, ClusterSnapshot, Endpoint, EndpointType, Phase, Wanted
+from auroractl.core.model import Address, ClusterSnapshot, Endpoint, EndpointType, Instance, Phase, Wanted
+from auroractl.core.volume.faults import FaultKind
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One listening address and the instances that take its new connections in turn.
+    """One listening address and the instances that receive its new connections in turn.
 
-    Without members a new connection is held until there are some or `hold_timeout_s` has passed.
+    Without members a new connection is held until there is one or `hold_timeout_s` has passed.
     """
 
     endpoint: str
     address: Address
     members: tuple[str, ...]
     writes: bool = False
-    """Whether it is the writer's; only there a refusal to write is explained."""
+    """True for the writer endpoint; only there is a refusal of writes explained."""
     listens: bool = True
-    """False where new connections are to be refused by nobody being there."""
+    """False if nothing should listen there, so that new connections are refused."""
     delay_ms: int = 0
-    """By how much later what a client sends is passed on."""
+    """Delay of the bytes that clients send."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingTable:
-    """All that the endpoint process needs to know; it is replaced as a whole, never edited.
+    """Everything that the endpoint process needs; always replaced as a whole, never edited.
 
-    Open connections to an instance that `instances` no longer lists are cut. An instance that is listed but in no
+    Open connections to an instance that is not in `instances` are cut. An instance that is in `instances` but in no
     route keeps its open connections and gets no new ones.
     """
 
     routes: tuple[Route, ...]
     instances: Mapping[str, Address]
     connections_max: int
-    """Open client connections that one endpoint accepts; beyond it PostgreSQL's own error 53300 is sent."""
+    """Maximum open client connections of one endpoint; beyond it PostgreSQL's own error 53300 is sent."""
     hold_timeout_s: float
+    server_uid: int | None = None
+    """The uid of the instances; no client is handed to a server of another account. None: any account."""
     refusal: str = ""
-    """Why writes are refused at the moment; empty where they are not."""
+    """Why writes are currently refused; empty if they are not."""
     refusal_hint: str = ""
-    """What a person may do about it."""
+    """What a user can do about it."""
     farewell: str = ""
-    """What clients are told whose connections are cut; empty where there is nothing to tell."""
+    """The message to clients whose connections are cut; may be empty."""
+    unserved: str = ""
+    """Why no instance can take a client that was held until `hold_timeout_s` had passed; empty for no special reason."""
+    unserved_hint: str = ""
+    """What a user can do about it."""
+    synchronous_commit_enforced: bool = False
+    """True if new connections may not set synchronous_commit to anything but on."""
 
     def to_json(self) -> dict[str, Any]:
-        """The table as the endpoint process reads it."""
+        """Convert the table for the endpoint process."""
         return {
             "routes": [
                 {
@@ -66,37 +75,57 @@ class RoutingTable:
             "instances": {
                 name: {"host": address.host, "port": address.port} for name, address in self.instances.items()
             },
+            "server_uid": self.server_uid,
             "connections_max": self.connections_max,
             "hold_timeout_s": self.hold_timeout_s,
             "refusal": self.refusal,
             "refusal_hint": self.refusal_hint,
             "farewell": self.farewell,
+            "unserved": self.unserved,
+            "unserved_hint": self.unserved_hint,
+            "synchronous_commit_enforced": self.synchronous_commit_enforced,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RoutingTable:
-        """The inverse of `to_json`, also of one by an earlier version. Raises KeyError or TypeError for anything else."""
+        """Invert `to_json`, also for an earlier version. Raises KeyError or TypeError for anything else."""
         return cls(
-            routes=tuple(
-                Route(
-                    route["endpoint"],
-                    Address(route["host"], route["port"]),
-                    tuple(route["members"]),
-                    route.get("writes", False),
-                    route.get("listens", True),
-                    route.get("delay_ms", 0),
-                )
-                for route in document["routes"]
-            ),
-            instances={
-                name: Address(address["host"], address["port"]) for name, address in document["instances"].items()
-            },
-            connections_max=document["connections_max"],
-            hold_timeout_s=document["hold_timeout_s"],
-            refusal=document.get("refusal", ""),
-            refusal_hint=document.get("refusal_hint", ""),
-            farewell=document.get("farewell", ""),
+            routes=tuple(_route(_of(dict, each)) for each in _of(list, document["routes"])),
+            instances={name: _address(_of(dict, each)) for name, each in _of(dict, document["instances"]).items()},
+            server_uid=_of((int, NoneType), document.get("server_uid")),
+            connections_max=_of(int, document["connections_max"]),
+            hold_timeout_s=float(_of((int, float), document["hold_timeout_s"])),
+            refusal=_of(str, document.get("refusal", "")),
+            refusal_hint=_of(str, document.get("refusal_hint", "")),
+            farewell=_of(str, document.get("farewell", "")),
+            unserved=_of(str, document.get("unserved", "")),
+            unserved_hint=_of(str, document.get("unserved_hint", "")),
+            synchronous_commit_enforced=_of(bool, document.get("synchronous_commit_enforced", False)),
         )
+
+
+def _route(document: Mapping[str, Any]) -> Route:
+    return Route(
+        _of(str, document["endpoint"]),
+        _address(document),
+        tuple(_of(str, member) for member in _of(list, document["members"])),
+        _of(bool, document.get("writes", False)),
+        _of(bool, document.get("listens", True)),
+        _of(int, document.get("delay_ms", 0)),
+    )
+
+
+def _address(document: Mapping[str, Any]) -> Address:
+    port = _of(int, document["port"])
+    if not 0 < port < 65536:
+        raise TypeError(f"{port} is not a port")
+    return Address(_of(str, document["host"]), port)
+
+
+def _of(kind: type | tuple[type, ...], value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r:.60} is of the wrong kind")
+    return value
 
 
 def routing_table(
@@ -104,68 +133,71 @@ def routing_table(
     *,
     connections_max: int,
     hold_timeout_s: float,
+    server_uid: int | None = None,
     without: Collection[str] = (),
     draining: Collection[str] = (),
     refusal: str = "",
     refusal_hint: str = "",
     farewell: str = "",
+    synchronous_commit_enforced: bool = False,
 ) -> RoutingTable:
-    """The table for a cluster as it is now.
+    """Build the current table of a cluster.
 
     Writer connections go to the writer while it answers and are held otherwise. Reader connections go in turn to the
-    readers that answer, and to the writer where there is none (AWS: "if the cluster contains only a primary
-    instance, the reader endpoint connects to it"). A custom endpoint goes to its members and to nobody else. Instances in `without` are cut off; those in `draining` keep their
-    open connections only.
+    readers that answer, and to the writer if there is none (AWS: "if the cluster contains only a primary instance, the
+    reader endpoint connects to it"). A custom endpoint goes only to its members. Instances in `without` are cut off;
+    those in `draining` only keep their open connections.
     """
     closed = set(without)
-    quiet = closed | set(draining)
-    writer = snapshot.writer
-    writer_members = (
-        (writer.identifier,)
-        if writer and writer.identifier not in quiet and snapshot.seen(writer.identifier).accepting
-        else ()
-    )
-    serving_readers = [
-        reader
-        for reader in snapshot.readers
-        if reader.identifier not in quiet
-        and reader.wanted is Wanted.RUNNING
-        and reader.phase is not Phase.DELETING
-        and snapshot.seen(reader.identifier).accepting
-    ]
-    reader_members = tuple(reader.identifier for reader in serving_readers)
-    serving = [*([writer] if writer and writer_members else []), *serving_readers]
-
-    def members(endpoint: Endpoint) -> tuple[str, ...]:
-        match endpoint.type:
-            case EndpointType.WRITER:
-                return writer_members
-            case EndpointType.READER:
-                return reader_members or writer_members
-            case EndpointType.CUSTOM:
-                return tuple(each.identifier for each in serving if endpoint.may_go_to(each))
-
-    def route(endpoint: Endpoint) -> Route:
-        fault = snapshot.fault_on(endpoint.identifier)
-        return Route(
-            endpoint.identifier,
-            endpoint.address,
-            members(endpoint),
-            writes=endpoint.type is EndpointType.WRITER,
-            listens=fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT,
-            delay_ms=(fault and fault.delay_ms) or 0,
-        )
-
+    serving = _serving(snapshot, closed | set(draining))
+    name = snapshot.cluster.identifier
     return RoutingTable(
-        routes=tuple(route(endpoint) for endpoint in snapshot.endpoints),
+        routes=tuple(_route_of(snapshot, endpoint, serving) for endpoint in snapshot.endpoints),
         instances={
             instance.identifier: instance.address
             for instance in snapshot.instances
             if instance.identifier not in closed and instance.wanted is Wanted.RUNNING
         },
+        server_uid=server_uid,
         connections_max=connections_max,
         hold_timeout_s=hold_timeout_s,
         refusal=refusal,
         refusal_hint=refusal_hint,
         farewell=farewell,
+        unserved=f"cluster {name} has no instance" if snapshot.without_writer else "",
+        unserved_hint=f"Create one: auroractl create-instance {name}" if snapshot.without_writer else "",
+        synchronous_commit_enforced=synchronous_commit_enforced,
     )
+
+
+def _serving(snapshot: ClusterSnapshot, quiet: Collection[str]) -> list[Instance]:
+    """List the instances that get new connections, the writer first; those in `quiet` get none."""
+    readers = [
+        reader for reader in snapshot.readers if reader.wanted is Wanted.RUNNING and reader.phase is not Phase.DELETING
+    ]
+    candidates = [snapshot.writer, *readers] if snapshot.writer else readers
+    return [each for each in candidates if each.identifier not in quiet and snapshot.seen(each.identifier).accepting]
+
+
+def _route_of(snapshot: ClusterSnapshot, endpoint: Endpoint, serving: Sequence[Instance]) -> Route:
+    fault = snapshot.fault_on(endpoint.identifier)
+    return Route(
+        endpoint.identifier,
+        endpoint.address,
+        _members(endpoint, serving),
+        writes=endpoint.type is EndpointType.WRITER,
+        listens=fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT,
+        delay_ms=(fault and fault.delay_ms) or 0,
+    )
+
+
+def _members(endpoint: Endpoint, serving: Sequence[Instance]) -> tuple[str, ...]:
+    writer = tuple(each.identifier for each in serving if each.is_writer)
+    readers = tuple(each.identifier for each in serving if not each.is_writer)
+    match endpoint.type:
+        case EndpointType.WRITER:
+            return writer
+        case EndpointType.READER:
+            return readers or writer
+        case EndpointType.CUSTOM:
+            return tuple(each.identifier for each in serving if endpoint.may_go_to(each))

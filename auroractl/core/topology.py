@@ -1,4 +1,4 @@
-"""Where instances go, what they are called, who is promoted and who is removed first."""
+"""Placement, naming, promotion order and removal order of instances."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ _NAME_STEM_LENGTH_MAX = 50
 
 
 def availability_zone(zones: Sequence[str], placed: Sequence[Instance]) -> str:
-    """The AZ for the next instance: the one with the fewest, so that the first three are in three AZs.
+    """Choose the AZ for the next instance: the one with the fewest instances.
 
-    Aurora places the first three in different AZs and later ones at random; even is better than random.
+    The first three instances are therefore in three AZs. Aurora places the first three in different AZs and later ones
+    at random; even placement is better than random.
     """
     counts = Counter(instance.availability_zone for instance in placed)
     return min(zones, key=lambda zone: (counts[zone], zones.index(zone)))
 
 
 def instance_names(cluster: str, taken: Collection[str]) -> Iterator[str]:
-    """Free instance identifiers as the AWS console makes them: `NAME-instance-1`, `NAME-instance-2`, ..."""
+    """Return free instance identifiers in the AWS console's form: `NAME-instance-1`, `NAME-instance-2`, ..."""
     stem = cluster[:_NAME_STEM_LENGTH_MAX].rstrip("-")
     number = 1
     while True:
@@ -31,10 +32,10 @@ def instance_names(cluster: str, taken: Collection[str]) -> Iterator[str]:
 
 
 def promotion_order(readers: Sequence[Instance], lsn: Mapping[str, int]) -> list[Instance]:
-    """Readers in the order in which Aurora would promote them.
+    """Return the readers in the order in which Aurora would promote them.
 
-    The lowest tier first, then the furthest log position (all instances have one size here), then the name.
-    `lsn` holds the received position in bytes by instance; a missing one counts as 0.
+    The lowest tier first, then the furthest LSN (all instances have one size here), then the name. `lsn` holds the
+    received position in bytes by instance; a missing one counts as 0.
     """
     return sorted(
         readers, key=lambda reader: (reader.promotion_tier, -lsn.get(reader.identifier, 0), reader.identifier)
@@ -42,7 +43,7 @@ def promotion_order(readers: Sequence[Instance], lsn: Mapping[str, int]) -> list
 
 
 def removal_order(readers: Sequence[Instance]) -> list[Instance]:
-    """Readers in the order in which scaling in removes them: highest tier first, then newest."""
+    """Return the readers in the order in which scaling in removes them: highest tier first, then newest."""
     return sorted(
         readers, key=lambda reader: (reader.promotion_tier, reader.created_at, reader.identifier), reverse=True
     )

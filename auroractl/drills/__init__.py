@@ -1,1 +1,1 @@
-"""Rehearsals: a client-side ledger under load, a fault, and what the clients saw of it."""
+"""Drills: a fault under load, and its effects as recorded by the clients."""

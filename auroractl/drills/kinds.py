@@ -1,4 +1,4 @@
-"""What can be rehearsed; apart, because the command line names it without loading a database client."""
+"""Kinds of drills, in a module of its own so that commands can list them without loading a database client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What happens to the cluster."""
+    """The fault that is injected."""
 
     WRITER_CRASH = "writer-crash"
     WRITER_HANG = "writer-hang"

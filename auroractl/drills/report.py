@@ -1,4 +1,4 @@
-"""What a drill found, as a result document."""
+"""The result document of a drill."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNTS = {
 
 
 def drill_view(cluster: str, kind: Kind, rounds: Sequence[Round], max_gap_ms: float | None) -> dict[str, Any]:
-    """The document: each round, their sums and percentiles, and whether the drill was passed."""
+    """Build the document: each round, sums and percentiles, and whether the drill passed."""
     assert {*_MEASURES.values(), *_COUNTS.values(), "target", "commits_by_bucket"} == {f.name for f in fields(Round)}
     lost = sum(each.rows_lost for each in rounds)
     worst_ms = max(each.longest_gap_ms for each in rounds)
@@ -58,7 +58,7 @@ def _round(found: Round) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float] | None:
-    """Median, 95th percentile and worst; None where no round had a value."""
+    """Return the median, the 95th percentile and the worst; None if no round had a value."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""Clients that write numbered rows and remember every acknowledged one, and clients that read."""
+"""A load of clients that write numbered rows and remember every acknowledged one, and clients that read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
+from auroractl.engine.connections import REQUIRE_AUTH
+
 RECONNECT_PAUSE_S = 0.01
 READ_PAUSE_S = 0.01
 Row = tuple[int, int]
@@ -16,7 +18,7 @@ Row = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where clients connect."""
+    """The connection parameters of clients."""
 
     host: str
     port: int
@@ -25,30 +27,30 @@ class Target:
     database: str
 
     def connect(self) -> psycopg.Connection:
-        """A connection in autocommit. Raises psycopg.Error."""
+        """Connect in autocommit mode. Raises psycopg.Error."""
         return psycopg.connect(
             host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
-            autocommit=True, connect_timeout=35, application_name="auroractl-drill",
+            autocommit=True, connect_timeout=35, application_name="auroractl-drill", require_auth=REQUIRE_AUTH,
         )  # fmt: skip
 
 
 @dataclass(slots=True)
-class Seen:
-    """What the clients saw; moments in seconds of the monotonic clock."""
+class Ledger:
+    """The clients' record; times are in seconds of the monotonic clock."""
 
     acknowledged: set[Row] = field(default_factory=set)
     in_doubt: set[Row] = field(default_factory=set)
-    """Sent, and the connection broke before an answer came: they may be there or not."""
+    """Rows that were sent but not answered before the connection broke. They may have been committed."""
     commits_s: list[float] = field(default_factory=list)
     reads: int = 0
     reads_failed: int = 0
 
 
 class Workload:
-    """Writers on the writer endpoint and a reader for each two of them on the reader endpoint, until stopped."""
+    """Clients that write through the writer endpoint, and half as many that read through the reader endpoint."""
 
     def __init__(self, writer: Target, reader: Target, table: str, clients: int) -> None:
-        self.seen = Seen()
+        self.ledger = Ledger()
         self._writer, self._reader, self._table = writer, reader, table
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -56,7 +58,7 @@ class Workload:
         self._threads += [threading.Thread(target=self._read, daemon=True) for _ in range(max(1, clients // 2))]
 
     def start(self) -> None:
-        """Make the table and begin. Raises psycopg.Error."""
+        """Create the table and start the clients. Raises psycopg.Error."""
         table = sql.Identifier(self._table)
         with self._writer.connect() as connection:
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
@@ -67,24 +69,24 @@ class Workload:
             thread.start()
 
     def stop(self) -> None:
-        """Let every client finish its statement."""
+        """Stop the clients after their current statements."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
 
     def commits(self) -> int:
-        """How many were acknowledged so far."""
+        """Return the number of rows acknowledged so far."""
         with self._lock:
-            return len(self.seen.acknowledged)
+            return len(self.ledger.acknowledged)
 
-    def there(self) -> set[Row]:
-        """The rows that the database has. Raises psycopg.Error."""
+    def stored_rows(self) -> set[Row]:
+        """Return the rows in the database. Raises psycopg.Error."""
         with self._writer.connect() as connection:
             rows = connection.execute(sql.SQL("SELECT client, number FROM {}").format(sql.Identifier(self._table)))
             return {(int(client), int(number)) for client, number in rows.fetchall()}
 
     def drop(self) -> None:
-        """Remove the table. Raises psycopg.Error."""
+        """Drop the table. Raises psycopg.Error."""
         with self._writer.connect() as connection:
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(self._table)))
 
@@ -100,12 +102,12 @@ class Workload:
                         connection.execute(statement, (client, number))
                         sent = False
                         with self._lock:
-                            self.seen.acknowledged.add((client, number))
-                            self.seen.commits_s.append(time.monotonic())
+                            self.ledger.acknowledged.add((client, number))
+                            self.ledger.commits_s.append(time.monotonic())
             except psycopg.Error:
                 if sent:
                     with self._lock:
-                        self.seen.in_doubt.add((client, number))
+                        self.ledger.in_doubt.add((client, number))
                 time.sleep(RECONNECT_PAUSE_S)
 
     def _read(self) -> None:
@@ -115,9 +117,9 @@ class Workload:
                     while not self._stopping.is_set():
                         connection.execute("SELECT 1")
                         with self._lock:
-                            self.seen.reads += 1
+                            self.ledger.reads += 1
                         time.sleep(READ_PAUSE_S)
             except psycopg.Error:
                 with self._lock:
-                    self.seen.reads_failed += 1
+                    self.ledger.reads_failed += 1
                 time.sleep(RECONNECT_PAUSE_S)

@@ -1,4 +1,4 @@
-"""One client connection: its first packet, the search for a server, then a plain pipe of bytes."""
+"""One client connection: its first packet, the choice of a server, then a plain pipe of bytes."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from auroractl.core.model import Address
+from auroractl.core.routing import RoutingTable
+from auroractl.core.synchronous_commit.setting import REFUSAL
 from auroractl.endpoints import startup
 from auroractl.endpoints.refusal import Refusal, Reworder
-
-if TYPE_CHECKING:
-    from auroractl.endpoints.router import Router
+from auroractl.endpoints.synchronous_commit_filter import Enforcer, refused_startup
 
 BUFFER_BYTES_MAX = 256 * 1024
-"""What may wait in one direction for a peer that does not read; beyond it the other side is not read either."""
+"""Bytes that may wait in one direction for a peer that does not read. Beyond this the other side is not read either."""
+
+
+LINGER_S = 30.0
+"""How long the remaining bytes of an ended connection wait for a peer that does not read."""
 
 
 class _Side(asyncio.Protocol):
-    """One end of a pipe: bytes that arrive here leave through the other end, at the speed at which it takes them."""
+    """One end of a pipe. Bytes that arrive here leave through the other end, at the speed of that end."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.other: _Side | None = None
         self.forward: Callable[[bytes], None] | None = None
-        """What becomes of bytes that arrive here, once there is another end: its plain `write`, but for a refusal."""
+        """Handles bytes that arrive here once there is another end: its plain `write`, unless writes are refused."""
         self.ended = False
         self.lost = False
 
@@ -50,12 +54,12 @@ class _Side(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """One direction ends, the other goes on; when both have ended, so does the pipe."""
+        """Close one direction and keep the other; when both have ended, the pipe ends."""
         self.ended = True
         if self.other is None or self.other.lost:
             return False
         if self.other.ended:
-            self.other.transport.close()
+            self.other.finish()
             return False
         self.other.transport.write_eof()
         return True
@@ -63,8 +67,14 @@ class _Side(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self.lost = True
         if self.other is not None and not self.other.lost:
-            # What was received before the end still reaches the other side.
-            self.other.transport.close()
+            # Bytes received before the end are still delivered to the other side.
+            self.other.finish()
+
+    def finish(self) -> None:
+        """Close once the remaining bytes are delivered; a peer that does not read them in time loses them."""
+        self.transport.close()
+        if not self.lost and self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
 
 
 class ServerSide(_Side):
@@ -73,7 +83,7 @@ class ServerSide(_Side):
     def __init__(self) -> None:
         super().__init__()
         self.first_answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        """What the server sends first; empty where it closes without a word."""
+        """The server's first message; empty if it closes without one."""
         self._reworder: Reworder | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -84,12 +94,12 @@ class ServerSide(_Side):
             self.first_answer.set_result(data)
 
     def reword(self, client: ClientSide, refusal: Refusal, *, from_start: bool = False) -> None:
-        """Tell a client of a refusal instead of a read-only transaction, until `stop_rewording`."""
+        """Replace read-only errors with a refusal to the client, until `stop_rewording`."""
         if self._reworder is not None:
             self._reworder.refusal = refusal
             return
         reworder = self._reworder = Reworder(refusal, from_start=from_start)
-        to_client, to_server = client.transport.write, self.transport.write
+        to_client = client.transport.write
 
         def from_server(data: bytes) -> None:
             if ready := reworder.feed(data):
@@ -97,23 +107,29 @@ class ServerSide(_Side):
 
         def from_client(data: bytes) -> None:
             reworder.client_sent()
-            to_server(data)
+            client.deliver(data)
 
         self.forward, client.forward = from_server, from_client
 
     def stop_rewording(self) -> None:
-        """Be a plain pipe again; what was held back is passed on as it is."""
+        """Become a plain pipe again; held-back bytes are passed on unchanged."""
         client, reworder = self.other, self._reworder
-        if client is None or reworder is None:
+        if not isinstance(client, ClientSide) or reworder is None:
             return
         self._reworder = None
-        self.forward, client.forward = client.transport.write, self.transport.write
+        self.forward, client.forward = client.transport.write, client.plain()
         if (held := reworder.release()) and not client.lost:
             client.transport.write(held)
 
     def eof_received(self) -> bool:
+        """End the client's side too.
+
+        A server that has ended reads nothing more, and an idle client would keep its slot indefinitely.
+        """
         self.stop_rewording()
-        return super().eof_received()
+        if self.other is not None and not self.other.lost:
+            self.other.finish()
+        return False
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.first_answer.done():
@@ -122,28 +138,56 @@ class ServerSide(_Side):
         super().connection_lost(error)
 
 
+class Switchboard(Protocol):
+    """The parts of the endpoint process that a client's connection needs."""
+
+    table: RoutingTable
+    delay_s: dict[str, float]
+    startup_timeout_s: float
+
+    def meet(self, client: ClientSide) -> None:
+        """Count a connection that has sent nothing yet."""
+
+    def admit(self, client: ClientSide) -> bool:
+        """Count a client in, unless its endpoint is full."""
+
+    def forget(self, client: ClientSide) -> None:
+        """Count a client out."""
+
+    async def connect(self, client: ClientSide, packet: bytes) -> None:
+        """Hand a client to a member, or hold it until there is one or the timeout expires."""
+
+    async def cancel(self, client: ClientSide, packet: bytes) -> None:
+        """Forward a cancel request."""
+
+
 class ClientSide(_Side):
     """The connection from a client."""
 
-    def __init__(self, router: Router, endpoint: str) -> None:
+    def __init__(self, switchboard: Switchboard, endpoint: str) -> None:
         super().__init__()
         self.endpoint = endpoint
         self.instance: str | None = None
         """The instance that it was handed to; None while it waits for one."""
         self.address: Address | None = None
-        self._router = router
+        self._switchboard = switchboard
         self._buffer = b""
+        self._refused_codes: set[bytes] = set()
+        """Kinds of encryption that it has asked for; PostgreSQL accepts each once."""
+        self._enforcer: Enforcer | None = None
+        """Follows what the client sends, if synchronous_commit is enforced."""
         self._search: asyncio.Task[None] | None = None
         self._startup_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # A client that never says what it wants costs no server connection and does not stay.
+        # A client that never sends a startup packet takes no server connection and is dropped.
+        self._switchboard.meet(self)
         loop = asyncio.get_running_loop()
-        self._startup_timer = loop.call_later(self._router.startup_timeout_s, self.transport.abort)
+        self._startup_timer = loop.call_later(self._switchboard.startup_timeout_s, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        delay_s = self._router.delay_s.get(self.endpoint)
+        delay_s = self._switchboard.delay_s.get(self.endpoint)
         if delay_s is None:
             self._take(data)
         else:
@@ -151,7 +195,10 @@ class ClientSide(_Side):
             asyncio.get_running_loop().call_later(delay_s, self._take_late, data)
 
     def _take_late(self, data: bytes) -> None:
-        """Nothing more was read meanwhile, so that the order stays; go on reading unless somebody else paused it."""
+        """Deliver what was read before the pause, and resume reading unless another component paused it.
+
+        Nothing more was read meanwhile, so the order is kept.
+        """
         if self.lost:
             return
         self._take(data)
@@ -175,51 +222,93 @@ class ClientSide(_Side):
             while (packet := startup.parse_packet(self._buffer)) is not None:
                 self._buffer = self._buffer[len(packet.content) :]
                 if packet.kind is startup.Kind.ENCRYPTION_REQUEST:
-                    self.transport.write(startup.REFUSE_ENCRYPTION)
+                    self._refuse_encryption(packet)
                     continue
                 self._end_startup()
                 if packet.kind is startup.Kind.CANCEL_REQUEST:
-                    self._search = asyncio.ensure_future(self._router.cancel(self, packet.content))
+                    self.transport.pause_reading()
+                    self._search = asyncio.ensure_future(self._switchboard.cancel(self, packet.content))
                 else:
                     self._begin(packet.content)
                 return
         except startup.MalformedStartup:
             self.transport.abort()
 
+    def _refuse_encryption(self, packet: startup.Packet) -> None:
+        """Refuse a request for encryption.
+
+        Raises MalformedStartup if the client repeats the same request, which it could do without end.
+        """
+        code = packet.content[4:8]
+        if code in self._refused_codes:
+            raise startup.MalformedStartup("this encryption was refused already")
+        self._refused_codes.add(code)
+        self.transport.write(startup.REFUSE_ENCRYPTION)
+
     def _end_startup(self) -> None:
         if self._startup_timer is not None:
             self._startup_timer.cancel()
 
     def _begin(self, packet: bytes) -> None:
-        if not self._router.admit(self):
+        if self._switchboard.table.synchronous_commit_enforced:
+            if refused_startup(packet):
+                self.refuse(startup.INSUFFICIENT_PRIVILEGE, REFUSAL)
+                return
+            self._enforcer = Enforcer()
+        if not self._switchboard.admit(self):
             self.refuse(startup.TOO_MANY_CONNECTIONS, "sorry, too many clients already")
             return
         self.transport.pause_reading()
-        self._search = asyncio.ensure_future(self._router.connect(self, packet))
+        self._search = asyncio.ensure_future(self._switchboard.connect(self, packet))
 
-    def refuse(self, sqlstate: str, message: str) -> None:
-        """Close with PostgreSQL's own kind of error."""
+    def refuse(self, sqlstate: str, message: str, hint: str = "") -> None:
+        """Close the connection with PostgreSQL's own kind of error."""
         if not self.lost:
-            self.transport.write(startup.fatal(sqlstate, message))
-            self.transport.close()
+            self.transport.write(startup.fatal(sqlstate, message, hint))
+            self.finish()
 
     def join(self, server: ServerSide, instance: str, address: Address, answer: bytes, refusal: Refusal | None) -> None:
-        """Become a pipe to a server that has answered, and tell the client of a refusal of writes where there is one."""
+        """Become a pipe to a server that has answered, and begin rewording if writes are refused."""
         self.instance, self.address = instance, address
         self.other, server.other = server, self
-        self.forward, server.forward = server.transport.write, self.transport.write
+        self.forward, server.forward = self.plain(), self.transport.write
         if refusal is not None:
             server.reword(self, refusal, from_start=True)
         server.data_received(answer)
         if self._buffer:
-            server.transport.write(self._buffer)
+            self.deliver(self._buffer)
             self._buffer = b""
         for side in (self, server):
             with contextlib.suppress(RuntimeError):
                 side.transport.resume_reading()
 
+    def plain(self) -> Callable[[bytes], None]:
+        """Return the handler of the client's bytes behind the enforcement."""
+        return self.deliver if self._enforcer is not None or self.other is None else self.other.transport.write
+
+    def deliver(self, data: bytes) -> None:
+        """Pass on the client's bytes, through the enforcement if there is one."""
+        ready = data if self._enforcer is None else self._enforcer.feed(data)
+        if ready and self.other is not None:
+            self.other.transport.write(ready)
+
+    def _stop_enforcing(self) -> None:
+        enforcer, self._enforcer = self._enforcer, None
+        if enforcer is None or self.other is None:
+            return
+        if self.forward == self.deliver:
+            self.forward = self.plain()
+        if (held := enforcer.release()) and not self.other.lost:
+            self.other.transport.write(held)
+
+    def eof_received(self) -> bool:
+        self._stop_enforcing()
+        return super().eof_received()
+
     def follow(self, refusal: Refusal | None) -> None:
-        """A new table is in force: begin, go on or stop to tell of a refusal of writes."""
+        """Adapt to a new routing table: begin, continue or stop rewording; stop enforcing."""
+        if not self._switchboard.table.synchronous_commit_enforced:
+            self._stop_enforcing()
         server = self.other
         if isinstance(server, ServerSide):
             if refusal is None:
@@ -228,10 +317,10 @@ class ClientSide(_Side):
                 server.reword(self, refusal)
 
     def cut(self, farewell: str = "") -> None:
-        """End both sides at once; with a farewell the client is told why, as PostgreSQL tells it."""
+        """Close both sides at once; with a farewell, tell the client the reason as PostgreSQL does."""
         if farewell and not self.lost:
             self.transport.write(startup.fatal(startup.ADMIN_SHUTDOWN, farewell))
-            self.transport.close()
+            self.finish()
         else:
             self.transport.abort()
         if self.other is not None:
@@ -241,5 +330,5 @@ class ClientSide(_Side):
         self._end_startup()
         if self._search is not None:
             self._search.cancel()
-        self._router.forget(self)
+        self._switchboard.forget(self)
         super().connection_lost(error)

@@ -1,19 +1,34 @@
-"""Why the writer takes no writes: PostgreSQL's error for a read-only transaction, reworded for the client.
+"""Refusal of writes: PostgreSQL's error for a read-only transaction, reworded for the client.
 
-When a cluster's storage volume is full the writer is made read-only, and PostgreSQL then says no more than "cannot
-execute INSERT in a read-only transaction". While the routing table says so, what the server sends is followed message
-by message, and that one error leaves as a disk_full with the reason and a hint. Everything else passes unchanged and
-at once; only an error that has not arrived in full is held back.
+When a cluster's storage volume is full the writer is made read-only, and PostgreSQL then reports only "cannot execute
+INSERT in a read-only transaction". While the routing table says so, the server's messages are followed one by one. That
+one error is replaced by a disk_full error with the reason and a hint. Everything else passes unchanged and at once;
+only an error that has not arrived completely is held back.
 
-A connection that begins while writes are refused is followed from its first byte, and so with certainty. For one that
-was open before, nobody knows where in the stream it is: until then it was a plain pipe, and has to be one for speed.
-It is followed from where the client sends something while the server has been silent since the refusal began, or since
-a ReadyForQuery at the end of what came. A client that waits for each answer does that between two messages only, so for
-it this too is certain. For a client that sends ahead (pipeline mode, COPY in both directions) it is not: the silence
-may fall within a message, and so may bytes that look like a ReadyForQuery. The next header then makes no sense, as a
-rule, and the stream passes unchanged until the next such moment; by chance it makes sense, and an error may pass
-unchanged that should have been reworded. Data could only be reworded that contained a whole error of PostgreSQL, byte
-by byte, down to the function that raised it, in just that place of such a connection.
+A connection that begins while writes are refused is followed from its first byte, and so with certainty. A connection
+that was open before has been a plain pipe, for speed, so the position of message boundaries in it is unknown. It is
+followed from the moment when the client sends something and the server has either been silent since the refusal began,
+or has just sent a ReadyForQuery.
+
+The states of one connection:
+
+    open before the refusal --> quiet --client_sent--> following <-- new during the refusal
+                                |   ^                      |
+                    other bytes |   | ReadyForQuery        | bytes that are no message
+                                v   | at the end           v
+                                busy               quiet or busy, by the last bytes
+
+    quiet (`_silent`), busy (not `_silent`): everything passes at once
+    following (`_follows`): between messages, in one that passes at once (`_skip`), or in an error, held back (`_kept`)
+
+Each becomes a plain pipe when the refusal ends (`release`).
+
+A client that waits for each answer does that only between two messages, so for it this too is certain. For a client
+that sends ahead (pipeline mode, COPY in both directions) it is not. The silence may fall within a message, and so may
+bytes that look like a ReadyForQuery. The next header is then usually invalid, and the stream passes unchanged until the
+next such moment. If it happens to be valid, an error may pass unchanged that should have been reworded. Data could be
+reworded by mistake only if it contained a complete PostgreSQL error, byte by byte, including the function that raised
+it, at exactly that position of such a connection.
 
 Format: https://www.postgresql.org/docs/18/protocol-message-formats.html
 """
@@ -26,39 +41,42 @@ from dataclasses import dataclass
 from auroractl.endpoints.startup import message
 
 ERROR_BYTES_MAX = 256 * 1024
-"""What is held back of an error at most; a longer one, which none of a read-only transaction is, passes unchanged."""
+"""Maximum size of a held-back error. A longer one is never a read-only error and passes unchanged."""
 
 _READ_ONLY_TRANSACTION, _DISK_FULL = b"25006", b"53100"
 _ROUTINE = b"PreventCommandIfReadOnly"
-"""Where PostgreSQL raises the error; a 25006 from elsewhere, such as from a foreign server, has another reason."""
+"""The function in which PostgreSQL raises the error.
+
+A 25006 from elsewhere, such as a foreign server, has another reason.
+"""
 _SUFFIX = b" in a read-only transaction"
 _ERROR = ord("E")
 _READY_FOR_QUERY = tuple(message("Z", status) for status in (b"I", b"T", b"E"))
 _READY_BYTES = 6
 _TYPES = frozenset(b"123ACDEGHIKNRSTVWZcdnstv")
-"""All that a server sends."""
+"""All message types that a server sends."""
 _LONG_TYPES = frozenset(b"ADENSTVdt")
 _LENGTH_MAX, _SHORT_LENGTH_MAX = 0x3FFFFFFF, 30_000
-"""PostgreSQL's MaxAllocSize; and what libpq, too, takes as the limit for a message that holds no data or text."""
+"""PostgreSQL's MaxAllocSize, and libpq's own limit for a message that holds no data or text."""
 _HEADER = struct.Struct("!BI")
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a client is told instead of PostgreSQL's own words."""
+    """The error that a client receives instead of PostgreSQL's own."""
 
     reason: str
     hint: str
 
 
 def reworded(body: bytes, refusal: Refusal) -> bytes | None:
-    """The body of an ErrorResponse in other words; None where it is another error, which stays as it is.
+    """Reword the body of an ErrorResponse; return None for any other error, which stays as it is.
 
     >>> body = b"SERROR\\0VERROR\\0C25006\\0Mcannot execute INSERT in a read-only transaction\\0\\0"
     >>> reworded(body, Refusal("the volume is full", "Make room."))
     b'SERROR\\x00VERROR\\x00C53100\\x00Mcannot execute INSERT: the volume is full\\x00HMake room.\\x00\\x00'
 
-    Severity, position, context and the place in PostgreSQL's source stay. A translated message keeps all its words.
+    Severity, position, context and the location in PostgreSQL's source are kept. A translated message keeps its text.
     """
     if not body.endswith(b"\0\0"):
         return None
@@ -73,39 +91,40 @@ def reworded(body: bytes, refusal: Refusal) -> bytes | None:
 
 
 def _encoded(text: str) -> bytes:
-    """In ASCII: the client's encoding is not known here, and every one that PostgreSQL offers contains that."""
+    """Encode in ASCII: the client's encoding is unknown here, and every encoding that PostgreSQL offers contains ASCII."""
     return text.replace("\0", " ").encode("ascii", "replace")
 
 
 class Reworder:
-    """Follows what the server sends on one connection."""
+    """Follows the server's messages on one connection."""
 
     def __init__(self, refusal: Refusal, *, from_start: bool) -> None:
-        """`from_start` says that the server has sent nothing yet; the top of this module tells of the other case."""
+        """Begin to follow; `from_start` means that the server has sent nothing yet.
+
+        The module's docstring describes the other case.
+        """
         self.refusal = refusal
         self._follows = from_start
         self._silent = True
-        """While it does not follow: nothing has come, or a ReadyForQuery was the last that did."""
+        """While not following: nothing has come, or a ReadyForQuery came last."""
         self._tail = b""
-        """While it does not follow: the end of what came, as long as a ReadyForQuery."""
+        """While not following: the end of the received bytes, as long as a ReadyForQuery."""
         self._skip = 0
-        """What is still to come of a message that passes unchanged."""
+        """Remaining bytes of a message that passes unchanged."""
         self._kept = b""
-        """The beginning of a header, or of an error."""
-        self._passed = 0
-        """How much of that the client has already: all, unless it is an error's."""
+        """Beginning of a header, or of an error. The client already has it, unless it belongs to an error."""
 
     def client_sent(self) -> None:
-        """The client has sent something, which may be the moment from which the server can be followed."""
+        """Note that the client has sent something: the server may be followable from here."""
         self._follows = self._follows or self._silent
 
     def feed(self, data: bytes) -> bytes:
-        """What the client gets now that the server has sent this."""
+        """Return the bytes to send to the client, given these from the server."""
         if not self._follows:
             self._watch(data)
             return data
+        out, start, position = b"", len(self._kept) - len(self._held()), self._skip
         data = self._kept + data
-        out, start, position = b"", self._passed, self._skip
         while position + _HEADER.size <= len(data):
             kind, length = _HEADER.unpack_from(data, position)
             if not _plausible(kind, length):
@@ -123,26 +142,31 @@ class Reworder:
         return out + data[start : self._keep(data, position)]
 
     def _keep(self, data: bytes, position: int) -> int:
-        """Remember what is not complete from a position on, and say up to where the client gets what came."""
+        """Keep the incomplete bytes from a position on, and return up to where the client gets the rest."""
         self._skip = max(0, position - len(data))
         self._kept = data[position:]
-        is_error = self._kept[:1] == b"E"
-        self._passed = 0 if is_error else len(self._kept)
-        return position if is_error else len(data)
+        return len(data) - len(self._held())
+
+    def _held(self) -> bytes:
+        """Return the kept bytes that the client does not have yet."""
+        return self._kept if self._kept[:1] == b"E" else b""
 
     def _watch(self, data: bytes) -> None:
         self._tail = (self._tail + data[-_READY_BYTES:])[-_READY_BYTES:]
         self._silent = self._tail in _READY_FOR_QUERY
 
     def _lose(self, data: bytes) -> None:
-        """This is no message: a place was wrong, or the server has ended in words without form, as a failed fork does."""
-        self._follows, self._kept, self._passed, self._skip, self._tail = False, b"", 0, 0, b""
+        """Stop following, because these bytes are no message.
+
+        A position was wrong, or the server ended with plain text, as a failed fork does.
+        """
+        self._follows, self._kept, self._skip, self._tail = False, b"", 0, b""
         self._watch(data)
 
     def release(self) -> bytes:
-        """What was held back, for the client to get as it is; nothing is followed any more."""
-        held = self._kept[self._passed :]
-        self._follows, self._kept, self._passed = False, b"", 0
+        """Return the held-back bytes, for the client to receive unchanged, and follow nothing any more."""
+        held = self._held()
+        self._follows, self._kept = False, b""
         return held
 
 

@@ -1,4 +1,4 @@
-"""Which client goes where: the routing table in force, whose turn it is, who is connected, who waits."""
+"""Routing of clients: the table in force, turns, connected and waiting clients."""
 
 from __future__ import annotations
 
@@ -12,33 +12,55 @@ from auroractl.core.routing import Route, RoutingTable
 from auroractl.endpoints import startup
 from auroractl.endpoints.connection import ClientSide, ServerSide
 from auroractl.endpoints.refusal import Refusal
+from auroractl.system.limits import open_files_max
+from auroractl.system.socket_owner import accepted_by, is_told, listener_at
 
 log = logging.getLogger(__name__)
 
+NEWCOMERS_MAX = 4096
+"""Maximum number of connections that have sent no startup packet, or want to cancel.
+
+Beyond it, or beyond a quarter of the available descriptors, the oldest is dropped. A real client sends its packet at
+once, so it is not among the oldest.
+"""
 CONNECT_TIMEOUT_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.02, 0.25
 _CANCEL_TIMEOUT_S = 5.0
+_CANCELS_MAX = 32
+"""Cancel requests forwarded at the same time; each takes a connection to every instance."""
 _EMPTY = RoutingTable(routes=(), instances={}, connections_max=0, hold_timeout_s=0.0)
 
 
 class Router:
-    """Follows a routing table; everything happens on the event loop's thread."""
+    """Follows a routing table. Everything runs on the event loop's thread."""
 
-    def __init__(self, startup_timeout_s: float) -> None:
+    def __init__(self, startup_timeout_s: float, newcomers_max: int) -> None:
         self.startup_timeout_s = startup_timeout_s
+        self._owners_are_known = is_told()
+        if not self._owners_are_known:
+            log.warning(
+                "this system does not report which process answers a connection; clients are handed to any process that does"
+            )
+        self._newcomers: dict[ClientSide, None] = {}
+        """Oldest first."""
+        self._newcomers_max = min(newcomers_max, (open_files_max() or newcomers_max * 4) // 4)
+        self._cancels = asyncio.Semaphore(_CANCELS_MAX)
         self.table = _EMPTY
         self.delay_s: dict[str, float] = {}
-        """By how much later what clients send is passed on, for the endpoints that are slowed."""
+        """Delay of the clients' bytes, for endpoints that are slowed."""
         self.clients: dict[str, set[ClientSide]] = defaultdict(set)
-        """Admitted clients by endpoint, connected and waiting ones."""
+        """Admitted clients by endpoint, connected and waiting."""
         self.accepted: Counter[tuple[str, str]] = Counter()
-        """Connections handed over since the start, by endpoint and instance."""
+        """Connections handed to an instance since the start, by endpoint and instance."""
         self.refused: Counter[str] = Counter()
         self._turn: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
     def replace(self, table: RoutingTable) -> int:
-        """Bring a table into force: cut what it no longer lists, wake who waits, reword. Returns how many were cut."""
+        """Apply a table and return how many connections were cut.
+
+        Connections to removed members are cut, waiting clients are served, and the rewording of errors is updated.
+        """
         self.table = table
         self.delay_s = {route.endpoint: route.delay_ms / 1000 for route in table.routes if route.delay_ms}
         self._changed.set()
@@ -57,8 +79,17 @@ class Router:
                 client.follow(refusal)
         return len(doomed)
 
+    def meet(self, client: ClientSide) -> None:
+        """Count a connection that has sent nothing yet."""
+        self._newcomers[client] = None
+        if len(self._newcomers) > self._newcomers_max:
+            oldest = next(iter(self._newcomers))
+            del self._newcomers[oldest]
+            oldest.transport.abort()
+
     def admit(self, client: ClientSide) -> bool:
         """Count a client in, unless its endpoint is full."""
+        self._newcomers.pop(client, None)
         if len(self.clients[client.endpoint]) >= self.table.connections_max:
             self.refused[client.endpoint] += 1
             return False
@@ -67,20 +98,21 @@ class Router:
 
     def forget(self, client: ClientSide) -> None:
         """Count a client out."""
+        self._newcomers.pop(client, None)
         self.clients[client.endpoint].discard(client)
 
     def _route(self, endpoint: str) -> Route | None:
         return next((route for route in self.table.routes if route.endpoint == endpoint), None)
 
     def _refusal(self, endpoint: str) -> Refusal | None:
-        """What clients of an endpoint are told of writes; only the writer's can expect to write."""
+        """Return the refusal of writes for an endpoint; only clients of the writer endpoint expect to write."""
         route = self._route(endpoint)
         if route is None or not route.writes or not self.table.refusal:
             return None
         return Refusal(self.table.refusal, self.table.refusal_hint)
 
     def in_turn(self, endpoint: str) -> list[str]:
-        """The members of an endpoint, beginning with the one whose turn it is; each call moves on by one."""
+        """Return the members of an endpoint in round-robin order; each call advances by one."""
         route = self._route(endpoint)
         if route is None or not route.members:
             return []
@@ -89,7 +121,7 @@ class Router:
         return [*route.members[first:], *route.members[:first]]
 
     async def connect(self, client: ClientSide, packet: bytes) -> None:
-        """Hand a client to a member, or hold it until there is one or the time is up."""
+        """Hand a client to a member, or hold it until there is one or the timeout expires."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.table.hold_timeout_s
         pause_s = _RETRY_FIRST_S
@@ -101,7 +133,7 @@ class Router:
             if left_s <= 0:
                 self.refused[client.endpoint] += 1
                 message = f"no instance of endpoint {client.endpoint} accepted the connection in time"
-                client.refuse(startup.CANNOT_CONNECT_NOW, message)
+                client.refuse(startup.CANNOT_CONNECT_NOW, self.table.unserved or message, self.table.unserved_hint)
                 return
             await _wait(self._changed.wait(), min(pause_s, left_s))
             pause_s = min(pause_s * 2, _RETRY_MAX_S)
@@ -117,7 +149,8 @@ class Router:
         try:
             server.transport.write(packet)
             answer = await self._first_answer(server, client.endpoint, instance, deadline)
-            if answer and not startup.cannot_connect_now(answer) and self.table.instances.get(instance) == address:
+            usable = answer and not startup.cannot_connect_now(answer) and self._is_ours(server, answer, instance)
+            if usable and self.table.instances.get(instance) == address:
                 client.join(server, instance, address, answer, self._refusal(client.endpoint))
                 self.accepted[client.endpoint, instance] += 1
                 joined = True
@@ -126,8 +159,32 @@ class Router:
                 server.transport.abort()
         return joined
 
+    def _is_ours(self, server: ServerSide, answer: bytes, instance: str) -> bool:
+        """Return whether the process that answered runs under the instances' account.
+
+        While an instance is down any local account may listen at its address. It would receive the client's password,
+        or could show a user an error of its own.
+        """
+        wanted, transport = self.table.server_uid, server.transport
+        if wanted is None or not self._owners_are_known:
+            return True
+        there = transport.get_extra_info("peername")
+        try:
+            uid = accepted_by(there, transport.get_extra_info("sockname"))
+            if uid is None and startup.is_error(answer):
+                # A server that refuses closes the connection at once, and keeps listening.
+                uid = listener_at(there)
+        except OSError as error:
+            log.warning(
+                "the owner of the process at the address of %s is unknown, so it is not used: %s", instance, error
+            )
+            return False
+        if uid not in {wanted, None}:
+            log.warning("uid %s, which is not that of the instances, answers at the address of %s", uid, instance)
+        return uid == wanted
+
     async def _first_answer(self, server: ServerSide, endpoint: str, instance: str, deadline: float) -> bytes:
-        """What the server says; empty where it says nothing while it is a member, or until the time is up."""
+        """Return the server's first message; empty if none comes while it is a member, or until the timeout."""
         loop = asyncio.get_running_loop()
         while not server.first_answer.done():
             route = self._route(endpoint)
@@ -137,12 +194,13 @@ class Router:
         return server.first_answer.result()
 
     async def cancel(self, client: ClientSide, packet: bytes) -> None:
-        """Pass a cancel request on to every instance with connections from this endpoint.
+        """Forward a cancel request to every instance with connections from this endpoint.
 
-        An instance ignores a key that is not of its own, so nothing needs to be remembered of who has which key.
+        An instance ignores a key that is not its own, so no mapping of keys to instances is needed.
         """
-        addresses = {each.address for each in self.clients[client.endpoint] if each.address is not None}
-        await asyncio.gather(*(_deliver(address, packet) for address in addresses))
+        async with self._cancels:
+            addresses = {each.address for each in self.clients[client.endpoint] if each.address is not None}
+            await asyncio.gather(*(_deliver(address, packet) for address in addresses))
         client.transport.close()
 
 

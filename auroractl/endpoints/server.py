@@ -1,74 +1,128 @@
-"""The process: listening sockets, the control socket, start and stop."""
+"""The endpoint process: listening sockets, the control socket, start and stop."""
 
 from __future__ import annotations
 
 import asyncio
+import encodings.idna  # noqa: F401  (listening asks for it late, and the account may be unable to read this Python)
 import json
 import logging
 import os
-import resource
 import signal
+import socket
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from auroractl.core.errors import AuroraError
 from auroractl.core.model import Address
 from auroractl.core.routing import RoutingTable
+from auroractl.core.text.bounded_json import bounded_object
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router
+from auroractl.system.account import Account
+from auroractl.system.file_credentials import drop_to
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
-_FILES_WANTED = 65_536
 _CONTROL_LINE_BYTES_MAX = 1024 * 1024
+_CONTROL_TIMEOUT_S = 5.0
+_CONTROL_CONNECTIONS_MAX = 256
+_REMOVED_POLL_S = 1.0
+_BIND_INTERVAL_S = 0.25
 
 
 class EndpointServer:
-    """Listens where the routing table says and answers on the control socket."""
+    """Listens at the addresses of the routing table and answers on the control socket."""
 
-    def __init__(self, folder: Path, control: Path, startup_timeout_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        control: Path,
+        startup_timeout_s: float,
+        newcomers_max: int,
+        account: Account | None = None,
+    ) -> None:
+        """Prepare the server; started by root, it switches to `account` before it listens for clients."""
+        self._account = account
         self._folder = folder
         self._control = control
-        self._router = Router(startup_timeout_s)
+        self._router = Router(startup_timeout_s, newcomers_max)
+        self._asking = 0
         self._listeners: dict[tuple[str, Address], asyncio.Server] = {}
+        self._unbound: dict[tuple[str, Address], str] = {}
+        """Addresses that cannot be bound because another process uses them, in the system's words."""
         self._applying = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Serve until SIGTERM. The routing table that was in force last is read from the folder."""
-        _allow_many_files()
+    async def run(self, is_removed: Callable[[], bool]) -> None:
+        """Serve until SIGTERM or until the folder is removed, beginning with the last table in force."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         kept = self._folder / "routes.json"
-        if kept.exists():
-            await self.apply(RoutingTable.from_json(json.loads(kept.read_text())))
-        self._control.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        control = await asyncio.start_unix_server(self._answer, self._control, limit=_CONTROL_LINE_BYTES_MAX)
-        os.umask(mask)
+        table = RoutingTable.from_json(json.loads(kept.read_text())) if kept.exists() else None
+        control_socket = self._bind_control()
+        drop_to(self._account)
+        if table is not None:
+            await self.apply(table)
+        control = await asyncio.start_unix_server(self._answer, sock=control_socket, limit=_CONTROL_LINE_BYTES_MAX)
         log.info("endpoint process %d serves", os.getpid())
-        await stop.wait()
+        binding = asyncio.create_task(self._bind_later())
+        await _wait_for_end(stop, is_removed)
+        binding.cancel()
         control.close()
         for listener in self._listeners.values():
             listener.close()
         log.info("endpoint process %d stops", os.getpid())
 
+    def _bind_control(self) -> socket.socket:
+        self._control.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(self._control))
+        finally:
+            os.umask(mask)
+        return listener
+
     async def apply(self, table: RoutingTable) -> None:
-        """Bring a table into force: listeners are bound and closed, connections cut. Raises OSError from binding."""
+        """Apply a table: bind and close listeners, cut connections.
+
+        Listeners that cannot be bound are retried until they can.
+        """
         async with self._applying:
             wanted = {(route.endpoint, route.address) for route in table.routes if route.listens}
             for key in self._listeners.keys() - wanted:
                 self._listeners.pop(key).close()
             cut = self._router.replace(table)
-            for endpoint, address in wanted - self._listeners.keys():
-                self._listeners[endpoint, address] = await self._listen(endpoint, address)
+            self._unbound = dict.fromkeys(wanted - self._listeners.keys(), "")
+            await self._bind()
             members = {route.endpoint: list(route.members) for route in table.routes}
             refusal = f"; writes are refused: {table.refusal}" if table.refusal else ""
             refusing = [route.endpoint for route in table.routes if not route.listens]
             slow_ms = {route.endpoint: route.delay_ms for route in table.routes if route.delay_ms}
             faults = f"; injected: refused {refusing}, late by ms {slow_ms}" if refusing or slow_ms else ""
             log.info("routes %s; %d connections cut%s%s", members, cut, refusal, faults)
+
+    async def _bind(self) -> None:
+        for endpoint, address in list(self._unbound):
+            try:
+                self._listeners[endpoint, address] = await self._listen(endpoint, address)
+            except OSError as error:
+                reason = error.strerror or str(error)
+                if reason != self._unbound[endpoint, address]:
+                    log.warning("the endpoint %s cannot listen at %s: %s", endpoint, address, reason)
+                self._unbound[endpoint, address] = reason
+            else:
+                del self._unbound[endpoint, address]
+
+    async def _bind_later(self) -> None:
+        while True:
+            await asyncio.sleep(_BIND_INTERVAL_S)
+            if self._unbound:
+                async with self._applying:
+                    await self._bind()
 
     async def _listen(self, endpoint: str, address: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -77,16 +131,26 @@ class EndpointServer:
         )
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request line, one answer line."""
+        """Answer one request line with one line, within a few seconds."""
+        self._asking += 1
         try:
-            request = json.loads(await reader.readline())
-            answer = await self._carry_out(request)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            if self._asking <= _CONTROL_CONNECTIONS_MAX:
+                async with asyncio.timeout(_CONTROL_TIMEOUT_S):
+                    answer = await self._outcome(reader)
+                    writer.write(json.dumps(answer).encode() + b"\n")
+                    await writer.drain()
+        except (OSError, TimeoutError) as error:
+            log.warning("a control request was cut off: %s", error or "it came too slowly")
+        finally:
+            self._asking -= 1
+            writer.close()
+
+    async def _outcome(self, reader: asyncio.StreamReader) -> dict[str, Any]:
+        try:
+            return await self._carry_out(bounded_object(await reader.readline()))
+        except (AuroraError, ValueError, KeyError, TypeError, OSError) as error:
             log.warning("a control request failed: %s", error)
-            answer = {"error": str(error)}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        await writer.drain()
-        writer.close()
+            return {"error": str(error)}
 
     async def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["verb"] == "apply":
@@ -103,11 +167,20 @@ class EndpointServer:
             "connections_by_instance": dict(by_instance),
             "accepted": [[*key, count] for key, count in self._router.accepted.items()],
             "refused": dict(self._router.refused),
+            "unbound": [
+                [endpoint, address.host, address.port, reason]
+                for (endpoint, address), reason in self._unbound.items()
+                # Without a reason it has not been tried yet.
+                if reason
+            ],
         }
 
 
-def _allow_many_files() -> None:
-    """Each client takes two descriptors, and the usual soft limit is 1024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+async def _wait_for_end(stop: asyncio.Event, is_removed: Callable[[], bool]) -> None:
+    while not is_removed():
+        try:
+            async with asyncio.timeout(_REMOVED_POLL_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+        return

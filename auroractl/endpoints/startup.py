@@ -15,13 +15,14 @@ _CANCEL, _SSL, _GSSENC = 80877102, 80877103, 80877104
 _MESSAGE_HEADER_BYTES = 5
 
 REFUSE_ENCRYPTION = b"N"
+INSUFFICIENT_PRIVILEGE = "42501"
 TOO_MANY_CONNECTIONS = "53300"
 ADMIN_SHUTDOWN = "57P01"
 CANNOT_CONNECT_NOW = "57P03"
 
 
 class Kind(Enum):
-    """What a client begins with."""
+    """What a client's first packet asks for."""
 
     ENCRYPTION_REQUEST = "encryption request"
     CANCEL_REQUEST = "cancel request"
@@ -37,16 +38,16 @@ class Packet:
 
 
 class MalformedStartup(ValueError):
-    """What came is no PostgreSQL startup packet."""
+    """The bytes received are no PostgreSQL startup packet."""
 
 
 def parse_packet(buffer: bytes) -> Packet | None:
-    """The packet at the beginning of a buffer; None while it is incomplete.
+    """Parse the packet at the beginning of a buffer; None while it is incomplete.
 
     >>> parse_packet(struct.pack("!II", 8, 80877103)).kind
     <Kind.ENCRYPTION_REQUEST: 'encryption request'>
 
-    Raises MalformedStartup for a length that PostgreSQL would refuse; TLS without a request for it looks like one.
+    Raises MalformedStartup for a length that PostgreSQL would refuse; TLS without a prior request looks like that.
     """
     if len(buffer) < 4:
         return None
@@ -61,7 +62,7 @@ def parse_packet(buffer: bytes) -> Packet | None:
 
 
 def message(kind: str, body: bytes) -> bytes:
-    """A message as either side sends it after the startup.
+    """Build a message as either side sends it after the startup.
 
     >>> message("Z", b"I")
     b'Z\\x00\\x00\\x00\\x05I'
@@ -69,21 +70,26 @@ def message(kind: str, body: bytes) -> bytes:
     return kind.encode() + struct.pack("!I", 4 + len(body)) + body
 
 
-def fatal(sqlstate: str, text: str) -> bytes:
-    """An ErrorResponse of severity FATAL, as PostgreSQL sends before it closes a connection."""
-    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text}
+def fatal(sqlstate: str, text: str, hint: str = "") -> bytes:
+    """Build an ErrorResponse of severity FATAL, as PostgreSQL sends before it closes a connection."""
+    fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text} | ({"H": hint} if hint else {})
     return message("E", b"".join(name.encode() + value.encode() + b"\0" for name, value in fields.items()) + b"\0")
 
 
+def is_error(answer: bytes) -> bool:
+    """Return whether a server's first answer is an error, after which it closes the connection."""
+    return answer[:1] == b"E"
+
+
 def cannot_connect_now(answer: bytes) -> bool:
-    """Whether a server's first answer says that it is starting up or shutting down.
+    """Return whether a server's first answer says that it is starting up or shutting down.
 
     >>> cannot_connect_now(fatal("57P03", "the database system is starting up"))
     True
     >>> cannot_connect_now(fatal("28P01", "password authentication failed"))
     False
     """
-    if answer[:1] != b"E":
+    if not is_error(answer):
         return False
     fields = answer[_MESSAGE_HEADER_BYTES:].split(b"\0")
     return b"C" + CANNOT_CONNECT_NOW.encode() in fields

@@ -1,1 +1,1 @@
-"""PostgreSQL: binaries, configuration, start, stop, promote, follow, copies."""
+"""PostgreSQL: binaries, configuration, start, stop, promotion, replication, base copies."""

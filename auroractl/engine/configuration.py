@@ -1,42 +1,64 @@
-"""The server's configuration files, generated whole; nothing is edited in place."""
+"""The server's configuration files. They are generated as a whole and never edited in place."""
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from auroractl.core.model import Address
-from auroractl.core.quorum import Quorum
-from auroractl.core.sizes import parse_size_bytes
-from auroractl.core.wal import SEGMENT_BYTES
-from auroractl.engine.secrets import REPLICATION
-from auroractl.process.accounts import Account
-from auroractl.process.files import write_durably
+from auroractl.core.text.sizes import parse_size_bytes
+from auroractl.core.volume.quorum import Quorum
+from auroractl.core.wal.segments import SEGMENT_BYTES
+from auroractl.engine.connections import ADMIN_DATABASE, Access, own_name
+from auroractl.engine.secrets import ADMIN, REPLICATION
+from auroractl.system.files import write_durably
 
 WAL_SEGMENT_MB = SEGMENT_BYTES // 1024**2
 INTERNAL_CONNECTIONS = 20
-"""Room beyond the clients': what the supervisor keeps open, and sessions that are just ending."""
+"""Connections beyond the clients' limit: those that the supervisor keeps open, and sessions that are just ending."""
 RESERVED_CONNECTIONS = 10
-"""What stays free for the supervisor even if clients connect past the endpoints and take all the rest."""
+"""Connections reserved for the supervisor, even if clients bypass the endpoints and use up all others."""
 _WAL_SENDERS_MAX = 40
-"""15 readers and six storage nodes, each twice while it reconnects or is copied."""
+"""15 readers and six storage nodes, each counted twice: while one reconnects or is copied, two senders exist."""
 PREPARED_TRANSACTIONS_MAX = 100
-"""Two-phase commit works without a change of parameters, and a standby needs room for as many as its writer."""
+"""Allows two-phase commit without a parameter change. A standby needs at least as many as its writer."""
+_CONNECT_TIMEOUT_S = 5.0
 _WAL_SENDER_TIMEOUT = "20s"
-"""After this a frozen standby no longer delays a clean shutdown of the writer."""
-_HBA = """\
-# Written by auroractl. Every connection proves its password with SCRAM; nothing else gets in.
-# TYPE  DATABASE     USER          ADDRESS       METHOD
-host    replication  rdsrepladmin  127.0.0.0/8   scram-sha-256
-host    all          all           127.0.0.0/8   scram-sha-256
+"""After this time a frozen standby no longer delays a clean shutdown of the writer."""
+_IDENT_MAP = "supervisor"
+_HBA_SOCKET = f"""\
+# Written by auroractl. Internal users get in at the Unix socket only: the supervisor by its account where servers run
+# under another one, else by a password, and programs that replicate by a password. All others prove a password.
+# TYPE  DATABASE     USER                  ADDRESS       METHOD
+local   all          {ADMIN}                            %s
+local   replication  {REPLICATION}                        scram-sha-256
+local   {ADMIN_DATABASE}     {REPLICATION}                        scram-sha-256
+local   all          all                                 reject
+host    all          {ADMIN},{REPLICATION} all           reject
+host    all          all                   127.0.0.0/8   scram-sha-256
+"""
+_HBA_TCP = f"""\
+# Written by auroractl. Every connection proves a password with SCRAM; nothing else gets in.
+# TYPE  DATABASE     USER                  ADDRESS       METHOD
+host    replication  {REPLICATION}          127.0.0.0/8   scram-sha-256
+host    {ADMIN_DATABASE}     {REPLICATION}          127.0.0.0/8   scram-sha-256
+host    all          {REPLICATION}          all           reject
+host    all          all                   127.0.0.0/8   scram-sha-256
+"""
+"""The replication user is a superuser, so that no client can terminate its sessions.
+
+It may connect for replication and to the database `rdsadmin`, where pg_rewind reads the server's files. Anyone with its
+password can run any statement there, because pg_hba.conf distinguishes databases but not statements. Only the
+supervisor and the databases' account have the password.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What differs between clusters and installations."""
+    """Settings that differ between clusters and installations."""
 
     connections_max: int
     shared_buffers: str
@@ -46,41 +68,41 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSettings:
-    """What the cluster's volume asks of every server; an empty quorum means that there is no volume yet."""
+    """Settings that the cluster's volume requires of every server. An empty quorum means that there is no volume yet."""
 
     quorum: Quorum
     full: bool = False
-    """Writes are refused until there is room again."""
+    """True while writes are refused for lack of free space."""
     checkpoint_bytes_max: int | None = None
-    """Checkpoints must not lie further apart than backtrack can bear; None where nothing asks for that."""
+    """Maximum WAL between two checkpoints that backtrack tolerates; None if there is no such limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """What an injected fault does to a reader."""
+    """The effect of an injected fault on a reader."""
 
     apply_delay_ms: int = 0
     cut_off: bool = False
-    """The writer's log does not reach it."""
+    """True if the writer's WAL does not reach it."""
 
 
 def quote(value: str) -> str:
-    """A value as postgresql.conf and connection strings in it want it.
+    r"""Quote a value for postgresql.conf.
 
-    >>> quote("it's")
-    "'it''s'"
+    >>> print(quote("it's C:\\temp"))
+    'it''s C:\\temp'
     """
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + value.replace("\\", r"\\").replace("'", "''").replace("\n", r"\n") + "'"
 
 
 def render_configuration(values: Mapping[str, str | int]) -> str:
-    """The text of a postgresql.conf."""
+    """Render the text of a postgresql.conf."""
     lines = [f"{name} = {value if isinstance(value, int) else quote(value)}" for name, value in values.items()]
     return "\n".join(["# Written by auroractl at every start; changes made here are lost.", *lines, ""])
 
 
 def synchronous_standby_names(quorum: Quorum) -> str:
-    """PostgreSQL's own write quorum (https://www.postgresql.org/docs/18/runtime-config-replication.html).
+    """Render PostgreSQL's own write quorum (https://www.postgresql.org/docs/18/runtime-config-replication.html).
 
     >>> synchronous_standby_names(Quorum(1, frozenset({"b", "a"})))
     'ANY 1 ("a", "b")'
@@ -90,7 +112,9 @@ def synchronous_standby_names(quorum: Quorum) -> str:
 
 
 def restore_command(folder: Path) -> str:
-    """What a standby runs for log that it does not have: sh and cp, because its account may not have this Python.
+    """Build the command with which a standby fetches missing WAL.
+
+    It uses sh and cp, because the standby's account may be unable to run this Python.
 
     >>> restore_command(Path("/a b"))
     "test -f '/a b'/%f && cp '/a b'/%f %p"
@@ -104,22 +128,24 @@ def server_configuration(
     address: Address,
     settings: ServerSettings,
     volume: VolumeSettings,
-    follow: Address | None,
+    follow: Access | None,
     pgpass: Path,
     recovery: Path,
+    socket_folder: Path | None,
     impairment: Impairment = Impairment(),
 ) -> dict[str, str | int]:
-    """All parameters of a server.
+    """Return all parameters of a server.
 
-    `follow` is the writer's address for a reader, None for the writer. `recovery` is where log that was read back from
-    the volume lies. The quorum is every server's, so that a promoted one never acknowledges without it.
+    `follow` is the connection to the writer for a reader, None for the writer. `recovery` is the folder of the WAL that
+    was read back from the volume, `socket_folder` the folder for the server's Unix socket. Every server has the quorum,
+    so that a promoted one never acknowledges a commit without it.
     """
     return {
         "cluster_name": instance,
         "listen_addresses": address.host,
         "port": address.port,
-        # Everything connects over TCP: socket paths have a length limit that a home's path can pass.
-        "unix_socket_directories": "",
+        "unix_socket_directories": socket_directories(socket_folder),
+        "unix_socket_permissions": "0700",
         "max_connections": settings.connections_max + INTERNAL_CONNECTIONS + RESERVED_CONNECTIONS,
         "superuser_reserved_connections": RESERVED_CONNECTIONS,
         "password_encryption": "scram-sha-256",
@@ -130,7 +156,8 @@ def server_configuration(
         "min_wal_size": f"{WAL_SEGMENT_MB * 8}MB",
         "wal_keep_size": settings.wal_keep_size,
         "wal_log_hints": "on",
-        # Whole pages are most of the log, and six nodes receive each of them: a quarter of the bytes, and faster for it.
+        # Full-page images are most of the WAL, and six nodes receive each of them. Compressed, they take a quarter of
+        # the bytes and are faster to send.
         "wal_compression": "pglz",
         "max_prepared_transactions": PREPARED_TRANSACTIONS_MAX,
         "max_wal_senders": _WAL_SENDERS_MAX,
@@ -142,7 +169,7 @@ def server_configuration(
         "hot_standby_feedback": "on",
         "restore_command": restore_command(recovery),
         "wal_retrieve_retry_interval": "200ms",
-        "primary_conninfo": _primary_conninfo(instance, follow, pgpass) if follow and not impairment.cut_off else "",
+        "primary_conninfo": _primary_conninfo(instance, follow, pgpass, impairment),
         "recovery_min_apply_delay": f"{impairment.apply_delay_ms}ms",
         "recovery_target_timeline": "latest",
         "log_line_prefix": "%m [%p] %q%u@%d ",
@@ -151,46 +178,67 @@ def server_configuration(
     }
 
 
-_COMPLETION_WITH_IMAGES = "0.3"
-"""A page image stops at a checkpoint's record and is recovered from its beginning: what lies between is replayed twice.
+def _primary_conninfo(instance: str, follow: Access | None, pgpass: Path, impairment: Impairment) -> str:
+    if follow is None or impairment.cut_off:
+        return ""
+    return follow.replication_conninfo(instance, _CONNECT_TIMEOUT_S, pgpass)
 
-A sooner end also lets checkpoints lie further apart within the same `max_wal_size`, which saves whole pages in the log.
+
+_COMPLETION_WITH_IMAGES = "0.3"
+"""Completion target for clusters with page images.
+
+A page image is stopped at a checkpoint record, and recovery from it starts at that checkpoint's redo point: the WAL
+between the two is replayed twice. Finishing earlier also lets checkpoints lie further apart within the same `max_wal_size`, which
+saves full-page images in the WAL.
 """
 
 
 def _max_wal_size(settings: ServerSettings, volume: VolumeSettings) -> str:
-    """A page image begins at a checkpoint, so what lies between two is replayed."""
+    """Return the `max_wal_size` of a server.
+
+    A page image starts at a checkpoint, so the WAL between two checkpoints has to be replayed.
+    """
     if volume.checkpoint_bytes_max is None:
         return settings.max_wal_size
     most_bytes = min(parse_size_bytes(settings.max_wal_size), volume.checkpoint_bytes_max)
     return f"{max(most_bytes // 1024**2, WAL_SEGMENT_MB * 8)}MB"
 
 
-def _primary_conninfo(instance: str, follow: Address, pgpass: Path) -> str:
-    parts = {
-        "host": follow.host,
-        "port": str(follow.port),
-        "user": REPLICATION,
-        "passfile": str(pgpass),
-        "application_name": instance,
-        "sslmode": "disable",
-        "gssencmode": "disable",
-        "connect_timeout": "5",
-    }
-    return " ".join(f"{name}='{value}'" for name, value in parts.items())
+def socket_directories(folder: Path | None) -> str:
+    """Return a folder as an entry of `unix_socket_directories`, in double quotes.
+
+    >>> socket_directories(Path("/a, b"))
+    '"/a, b"'
+    """
+    return "" if folder is None else '"' + str(folder).replace('"', '""') + '"'
 
 
-def write_configuration(data: Path, values: Mapping[str, str | int], *, standby: bool, account: Account | None) -> None:
-    """Write postgresql.conf and pg_hba.conf, and make the data directory a standby's or a primary's."""
-    write_durably(data / "postgresql.conf", render_configuration(values), owner=account)
-    write_durably(data / "pg_hba.conf", _HBA, owner=account)
+def write_configuration(data: Path, values: Mapping[str, str | int], *, standby: bool, sockets: bool) -> None:
+    """Write the configuration files and mark the data directory as a standby's or a primary's.
+
+    With `sockets`, internal users connect through the server's Unix socket and no longer over TCP.
+    """
+    write_durably(data / "postgresql.conf", render_configuration(values))
+    method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
+    write_durably(data / "pg_hba.conf", _HBA_SOCKET % method if sockets else _HBA_TCP)
+    write_durably(data / "pg_ident.conf", _ident_map())
     signal = data / "standby.signal"
     if standby:
-        write_durably(signal, "", owner=account)
+        write_durably(signal, "")
     else:
         signal.unlink(missing_ok=True)
 
 
-def write_pgpass(path: Path, password: str, account: Account | None) -> None:
-    """The password file of the replication user, readable by the databases' account only."""
-    write_durably(path, f"*:*:*:{REPLICATION}:{password}\n", owner=account)
+def _ident_map() -> str:
+    """Map the supervisor's account to the internal superuser at the Unix socket; no account if it has no name.
+
+    https://www.postgresql.org/docs/18/auth-username-maps.html
+    """
+    name = own_name()
+    line = f'{_IDENT_MAP} "{name}" {ADMIN}\n' if name is not None and '"' not in name else ""
+    return f"# Written by auroractl.\n# MAPNAME  SYSTEM-USERNAME  PG-USERNAME\n{line}"
+
+
+def write_pgpass(path: Path, password: str) -> None:
+    """Write the password file of the replication user, readable only by the databases' account."""
+    write_durably(path, f"*:*:*:{REPLICATION}:{password}\n")

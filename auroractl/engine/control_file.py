@@ -1,9 +1,9 @@
-"""Giving a copied data directory an identity of its own.
+"""A separate identity for a copied data directory.
 
-A cluster copied from a template would share its system identifier with every other one, and PostgreSQL would then
-take the log of one for the log of another. This does what pg_createsubscriber does: it writes a new identifier into
-global/pg_control and into the log. (pg_createsubscriber lets pg_resetwal write new log instead; that resets wal_level
-to minimal too, and no reader could then be started from a copy.)
+All clusters copied from a template would share its system identifier, and PostgreSQL would then accept the WAL of one
+as that of another. This does what pg_createsubscriber does: it writes a new identifier into global/pg_control and into
+the WAL. (pg_createsubscriber runs pg_resetwal to write new WAL instead. That also resets wal_level to minimal, and no
+reader could then be started from a copy.)
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from auroractl.core.errors import EngineError
 from auroractl.engine.binaries import Binaries
-from auroractl.process.accounts import Account
-from auroractl.process.programs import run
+from auroractl.system.account import Account
+from auroractl.system.programs import run
+from auroractl.system.safe_open import open_to_change, read_regular
 
 _CASTAGNOLI = 0x82F63B78
 # XLogLongPageHeaderData in src/include/access/xlog_internal.h: magic, info, timeline, address, remaining length, padding,
@@ -39,7 +40,7 @@ _TABLE = tuple(_table_entry(byte) for byte in range(256))
 
 
 def crc32c(data: bytes) -> int:
-    """The CRC-32C (Castagnoli) of some bytes.
+    """Return the CRC-32C (Castagnoli) of some bytes.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -51,7 +52,7 @@ def crc32c(data: bytes) -> int:
 
 
 def new_system_identifier() -> int:
-    """An identifier made as initdb makes it (seconds, microseconds, process), with random bits in the last part."""
+    """Make an identifier as initdb does (seconds, microseconds, process), with random bits in the last part."""
     now_us = time.time_ns() // 1000
     seconds, microseconds = divmod(now_us, 1_000_000)
     return (seconds << 32) | (microseconds << 12) | (int.from_bytes(os.urandom(2)) & 0xFFF)
@@ -60,12 +61,13 @@ def new_system_identifier() -> int:
 def set_system_identifier(data: Path, identifier: int) -> None:
     """Give a cleanly stopped data directory another system identifier.
 
-    The identifier stands in pg_control, under its checksum, and in the first page header of every log segment, which
-    has none. Raises EngineError where pg_control does not look as expected; nothing is changed then.
+    The identifier is in pg_control, under its checksum, and in the first page header of every WAL segment, which has no
+    checksum. Raises EngineError if pg_control has an unexpected format; nothing is changed then.
     """
     path = data / "global" / "pg_control"
-    content = bytearray(path.read_bytes())
-    # The checksum follows the last field, whose offset differs between major versions: it is where the sum is right.
+    content = bytearray(read_regular(path))
+    # The checksum follows the last field, whose offset differs between major versions. Its offset is the one at which
+    # the checksum is correct.
     for offset in _CHECKSUM_OFFSETS:
         if struct.unpack_from("=I", content, offset)[0] == crc32c(bytes(content[:offset])):
             break
@@ -76,11 +78,12 @@ def set_system_identifier(data: Path, identifier: int) -> None:
     for segment in (data / "pg_wal").iterdir():
         if _SEGMENT_NAME.fullmatch(segment.name):
             _renew_segment(segment, identifier)
-    path.write_bytes(content)
+    with open_to_change(path) as file:
+        file.write(content)
 
 
 def _renew_segment(segment: Path, identifier: int) -> None:
-    with segment.open("r+b") as file:
+    with open_to_change(segment) as file:
         (info,) = struct.unpack_from("=H", file.read(_LONG_HEADER_BYTES), 2)
         if info & _LONG_HEADER:
             file.seek(_IDENTIFIER_OFFSET)
@@ -88,7 +91,7 @@ def _renew_segment(segment: Path, identifier: int) -> None:
 
 
 def read_control_data(data: Path, binaries: Binaries, account: Account | None) -> dict[str, str]:
-    """What pg_controldata prints, as a mapping from its labels to its values."""
+    """Read the output of pg_controldata as a mapping from label to value."""
     printed = run(
         [binaries.program("pg_controldata"), "-D", str(data)], account=account, extra_environment={"LC_ALL": "C"}
     )

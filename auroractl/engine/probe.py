@@ -1,53 +1,57 @@
-"""Asking a server how it is, with a deadline that holds even if the server is frozen.
+"""Health checks of a server, with a deadline that holds even if the server is frozen.
 
-psycopg's ordinary calls wait without end for a server that stopped answering, so this drives libpq itself.
+psycopg's ordinary calls wait without limit for a server that stopped answering, so this drives libpq itself.
 """
 
 from __future__ import annotations
 
 import select
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import pq
 from psycopg.pq import abc
 
-from auroractl.core.backtrack import Checkpoint
-from auroractl.core.lsn import parse_lsn
-from auroractl.core.model import Address
-from auroractl.engine.secrets import ADMIN
+from auroractl.core.restore.retention import Checkpoint
+from auroractl.core.synchronous_commit.setting import CommitSetting
+from auroractl.core.wal.lsn import parse_lsn
+from auroractl.engine import commit_settings
+from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access, lacks_admin_database
+from auroractl.engine.system_roles import IN_ORDER
+from auroractl.system.limits import shortage_for_connections
 
 _INSTANCE = b"""
-SELECT pg_is_in_recovery(),
-  CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_lsn() END,
-  CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_wal_receiver)
-       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin'),
-  (SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'),
-  current_setting('default_transaction_read_only') = 'on',
-  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_flush_lsn() END,
-  (SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
-  (SELECT concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_control_checkpoint()),
-  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_snapshot_xmax(pg_current_snapshot()) END
+SELECT pg_catalog.pg_is_in_recovery(),
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN coalesce(pg_catalog.pg_last_wal_replay_lsn(), '0/0') ELSE pg_catalog.pg_current_wal_lsn() END,
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver)
+       ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND usename <> 'rdsadmin'),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'),
+  pg_catalog.current_setting('default_transaction_read_only') = 'on',
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_flush_lsn() END,
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
+  (SELECT pg_catalog.concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_catalog.pg_control_checkpoint()),
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) END
 """
 _STANDBYS = b"""
 SELECT application_name, state,
-  greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint,
+  greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn), 0)::bigint,
   coalesce(extract(epoch FROM replay_lag) * 1000, 0),
   write_lsn, flush_lsn
-FROM pg_stat_replication
+FROM pg_catalog.pg_stat_replication
 """
-_USED_BYTES = b"SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
+_USED_BYTES = b"SELECT pg_catalog.sum(pg_catalog.pg_database_size(oid))::bigint FROM pg_catalog.pg_database"
 
 
 class ProbeFailed(Exception):
-    """The server did not answer; the text says how."""
+    """The server failed to answer, through no fault of this process; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StandbyProgress:
-    """How the writer sees one of its readers or storage nodes."""
+    """The writer's view of one of its readers or storage nodes."""
 
     state: str
     """PostgreSQL's word: startup, catchup, streaming, backup or stopping."""
@@ -58,13 +62,13 @@ class StandbyProgress:
 
     @property
     def streaming(self) -> bool:
-        """Whether it is being sent the log."""
+        """Return whether WAL is being streamed to it."""
         return self.state in {"streaming", "catchup"}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What a server said of itself."""
+    """A server's answer to a probe."""
 
     in_recovery: bool
     lsn: int
@@ -73,32 +77,33 @@ class ServerAnswer:
     waiting_commits: int
     """Sessions that wait for the write quorum."""
     read_only: bool
-    """Whether new transactions may only read unless they say otherwise."""
+    """True if new transactions are read-only by default."""
     flushed_lsn: int | None = None
-    """How far a writer's own log is on its disk."""
+    """How far the writer's own WAL has been flushed to its disk."""
     waiting_for_disk: int = 0
-    """Processes that wait for log to be written or flushed there."""
+    """Processes that wait for WAL to be written or flushed there."""
     checkpoint: Checkpoint | None = None
-    """The last one that was completed."""
+    """The last completed checkpoint."""
     standbys: dict[str, StandbyProgress] = field(default_factory=dict)
-    """By application name; a writer's only."""
+    """By application name; only on a writer."""
     transactions: int | None = None
-    """How many transactions that wrote something a writer has ended, from the newest transaction id."""
+    """Number of writing transactions that a writer has ended, derived from the newest transaction id."""
 
 
 class Probe:
-    """One kept connection to one server. Not for use by two threads at once."""
+    """A persistent connection to one server. Not safe for use by two threads at once."""
 
-    def __init__(self, address: Address, password: str, timeout_s: float) -> None:
-        self._conninfo = (
-            f"host={address.host} port={address.port} user={ADMIN} password={password} dbname=postgres "
-            f"application_name=auroractl-probe sslmode=disable gssencmode=disable"
-        ).encode()
+    def __init__(self, access: Callable[[], Access], timeout_s: float) -> None:
+        self._access = access
         self._timeout_s = timeout_s
         self._connection: abc.PGconn | None = None
 
     def ask(self) -> ServerAnswer:
-        """Ask the server how it is. Raises ProbeFailed where it does not answer within the timeout."""
+        """Probe the server.
+
+        Raises ProbeFailed if it does not answer within the timeout, MachineError if this process lacks the resources to
+        ask.
+        """
         deadline = time.monotonic() + self._timeout_s
         row = self._query(_INSTANCE, deadline)[0]
         recovering = row[0] == "t"
@@ -118,11 +123,20 @@ class Probe:
         )
 
     def used_bytes(self) -> int:
-        """The size of all databases. Raises ProbeFailed as `ask` does."""
+        """Return the size of all databases. Raises ProbeFailed as `ask` does."""
         return int(str(self._query(_USED_BYTES, time.monotonic() + self._timeout_s)[0][0]))
 
+    def internals_in_order(self) -> bool:
+        """Return whether auroractl's own database and roles are as required. Raises as `ask` does."""
+        return self._query(IN_ORDER, time.monotonic() + self._timeout_s)[0][0] == "t"
+
+    def commit_settings(self) -> tuple[CommitSetting, ...]:
+        """Return the database and role settings of synchronous_commit other than `on`. Raises as `ask` does."""
+        rows = self._query(commit_settings.SETTINGS, time.monotonic() + self._timeout_s)
+        return tuple(map(commit_settings.setting, rows))
+
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.finish()
             self._connection = None
@@ -134,15 +148,21 @@ class Probe:
             while connection.flush():
                 _wait(connection, write=True, deadline=deadline)
             return _rows(_result(connection, deadline))
-        except ProbeFailed:
+        except (ProbeFailed, psycopg.Error, OSError) as error:
             self.close()
-            raise
-        except (psycopg.Error, OSError) as error:
-            self.close()
-            raise ProbeFailed(str(error).strip()) from error
+            raise shortage_for_connections() or ProbeFailed(str(error).strip()) from error
 
     def _connect(self, deadline: float) -> abc.PGconn:
-        connection = pq.PGconn.connect_start(self._conninfo)
+        try:
+            return self._connect_to(ADMIN_DATABASE, deadline)
+        except ProbeFailed as error:
+            if not lacks_admin_database(str(error)):
+                raise
+            return self._connect_to(PAST_DATABASE, deadline)
+
+    def _connect_to(self, database: str, deadline: float) -> abc.PGconn:
+        conninfo = self._access().admin_conninfo("auroractl-probe", database=database, timeout_s=self._timeout_s)
+        connection = pq.PGconn.connect_start(conninfo.encode())
         self._connection = connection
         while connection.status != pq.ConnStatus.BAD:
             match connection.connect_poll():
@@ -159,7 +179,7 @@ class Probe:
 
 
 def _result(connection: abc.PGconn, deadline: float) -> abc.PGresult:
-    """The last result of the query that was sent; there is one per statement and each query is one statement."""
+    """Return the result of the query that was sent. Each query is one statement, so there is one result."""
     last: abc.PGresult | None = None
     while True:
         connection.consume_input()

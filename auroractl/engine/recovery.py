@@ -1,4 +1,4 @@
-"""Servers that recover to a place in the log: to make page images, and to bring a copy of a cluster back to a moment.
+"""Servers that recover to a target LSN, for page images and for copies of a cluster.
 
 https://www.postgresql.org/docs/18/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RECOVERY-TARGET
 """
@@ -9,26 +9,34 @@ import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
-from auroractl.core.errors import EngineError, TimedOut
-from auroractl.core.lsn import format_lsn, parse_lsn
+from auroractl.core.errors import EngineError
+from auroractl.core.wal.lsn import format_lsn, parse_lsn
 from auroractl.engine import sql
 from auroractl.engine.configuration import restore_command
 from auroractl.engine.server import Server
-from auroractl.process.files import tail, write_durably
-from auroractl.process.liveness import children, wait_for_exit
-from auroractl.process.priority import set_niceness
+from auroractl.engine.server_log import last_error, said
+from auroractl.system.files import exists, tail, write_durably
+from auroractl.system.liveness import children, wait_for_exit
+from auroractl.system.priority import set_niceness
+from auroractl.system.waiting import SLICE_S, wait_until
 
 Values = Mapping[str, str | int]
 _POLL_S = 0.02
 _LOOK_INTERVAL_S = 1.0
+_RUN_TIMEOUT_S = 6 * 3600.0
+"""The deadline for making a page image, which runs at low priority."""
 
 
 def node_restore_command(folder: Path) -> str:
-    """What a server runs that recovers from a storage node's own folder, whose last segment is unfinished.
+    """Build the restore command of a server that recovers from a storage node's own folder.
+
+    The last segment in that folder is unfinished.
 
     >>> node_restore_command(Path("/n"))
     'if test -f /n/%f; then ln -s /n/%f %p; else test -f /n/%f.partial && cp /n/%f.partial %p; fi'
@@ -38,7 +46,7 @@ def node_restore_command(folder: Path) -> str:
 
 
 def link_command(folder: Path) -> str:
-    """What a server runs that recovers from log which is laid ready and only reads it.
+    """Build the restore command of a server that recovers from staged WAL and only reads it.
 
     >>> link_command(Path("/n"))
     'test -f /n/%f && ln -s /n/%f %p'
@@ -48,10 +56,11 @@ def link_command(folder: Path) -> str:
 
 
 _NO_ARCHIVE = "exit 1"
-"""Recovery has to be given a command; where that has nothing, it looks into pg_wal."""
+"""Recovery requires a command. If it finds nothing, recovery looks into pg_wal."""
 THROW_AWAY: Values = {
     "fsync": "off",
-    # Pages that are changed again and again fit; memory that is touched first costs more than a page that is written.
+    # Pages that are changed repeatedly fit into this. Touching memory for the first time costs more than writing a
+    # page.
     "shared_buffers": "64MB",
     "bgwriter_delay": "10ms",
     "bgwriter_lru_maxpages": 1000,
@@ -63,14 +72,14 @@ THROW_AWAY: Values = {
     "wal_recycle": "off",
     "wal_init_zero": "off",
 }
-"""Parameters of a server that recovers and is never promoted: another process writes its pages while it replays.
+"""Parameters of a server that recovers and is never promoted; another process writes its pages during replay.
 
-Its log may be a link to a storage node's, which must not be used again for its own.
+Its WAL may be a link to a storage node's, which the server must not recycle as its own.
 """
 
 
 def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[str, str | int]:
-    """Parameters of a recovery that ends with the record at `lsn`; `action` is what happens then: pause or shutdown."""
+    """Return the parameters of a recovery that ends with the record at `lsn`; `action` (pause or shutdown) follows."""
     return {
         "restore_command": command,
         "recovery_target_timeline": str(timeline),
@@ -82,12 +91,16 @@ def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[st
 
 
 def image_values(base: Values, port: int, timeline: int, lsn: int, command: str) -> dict[str, str | int]:
-    """The configuration of a server that makes a page image: nobody connects, and it is flushed as a whole afterwards."""
+    """Return the configuration of a server that makes a page image.
+
+    It takes no connections and is flushed as a whole afterwards.
+    """
     return {
         **base,
         **THROW_AWAY,
         "listen_addresses": "127.0.0.1",
         "port": port,
+        "unix_socket_directories": "",
         "hot_standby": "off",
         "max_connections": 10,
         "superuser_reserved_connections": 0,
@@ -100,10 +113,10 @@ def image_values(base: Values, port: int, timeline: int, lsn: int, command: str)
 def moment_values(
     base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, *, throw_away: bool
 ) -> dict[str, str | int]:
-    """The configuration of a server that stops at a moment and can be read there.
+    """Return the configuration of a server that stops at a point in time and can be read there.
 
-    `max_connections` is the most that its log was written with: a standby needs as many. `throw_away` says that it is never
-    to take the writer's place: its log is what `lay_in_place` has put there.
+    `max_connections` is the highest value that its WAL was written with: a standby needs at least as many. With
+    `throw_away` it never takes the writer's place, and its WAL is what `lay_in_place` has put there.
     """
     command = _NO_ARCHIVE if throw_away else restore_command(log_folder)
     return {
@@ -116,77 +129,103 @@ def moment_values(
 
 
 def lay_in_place(data: Path, log_folder: Path) -> None:
-    """Show log that is laid ready to a throw-away server as its own; a command that links each segment is a process more."""
+    """Link staged WAL into the pg_wal of a throw-away server. A restore command would start a process for each segment."""
     for path in log_folder.iterdir():
         (data / "pg_wal" / path.name).symlink_to(path)
 
 
-def begin_recovery(data: Path, owner: Server) -> None:
-    """Mark a data directory as one that recovers from an archive."""
-    write_durably(data / "recovery.signal", "", owner=owner.account)
+def begin_recovery(data: Path) -> None:
+    """Mark a data directory for archive recovery."""
+    write_durably(data / "recovery.signal", "")
 
 
 def run_to_shutdown(
     server: Server, timeline: int, lsn: int, interrupted: Callable[[], bool], niceness: Callable[[], int]
 ) -> None:
-    """Start a server that recovers to a checkpoint record and stops there; return when it has.
+    """Start a server that recovers to a checkpoint record, and return when it has stopped there.
 
-    It gives way to others by what `niceness` says at the time. Raises EngineError where it ends elsewhere, InterruptedError
-    where `interrupted` says so (it is ended then).
+    Its priority follows `niceness`, which is called repeatedly. Raises EngineError if it ends elsewhere,
+    InterruptedError if `interrupted` returns true (the server is stopped then).
     """
-    size = server.log.stat().st_size if server.log.exists() else 0
+    since, size = datetime.now(UTC), server.log.lstat().st_size if exists(server.log) else 0
     pid = server.begin_start()
     family, looked_s = [pid], -math.inf
-    while not wait_for_exit(pid, 0.2):
+
+    def running() -> str:
+        return "" if wait_for_exit(pid, SLICE_S) else "its server is still replaying"
+
+    def supervise() -> None:
+        nonlocal family, looked_s
         if interrupted():
-            server.kill()
             raise InterruptedError
-        # To find its processes means a look at all that there are.
+        # Finding its processes requires a scan of all processes.
         if time.monotonic() - looked_s > _LOOK_INTERVAL_S:
             family, looked_s = [pid, *children(pid)], time.monotonic()
         set_niceness(family, niceness())
+
+    hint = f"Its log is {server.log}"
+    try:
+        wait_until(f"recovery to {format_lsn(lsn)} did not end", running, _RUN_TIMEOUT_S, 0, supervise, hint=hint)
+    except BaseException:
+        server.kill()
+        raise
     control = server.control_data()
     reached = control["Latest checkpoint location"], control["Database cluster state"]
     if reached != (format_lsn(lsn), "shut down in recovery"):
         raise EngineError(
             f"Recovery to {format_lsn(lsn)} on timeline {timeline} ended at {reached[0]} ({reached[1]}): "
-            f"{tail(server.log, 3, size)}",
-            f"Its log is {server.log}",
+            f"{last_error(server.log, since) or tail(server.log, 3, size)}",
+            hint,
         )
 
 
 def wait_paused(server: Server, password: str, timeout_s: float, tell: Callable[[int], None]) -> None:
-    """Wait until a recovering server stands at its target, where it can be read.
+    """Wait until a recovering server has reached its target, where it can be read.
 
-    `tell` is called with how far the log has been replayed, in bytes from its start. Raises EngineError where the server
+    `tell` is called with the replay position, in bytes from the start of the WAL. Raises EngineError if the server
     ends, TimedOut.
     """
-    deadline = time.monotonic() + timeout_s
+    hint = f"Its log is {server.log}"
+    connection: psycopg.Connection | None = None
+    reason = "it is not consistent yet"
 
-    def goes_on() -> None:
+    def lives() -> None:
         if server.pid() is None:
-            raise EngineError(f"Recovery ended before its target: {tail(server.log, 4)}", f"Its log is {server.log}")
-        if time.monotonic() > deadline:
-            raise TimedOut(f"The target was not reached within {timeout_s:g} s.", f"Its log is {server.log}")
-        time.sleep(_POLL_S)
+            why = last_error(server.log) or tail(server.log, 4)
+            raise EngineError(f"Recovery ended before its target: {why}", hint)
 
-    while not server.is_ready():
-        goes_on()
+    def replaying() -> str:
+        nonlocal connection, reason
+        if connection is None:
+            if not server.is_ready():
+                return reason
+            # One connection for all queries: opening one costs as much as a large part of the recovery.
+            connection = opened.enter_context(sql.session(server.access(password)))
+        lsn = _replayed(connection)
+        if lsn is None:
+            return ""
+        tell(lsn)
+        reason = f"it has replayed up to {format_lsn(lsn)}"
+        return reason
+
+    def explain() -> str:
+        return f"{reason}{said(server.log)}"
+
     try:
-        # One connection for all questions: to open one costs as much as a good deal of the recovery.
-        with sql.session(server.address, password) as connection:
-            while (replayed_lsn := _replayed(connection)) is not None:
-                tell(replayed_lsn)
-                goes_on()
+        with ExitStack() as opened:
+            wait_until("the target was not reached", replaying, timeout_s, _POLL_S, lives, explain, hint)
     except EngineError:
-        goes_on()  # says it better where the server is gone
+        lives()  # gives a better reason if the server is gone
         raise
 
 
 def _replayed(connection: psycopg.Connection) -> int | None:
-    """How far it has come; None where it stands at its target, or could not be read there and has ended its recovery."""
+    """Return the replay position, or None once the server has reached its target.
+
+    Also None if it could not be read at the target and has ended its recovery.
+    """
     row = connection.execute(
-        "SELECT pg_last_wal_replay_lsn() "
-        "WHERE CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() <> 'paused' ELSE false END"
+        "SELECT pg_catalog.pg_last_wal_replay_lsn() WHERE CASE WHEN pg_catalog.pg_is_in_recovery()"
+        " THEN pg_catalog.pg_get_wal_replay_pause_state() <> 'paused' ELSE false END"
     ).fetchone()
     return parse_lsn(row[0]) if row else None

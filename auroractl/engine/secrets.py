@@ -1,4 +1,4 @@
-"""Passwords of the internal database users, and new ones."""
+"""Passwords of the internal database users, and generation of new ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from auroractl.process.files import make_folder, read_json, write_json
+from auroractl.system.file_credentials import as_self
+from auroractl.system.files import make_folder, read_json, write_json
 
 ADMIN = "rdsadmin"
-"""The internal superuser; the name that it has on AWS."""
+"""The internal superuser; it has the same name on AWS."""
 REPLICATION = "rdsrepladmin"
-"""The user of WAL receivers; the name that it has on AWS."""
+"""The user of WAL receivers; it has the same name on AWS."""
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -25,15 +26,16 @@ class InternalSecrets:
 
 
 def generate_password(length: int = 24) -> str:
-    """A random password of letters and digits, which needs no quoting anywhere."""
+    """Generate a random password of letters and digits, which needs no quoting in any context."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def load_internal_secrets(path: Path) -> InternalSecrets:
-    """Read the internal passwords, or generate and keep them (0600) on first use."""
-    document = read_json(path)
-    if document is None:
-        document = {"admin": generate_password(32), "replication": generate_password(32)}
-        make_folder(path.parent)
-        write_json(path, document)
+    """Read the internal passwords; on first use generate and store them (0600)."""
+    with as_self():
+        document = read_json(path)
+        if document is None:
+            document = {"admin": generate_password(32), "replication": generate_password(32)}
+            make_folder(path.parent)
+            write_json(path, document)
     return InternalSecrets(document["admin"], document["replication"])

@@ -1,71 +1,92 @@
-"""The initialised data directory from which clusters are copied: initdb takes most of a second, a copy does not."""
+"""The initialised data directory from which clusters are copied. initdb takes most of a second, a copy does not."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from auroractl.engine import system_roles
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import WAL_SEGMENT_MB
+from auroractl.engine.connections import ADMIN_DATABASE
 from auroractl.engine.secrets import ADMIN, REPLICATION, InternalSecrets
-from auroractl.process.accounts import Account
-from auroractl.process.files import make_folder, remove_tree, write_durably
-from auroractl.process.programs import run
+from auroractl.system.account import Account
+from auroractl.system.file_credentials import as_self
+from auroractl.system.files import make_folder, make_folder_of, remove_tree, walk
+from auroractl.system.programs import run
 
-_REVISION = 2
-"""Counts up when what a template holds changes."""
+_REVISION = 5
+"""Incremented when the contents of a template change."""
 
-# What a master user may do on AWS without being a superuser
-# (AWS documentation: "Understanding the rds_superuser role").
-# Iterations slow down guessing; nobody guesses 192 random bits, and every connection of ours would pay for them.
+# Iterations slow down guessing. 192 random bits cannot be guessed, and every internal connection would pay for the
+# iterations.
 _ROLES = """\
 SET scram_iterations = 1;
 ALTER ROLE {admin} PASSWORD '{admin_password}';
 CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
-CREATE ROLE rds_superuser NOLOGIN;
-GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_create_subscription, pg_use_reserved_connections TO rds_superuser WITH ADMIN OPTION;
 """
 
 
 def template_name(version: str) -> str:
-    """The template's name for an engine version."""
+    """Return the template's name for an engine version."""
     return f"{version}-{_REVISION}"
 
 
 def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, account: Account | None) -> None:
-    """Make the template if it is not there yet; about a second. An interrupted attempt leaves nothing behind."""
+    """Make the template unless it exists; takes about a second. An interrupted attempt leaves nothing behind."""
     if target.exists():
         return
-    make_folder(target.parent, mode=0o755)
     aside = target.with_name(target.name + ".partial")
-    remove_tree(aside)
-    make_folder(aside, owner=account)
-    password = target.with_name(".password")
-    write_durably(password, secrets.admin, owner=account)
-    try:
-        _initdb(aside, password, binaries, account)
-    finally:
-        password.unlink()
-    run(
-        [binaries.program("postgres"), "--single", "-j", "-D", str(aside), "postgres"],
-        account=account,
-        # In single-user mode with -j a statement ends with a semicolon and an empty line.
-        stdin=_ROLES.format(
-            admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
-        ).replace(";\n", ";\n\n"),
+    with as_self():
+        make_folder(target.parent, mode=0o755)
+        remove_tree(aside)
+    make_folder_of(aside, account)
+    _initdb(aside, binaries, account)
+    roles = _ROLES.format(
+        admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
     )
+    _execute(
+        aside, "postgres", [roles, *system_roles.ROLES, *system_roles.create_database("file_copy")], binaries, account
+    )
+    _execute(aside, ADMIN_DATABASE, system_roles.CONTENTS, binaries, account)
+    _drop_derived(aside)
     os.sync()
-    aside.rename(target)
+    with as_self():
+        aside.rename(target)
 
 
-def _initdb(data: Path, password: Path, binaries: Binaries, account: Account | None) -> None:
+def _drop_derived(data: Path) -> None:
+    """Remove files that the server recreates when it needs them: free space maps and visibility maps.
+
+    They are a quarter of the files, and the time of a copy depends on the number of files
+    (https://www.postgresql.org/docs/18/storage-vm.html, https://www.postgresql.org/docs/18/storage-fsm.html).
+    """
+    for folder, _, names in walk(data):
+        for name in names:
+            if name.endswith(("_fsm", "_vm")):
+                Path(folder, name).unlink()
+
+
+def _execute(data: Path, database: str, statements: Sequence[str], binaries: Binaries, account: Account | None) -> None:
+    """Run statements in single-user mode, where with -j each ends with a semicolon and an empty line."""
+    run(
+        [binaries.program("postgres"), "--single", "-j", "-D", str(data), database],
+        account=account,
+        stdin="".join(
+            f"{statement.strip().removesuffix(';')};\n\n" for text in statements for statement in text.split(";\n")
+        ),
+    )
+
+
+def _initdb(data: Path, binaries: Binaries, account: Account | None) -> None:
     run(
         [
             binaries.program("initdb"),
             f"--pgdata={data}",
             f"--username={ADMIN}",
-            f"--pwfile={password}",
-            "--auth=scram-sha-256",
+            # No client can connect before the passwords are set and pg_hba.conf is written.
+            "--auth=reject",
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",

@@ -1,1 +1,1 @@
-"""What is wanted and what happened, in SQLite through SQLAlchemy; rows never leave this package."""
+"""Configuration and history in SQLite through SQLAlchemy; rows never leave this package."""

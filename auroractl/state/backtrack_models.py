@@ -1,23 +1,26 @@
-"""The tables of backtracks and of the timelines they go between, and how their rows become core types and back.
+"""The tables of backtracks, pins and timelines, and the conversion of their rows to and from core types.
 
-cluster 1-n era        on which timeline it wrote when
-        1-n backtrack  what was asked for and what came of it
+cluster 1-n era        the timeline on which it wrote during a span of time
+        1-n backtrack  the request and its result
+        1-n pin        a point in time that must stay reachable
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auroractl.core.backtrack import Backtrack, BacktrackStatus, Era
+from auroractl.core.restore.retention import Backtrack, BacktrackStatus, Era
+from auroractl.state.mirroring import Mirror
 from auroractl.state.models import Base
 
 
-class EraRow(Base):
+class EraRow(Mirror[Era], Base):
     """A span of time on one timeline; `id` gives the order."""
+
+    core = Era
 
     __tablename__ = "era"
     __table_args__ = (UniqueConstraint("cluster", "timeline"),)
@@ -30,13 +33,21 @@ class EraRow(Base):
     ended_lsn: Mapped[int | None] = mapped_column(BigInteger)
     left_behind: Mapped[bool]
 
-    def to_core(self) -> Era:
-        """The era that the row says."""
-        return Era(self.timeline, self.began_at, self.ended_at, self.ended_lsn, self.left_behind)
+
+class PinRow(Base):
+    """A pin; `holder` is the backtrack or the recovered copy that needs the point in time."""
+
+    __tablename__ = "pin"
+
+    cluster: Mapped[str] = mapped_column(ForeignKey("cluster.identifier", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
 
 
-class BacktrackRow(Base):
+class BacktrackRow(Mirror[Backtrack], Base):
     """A backtrack; `id` gives the order."""
+
+    core = Backtrack
 
     __tablename__ = "backtrack"
     __table_args__ = (Index(None, "cluster"),)
@@ -56,18 +67,3 @@ class BacktrackRow(Base):
     new_timeline: Mapped[int | None]
     downtime_ms: Mapped[float | None] = mapped_column(Float)
     error: Mapped[str]
-
-    _FIELDS = (
-        "identifier", "cluster", "status", "requested_at", "to", "consistent_at", "timeline", "lsn", "backtracked_from",
-        "from_timeline", "from_lsn", "new_timeline", "downtime_ms", "error",
-    )  # fmt: skip
-
-    @classmethod
-    def from_core(cls, backtrack: Backtrack) -> BacktrackRow:
-        """A new row."""
-        return cls(**{name: getattr(backtrack, name) for name in cls._FIELDS})
-
-    def to_core(self) -> Backtrack:
-        """The backtrack that the row says."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in self._FIELDS}
-        return Backtrack(**values)

@@ -1,4 +1,4 @@
-"""Opening state.db: made when it is missing, upgraded when it is older, refused when it is newer or damaged.
+"""Opening state.db: created if missing, upgraded if older, refused if newer or damaged.
 
 HOME/state.db                                     the database; -wal and -shm beside it while it is open
 HOME/state-backups/state-REVISION-TIME.db         copies made before upgrades
@@ -6,60 +6,69 @@ HOME/state-backups/state-REVISION-TIME.db         copies made before upgrades
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from auroractl.state import schema
-from auroractl.state.failures import StateFiles, explained
 from auroractl.state.repository import Repository
+from auroractl.state.sessions import Access
+from auroractl.state.sqlite_errors import StateFiles, explained
 
 BUSY_TIMEOUT_MS = 5000
 BEGIN_OPTION = "auroractl_begin"
-"""Execution option with which a connection begins its transactions by something else than BEGIN IMMEDIATE."""
+"""Execution option for connections that begin transactions by something other than BEGIN IMMEDIATE."""
 
 
 class Database:
-    """An open state file. Threads may share it."""
+    """An open state file. Safe for use by several threads."""
 
-    def __init__(self, engine: Engine, files: StateFiles) -> None:
+    def __init__(self, engine: Engine, files: StateFiles, access: Access) -> None:
         self._engine = engine
-        self.repository = Repository(engine, engine.execution_options(**{BEGIN_OPTION: "BEGIN"}), files)
+        self._access = access
+        self.repository = Repository(engine, engine.execution_options(**{BEGIN_OPTION: "BEGIN"}), files, access)
 
     def close(self) -> None:
-        """Close all connections; the last one folds the log back into the file."""
-        self._engine.dispose()
+        """Close all connections; the last one checkpoints the WAL into the file."""
+        with self._access():
+            self._engine.dispose()
 
 
-def open_database(path: Path, backups: Path, migrations: schema.Migrations = schema.SHIPPED) -> Database:
-    """Open a state file, after making or upgrading it where needed.
+def open_database(
+    path: Path, backups: Path, migrations: schema.Migrations = schema.SHIPPED, access: Access = nullcontext
+) -> Database:
+    """Open a state file, creating or upgrading it if necessary.
 
-    The file's folder must exist; `backups` is made when a copy is due. The caller holds the home's lock: nothing
-    else opens the file meanwhile.
+    The file's folder must exist; `backups` is created when a copy is due. The caller holds the home's lock: no other
+    process opens the file meanwhile. All files are opened inside `access`.
 
-    Raises StateError for a damaged file or one that a newer version wrote, MachineError where the file cannot be
-    written or the disk is full.
+    Raises StateError for a damaged file or one that a newer version wrote, MachineError if the file cannot be written
+    or the disk is full.
     """
     files = StateFiles(path, backups)
-    with explained(files):
+    with access(), explained(files):
         if not path.exists():
             _create(path, migrations)
         elif (revision := schema.inspect(files)) != migrations.head:
             _upgrade(files, revision, migrations)
         engine = _engine(path)
         try:
-            # The first connection sets the file up; what is wrong with it is reported here, not at the first use.
+            # The first connection sets up the file, so problems with it are reported here and not at first use.
             with engine.connect():
                 pass
         except BaseException:
             engine.dispose()
             raise
-    return Database(engine, files)
+    return Database(engine, files, access)
 
 
 def _create(path: Path, migrations: schema.Migrations) -> None:
-    """Make the file under another name first: a state.db that exists is always whole, so an empty one is damage."""
+    """Create the file under a temporary name first.
+
+    An existing state.db is therefore always complete, and an empty one is damaged.
+    """
     partial = path.with_name(f"{path.name}.partial")
     _unlink(partial)
     try:
@@ -69,7 +78,7 @@ def _create(path: Path, migrations: schema.Migrations) -> None:
             schema.create(engine, migrations.head)
         finally:
             engine.dispose()
-        # A log of a former file of this name would be replayed into the new one.
+        # The WAL of a former file of this name would be replayed into the new one.
         _unlink(path)
         schema.publish(partial, path)
     except BaseException:
@@ -97,7 +106,7 @@ def _engine(path: Path, *, foreign_keys: bool = True) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:
-        # The driver's own idea of when to begin is switched off; `begin` below says it
+        # The driver's own transaction control is switched off; `begin` below takes its place
         # (https://docs.sqlalchemy.org/en/20/dialects/sqlite.html, "non-legacy transactional modes").
         connection.isolation_level = None
         for pragma in (

@@ -1,50 +1,43 @@
-"""The tables of state.db, and how their rows become core types and back.
+"""The tables of state.db, and the conversion of their rows to and from core types.
 
-    cluster 1-n instance          what is wanted; deleted together
+    cluster 1-n instance          the configuration; deleted together
             1-n endpoint
     operation 1-n operation_step  the journal
-    event                         what happened
+    event                         the history
 
-Journal and events name their cluster without a foreign key: history outlives what it is about.
+Journal and events name their cluster without a foreign key, because history outlives the cluster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaData, UniqueConstraint, false, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from auroractl.core.backtrack import BacktrackStatus
-from auroractl.core.faults import FaultKind
-from auroractl.core.model import (
-    Address,
-    Cluster,
-    CustomEndpointType,
-    Endpoint,
-    EndpointType,
-    Event,
-    Instance,
-    Phase,
-    Wanted,
-)
-from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepRecord, StepStatus
-from auroractl.core.quorum import Membership
-from auroractl.core.storage import NodeKind
+from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
+from auroractl.core.operation_kinds import OperationKind
+from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
+from auroractl.core.restore.retention import BacktrackStatus
+from auroractl.core.volume.faults import FaultKind
+from auroractl.core.volume.model import NodeKind
+from auroractl.core.volume.quorum import Membership
+from auroractl.state.mirroring import Mirror
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware moments in UTC; SQLite keeps no time zone, so a naive one would be a guess and is refused."""
+    """Timezone-aware times in UTC. SQLite stores no time zone, so a naive time would be ambiguous and is refused."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """The moment in UTC. Raises ValueError for a naive one."""
+        """Convert a time to UTC. Raises ValueError for a naive one."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -52,7 +45,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """The stored moment, aware."""
+        """Return the stored time, timezone-aware."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -61,7 +54,7 @@ def _values(enum: type[StrEnum]) -> list[str]:
 
 
 class Base(DeclarativeBase):
-    """Constraint names are fixed by a convention, because SQLite can only be altered by naming what to rebuild."""
+    """Base with a naming convention for constraints, which SQLite needs in order to alter a table by rebuilding it."""
 
     metadata = MetaData(
         naming_convention={
@@ -97,8 +90,10 @@ class Base(DeclarativeBase):
     }
 
 
-class ClusterRow(Base):
+class ClusterRow(Mirror[Cluster], Base):
     """A cluster."""
+
+    core = Cluster
 
     __tablename__ = "cluster"
     __table_args__ = (
@@ -121,50 +116,11 @@ class ClusterRow(Base):
     phase: Mapped[Phase]
     automation_paused: Mapped[bool] = mapped_column(server_default=false())
 
-    @classmethod
-    def from_core(cls, cluster: Cluster) -> ClusterRow:
-        """A new row."""
-        return cls(
-            identifier=cluster.identifier,
-            resource_id=cluster.resource_id,
-            engine_version=cluster.engine_version,
-            region=cluster.region,
-            port=cluster.port,
-            address_block=cluster.address_block,
-            database_name=cluster.database_name,
-            master_username=cluster.master_username,
-            backtrack_window_s=cluster.backtrack_window_s,
-            deletion_protection=cluster.deletion_protection,
-            tags=dict(cluster.tags),
-            created_at=cluster.created_at,
-            wanted=cluster.wanted,
-            phase=cluster.phase,
-            automation_paused=cluster.automation_paused,
-        )
 
-    def to_core(self) -> Cluster:
-        """The cluster that the row says."""
-        return Cluster(
-            identifier=self.identifier,
-            resource_id=self.resource_id,
-            engine_version=self.engine_version,
-            region=self.region,
-            port=self.port,
-            address_block=self.address_block,
-            database_name=self.database_name,
-            master_username=self.master_username,
-            backtrack_window_s=self.backtrack_window_s,
-            deletion_protection=self.deletion_protection,
-            tags=self.tags,
-            created_at=self.created_at,
-            wanted=self.wanted,
-            phase=self.phase,
-            automation_paused=self.automation_paused,
-        )
-
-
-class InstanceRow(Base):
+class InstanceRow(Mirror[Instance], Base):
     """An instance; `id` gives the order of creation."""
+
+    core = Instance
 
     __tablename__ = "instance"
     __table_args__ = (
@@ -181,43 +137,16 @@ class InstanceRow(Base):
     promotion_tier: Mapped[int]
     host: Mapped[str]
     port: Mapped[int]
+    address: Mapped[Address] = composite("host", "port")
     created_at: Mapped[datetime]
     wanted: Mapped[Wanted]
     phase: Mapped[Phase]
 
-    @classmethod
-    def from_core(cls, instance: Instance) -> InstanceRow:
-        """A new row."""
-        return cls(
-            identifier=instance.identifier,
-            cluster=instance.cluster,
-            availability_zone=instance.availability_zone,
-            is_writer=instance.is_writer,
-            promotion_tier=instance.promotion_tier,
-            host=instance.address.host,
-            port=instance.address.port,
-            created_at=instance.created_at,
-            wanted=instance.wanted,
-            phase=instance.phase,
-        )
 
-    def to_core(self) -> Instance:
-        """The instance that the row says."""
-        return Instance(
-            identifier=self.identifier,
-            cluster=self.cluster,
-            availability_zone=self.availability_zone,
-            is_writer=self.is_writer,
-            promotion_tier=self.promotion_tier,
-            address=Address(self.host, self.port),
-            created_at=self.created_at,
-            wanted=self.wanted,
-            phase=self.phase,
-        )
-
-
-class EndpointRow(Base):
+class EndpointRow(Mirror[Endpoint], Base):
     """An endpoint."""
+
+    core = Endpoint
 
     __tablename__ = "endpoint"
     __table_args__ = (UniqueConstraint("cluster", "identifier"), UniqueConstraint("host", "port"))
@@ -228,39 +157,17 @@ class EndpointRow(Base):
     type: Mapped[EndpointType]
     host: Mapped[str]
     port: Mapped[int]
+    address: Mapped[Address] = composite("host", "port")
     custom_type: Mapped[CustomEndpointType | None]
     static_members: Mapped[list[str]] = mapped_column(server_default="[]")
     excluded_members: Mapped[list[str]] = mapped_column(server_default="[]")
 
-    @classmethod
-    def from_core(cls, endpoint: Endpoint) -> EndpointRow:
-        """A new row."""
-        return cls(
-            identifier=endpoint.identifier,
-            cluster=endpoint.cluster,
-            type=endpoint.type,
-            host=endpoint.address.host,
-            port=endpoint.address.port,
-            custom_type=endpoint.custom_type,
-            static_members=list(endpoint.static_members),
-            excluded_members=list(endpoint.excluded_members),
-        )
 
-    def to_core(self) -> Endpoint:
-        """The endpoint that the row says."""
-        return Endpoint(
-            self.identifier,
-            self.cluster,
-            self.type,
-            Address(self.host, self.port),
-            self.custom_type,
-            tuple(self.static_members),
-            tuple(self.excluded_members),
-        )
+class OperationRow(Mirror[OperationRecord], Base):
+    """An operation."""
 
-
-class OperationRow(Base):
-    """A piece of work."""
+    core = OperationRecord
+    apart = ("steps", "error")
 
     __tablename__ = "operation"
     __table_args__ = (Index(None, "status"),)
@@ -275,33 +182,15 @@ class OperationRow(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
-    @classmethod
-    def from_core(cls, record: OperationRecord) -> OperationRow:
-        """A new row; the record's steps have rows of their own."""
-        return cls(
-            identifier=record.identifier,
-            kind=record.kind,
-            cluster=record.cluster,
-            arguments=dict(record.arguments),
-            status=record.status,
-            started_at=record.started_at,
-        )
-
-    def to_core(self, steps: Sequence[OperationStepRow]) -> OperationRecord:
-        """The operation with its steps, which come in the order of their positions."""
-        return OperationRecord(
-            identifier=self.identifier,
-            kind=self.kind,
-            cluster=self.cluster,
-            arguments=self.arguments,
-            status=self.status,
-            started_at=self.started_at,
-            steps=tuple(step.to_core() for step in steps),
-        )
+    def to_core(self) -> OperationRecord:
+        """Convert the row to an operation without its steps, which have rows of their own."""
+        return replace(super().to_core(), error=self.error or "")
 
 
-class OperationStepRow(Base):
-    """A step of an operation; written before it acts and again after."""
+class OperationStepRow(Mirror[StepRecord], Base):
+    """A step of an operation; written before and after the step acts."""
+
+    core = StepRecord
 
     __tablename__ = "operation_step"
 
@@ -312,13 +201,11 @@ class OperationStepRow(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
-    def to_core(self) -> StepRecord:
-        """The step that the row says."""
-        return StepRecord(self.position, self.name, self.status, self.started_at, self.finished_at)
 
+class EventRow(Mirror[Event], Base):
+    """An event."""
 
-class EventRow(Base):
-    """Something that happened."""
+    core = Event
 
     __tablename__ = "event"
     __table_args__ = (Index(None, "cluster", "at"), Index(None, "at"))
@@ -331,7 +218,3 @@ class EventRow(Base):
     message: Mapped[str]
     categories: Mapped[list[str]]
     at: Mapped[datetime]
-
-    def to_core(self) -> Event:
-        """The event that the row says."""
-        return Event(self.source, self.source_type, self.event_id, self.message, tuple(self.categories), self.at)

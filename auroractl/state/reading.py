@@ -1,4 +1,4 @@
-"""Looking into a state file without opening it for work: nothing is migrated, locked or written, and no SQLAlchemy."""
+"""Read-only access to a state file: no migration, no lock, no write, and no SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ def _read_only(path: Path) -> contextlib.closing[sqlite3.Connection]:
 
 
 def damage(path: Path) -> str:
-    """What SQLite finds wrong with a file, in its words; empty where it is whole. Raises sqlite3.Error."""
+    """Return the damage that SQLite finds in a file, in its words; empty if there is none. Raises sqlite3.Error."""
     with _read_only(path) as connection:
         (first,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     return "" if first == "ok" else str(first)
 
 
 def revision(path: Path) -> str:
-    """The revision of the schema that a file has. Raises sqlite3.Error."""
+    """Return the schema revision of a file. Raises sqlite3.Error."""
     with _read_only(path) as connection:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else ""
 
 
 def cluster_names(path: Path) -> list[str]:
-    """The clusters that a file knows. Raises sqlite3.Error."""
+    """List the clusters in a file. Raises sqlite3.Error."""
     with _read_only(path) as connection:
         return [str(name) for (name,) in connection.execute("SELECT identifier FROM cluster ORDER BY identifier")]
 
 
 def copy_without(path: Path, target: Path, secrets: dict[str, str]) -> None:
-    """A consistent copy of a file that is in use, in which texts in `secrets` are replaced wherever they stand.
+    """Make a consistent copy of a file in use, with all occurrences of the texts in `secrets` replaced.
 
     Raises sqlite3.Error.
     """
@@ -50,6 +50,6 @@ def copy_without(path: Path, target: Path, secrets: dict[str, str]) -> None:
                         (secret, instead, secret),
                     )
         copy.commit()
-        # What was replaced would stay behind in free pages.
+        # Otherwise the replaced text would remain in free pages.
         copy.execute("PRAGMA journal_mode = DELETE")
         copy.execute("VACUUM")

@@ -1,6 +1,6 @@
-"""Which schema a state file has, and how an older one is brought up to date.
+"""The schema revision of a state file, and its upgrade.
 
-Migration scripts lie in auroractl/migrations in an installed wheel and in migrations/ of a checkout. Alembic is
+Migration scripts are in auroractl/migrations in an installed wheel and in migrations/ of a checkout. Alembic is
 imported only when there is something to migrate, because it takes longer to load than everything else together.
 """
 
@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 
 import auroractl
 from auroractl.core.errors import StateError
-from auroractl.state.failures import StateFiles, damaged
 from auroractl.state.models import Base
+from auroractl.state.sqlite_errors import StateFiles, damaged
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision among the migration scripts."""
 
 _VERSION_TABLE = """
@@ -38,7 +38,7 @@ def _scripts() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """A folder of migration scripts and the revision that it leads to."""
+    """A folder of migration scripts and the revision to which it leads."""
 
     scripts: Path
     head: str
@@ -48,9 +48,9 @@ SHIPPED = Migrations(_scripts(), HEAD)
 
 
 def inspect(files: StateFiles) -> str:
-    """The revision of an existing state file.
+    """Return the revision of an existing state file.
 
-    Raises StateError for a file that is damaged or has other contents, sqlite3.Error where it cannot be read.
+    Raises StateError for a file that is damaged or has other contents, sqlite3.Error if it cannot be read.
     """
     if files.path.stat().st_size == 0:
         raise damaged(files, "it is empty")
@@ -68,9 +68,9 @@ def inspect(files: StateFiles) -> str:
 
 
 def create(engine: Engine, head: str) -> None:
-    """Make all tables in an empty database, in one transaction.
+    """Create all tables in an empty database, in one transaction.
 
-    This gives what the migrations give (a test compares them) without loading Alembic.
+    The result equals that of the migrations (a test compares them), without loading Alembic.
     """
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
@@ -89,14 +89,14 @@ def require_known(files: StateFiles, revision: str, migrations: Migrations) -> N
             f"The state file {files.path} was written by a newer auroractl (its schema is {revision}, this version "
             f"{auroractl.__version__} knows {migrations.head}).",
             "Upgrade auroractl"
-            + (f"; the state as it was before lies in {copy}" if copy else f" (no older copy lies in {files.backups})"),
+            + (f"; the state before it is in {copy}" if copy else f" (there is no older copy in {files.backups})"),
         )
 
 
 def copy_before_upgrade(files: StateFiles, revision: str) -> Path:
-    """Copy the database, with what is only in its log so far, to `state-REVISION-TIME.db`; return its path.
+    """Copy the database, including what is so far only in its WAL, to `state-REVISION-TIME.db`; return its path.
 
-    The name appears only once the copy is whole and on the disk.
+    The name appears only once the copy is complete and on disk.
     """
     files.backups.mkdir(mode=0o700, exist_ok=True)
     copy = files.backups / f"state-{revision}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
@@ -106,7 +106,8 @@ def copy_before_upgrade(files: StateFiles, revision: str) -> Path:
         partial.touch(mode=0o600)
         with closing(sqlite3.connect(files.path)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
-            # One file that can be put back alone: the copy inherits WAL mode, which keeps part of it beside the file.
+            # The copy must be one file that can be restored alone, but it inherits WAL mode, which keeps part of it
+            # beside the file.
             target.execute("PRAGMA journal_mode = DELETE")
         publish(partial, copy)
     except BaseException:
@@ -119,7 +120,7 @@ def upgrade(engine: Engine, migrations: Migrations) -> None:
     """Run the migration scripts in one transaction.
 
     `engine` must not enforce foreign keys: SQLite is altered by rebuilding tables, and dropping the old table would
-    delete, by cascade, all rows that refer to it. They are checked at the end instead.
+    delete, by cascade, all rows that refer to it. The foreign keys are checked at the end instead.
     """
     from alembic import command  # noqa: PLC0415  (0.4 s; only for an upgrade)
     from alembic.config import Config  # noqa: PLC0415
@@ -135,7 +136,7 @@ def upgrade(engine: Engine, migrations: Migrations) -> None:
 
 
 def publish(partial: Path, final: Path) -> None:
-    """Give a finished file its name, so that it survives a power loss whole or not at all."""
+    """Rename a finished file to its final name; after a power loss it is there completely or not at all."""
     _sync(partial)
     partial.replace(final)
     _sync(final.parent)

@@ -1,4 +1,4 @@
-"""What the state says of volumes, one transaction per method."""
+"""Volumes in the state, one transaction per method."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from auroractl.core.faults import Fault
-from auroractl.core.quorum import Membership
-from auroractl.core.storage import Growth, StorageNode, StorageVolume
+from auroractl.core.volume.faults import Fault
+from auroractl.core.volume.model import Growth, StorageNode, StorageVolume
+from auroractl.core.volume.quorum import Membership
 from auroractl.state.models import ClusterRow
 from auroractl.state.sessions import Sessions, remembered
 from auroractl.state.volume_models import (
@@ -25,7 +25,7 @@ from auroractl.state.volume_models import (
 
 @dataclass(frozen=True, slots=True)
 class VolumeRows:
-    """A volume with what belongs to it."""
+    """A volume with its nodes, allocation and faults."""
 
     volume: StorageVolume
     nodes: tuple[StorageNode, ...]
@@ -34,18 +34,18 @@ class VolumeRows:
 
 
 class VolumeRepository(Sessions):
-    """Volumes, storage nodes, protection groups and faults in core types. Errors as the Repository raises them."""
+    """Volumes, storage nodes, protection groups and faults in core types. Raises the same errors as Repository."""
 
     @remembered
     def volume(self, cluster: str) -> StorageVolume | None:
-        """The volume of a cluster; None for a cluster from before there were volumes."""
+        """Return the volume of a cluster; None for a cluster that predates volumes."""
         with self._read() as session:
             row = session.get(StorageVolumeRow, cluster)
             return row.to_core() if row else None
 
     @remembered
     def volume_rows(self, cluster: str) -> VolumeRows | None:
-        """Everything that a look at a volume needs, in one transaction; None where the cluster has none."""
+        """Return all rows needed for a view of a volume, in one transaction; None if the cluster has none."""
         nodes = select(StorageNodeRow).where(StorageNodeRow.cluster == cluster).order_by(StorageNodeRow.id)
         groups = select(func.count()).select_from(ProtectionGroupRow).where(ProtectionGroupRow.cluster == cluster)
         faults = select(FaultRow).where(FaultRow.cluster == cluster)
@@ -61,7 +61,7 @@ class VolumeRepository(Sessions):
             )
 
     def create_volume(self, volume: StorageVolume, nodes: Sequence[StorageNode], groups: int) -> None:
-        """Record a volume with its nodes and its first protection groups; nothing where it exists already."""
+        """Record a volume with its nodes and its first protection groups; do nothing if it exists."""
         with self._write() as session:
             if session.get(StorageVolumeRow, volume.cluster) or session.get(ClusterRow, volume.cluster) is None:
                 return
@@ -79,7 +79,7 @@ class VolumeRepository(Sessions):
         increment_bytes: int | None = None,
         headroom_percent: int | None = None,
     ) -> None:
-        """Change what is given; nothing where the cluster has no volume."""
+        """Change the given fields; do nothing if the cluster has no volume."""
         values = {
             "auto_grow": auto_grow,
             "max_capacity_bytes": max_capacity_bytes,
@@ -94,20 +94,20 @@ class VolumeRepository(Sessions):
 
     @remembered
     def protection_groups(self, cluster: str) -> int:
-        """How many protection groups are allocated."""
+        """Count the allocated protection groups."""
         query = select(func.count()).select_from(ProtectionGroupRow).where(ProtectionGroupRow.cluster == cluster)
         with self._read() as session:
             return session.scalar(query) or 0
 
     def growth_history(self, cluster: str, limit: int) -> list[Growth]:
-        """The last changes of what is allocated, oldest first."""
+        """List the last changes of the allocation, oldest first."""
         query = select(VolumeGrowthRow).where(VolumeGrowthRow.cluster == cluster)
         with self._read() as session:
             rows = session.scalars(query.order_by(VolumeGrowthRow.id.desc()).limit(limit)).all()
             return [row.to_core() for row in reversed(rows)]
 
     def set_protection_groups(self, cluster: str, before: int, after: int, used_bytes: int, at: datetime) -> None:
-        """Allocate or give back protection groups, and remember that."""
+        """Allocate or release protection groups, and record the change."""
         with self._write() as session:
             session.execute(
                 delete(ProtectionGroupRow).where(
@@ -121,7 +121,7 @@ class VolumeRepository(Sessions):
 
     @remembered
     def storage_nodes(self, cluster: str | None = None) -> list[StorageNode]:
-        """The storage nodes of a cluster, or of all, in the order in which they were made."""
+        """List the storage nodes of a cluster, or of all clusters, in order of creation."""
         query = select(StorageNodeRow).order_by(StorageNodeRow.id)
         if cluster is not None:
             query = query.where(StorageNodeRow.cluster == cluster)
@@ -129,13 +129,13 @@ class VolumeRepository(Sessions):
             return [row.to_core() for row in session.scalars(query)]
 
     def add_storage_node(self, node: StorageNode) -> None:
-        """Record one more storage node; nothing where it exists already."""
+        """Record a new storage node; do nothing if it exists."""
         with self._write() as session:
             if _node(session, node.cluster, node.identifier) is None:
                 session.add(StorageNodeRow.from_core(node))
 
     def set_membership(self, cluster: str, memberships: dict[str, Membership]) -> None:
-        """Change which nodes count, all at once."""
+        """Change the membership of several nodes at once."""
         with self._write() as session:
             for identifier, membership in memberships.items():
                 row = _node(session, cluster, identifier)
@@ -143,14 +143,14 @@ class VolumeRepository(Sessions):
                     row.membership = membership
 
     def delete_storage_node(self, cluster: str, identifier: str) -> None:
-        """Forget a storage node. Nothing if it is gone."""
+        """Delete a storage node. Do nothing if it is gone."""
         with self._write() as session:
             session.execute(
                 delete(StorageNodeRow).where(StorageNodeRow.cluster == cluster, StorageNodeRow.identifier == identifier)
             )
 
     def count_damage(self, cluster: str, identifier: str, found: int, repaired: int) -> None:
-        """Add to what was found damaged and repaired on a node."""
+        """Add to the counts of damaged and repaired segments of a node."""
         with self._write() as session:
             row = _node(session, cluster, identifier)
             if row is not None:
@@ -159,7 +159,7 @@ class VolumeRepository(Sessions):
 
     @remembered
     def faults(self, cluster: str | None = None) -> list[Fault]:
-        """The faults that are in force on a cluster, or on all."""
+        """List the active faults of a cluster, or of all clusters."""
         query = select(FaultRow).order_by(FaultRow.since)
         if cluster is not None:
             query = query.where(FaultRow.cluster == cluster)
@@ -167,21 +167,12 @@ class VolumeRepository(Sessions):
             return [row.to_core() for row in session.scalars(query)]
 
     def add_fault(self, fault: Fault) -> None:
-        """Record a fault; it replaces one that is in force on the same target."""
+        """Record a fault; it replaces an active one on the same target."""
         with self._write() as session:
-            session.merge(
-                FaultRow(
-                    cluster=fault.cluster,
-                    target=fault.target,
-                    kind=fault.kind,
-                    since=fault.since,
-                    until=fault.until,
-                    delay_ms=fault.delay_ms,
-                )
-            )
+            session.merge(FaultRow.from_core(fault))
 
     def delete_fault(self, cluster: str, target: str) -> None:
-        """Forget a fault. Nothing if it is gone."""
+        """Delete a fault. Do nothing if it is gone."""
         with self._write() as session:
             session.execute(delete(FaultRow).where(FaultRow.cluster == cluster, FaultRow.target == target))
 

@@ -1,1 +1,1 @@
-"""The six-copy volume on disk: folders of log, the receivers that fill them, checksums, repair, and reading back."""
+"""The six-copy volume on disk: WAL folders, their receivers, checksums, repair and reading back."""

@@ -1,4 +1,4 @@
-"""Checksums of finished segments: what they were when they were finished, and what they are now."""
+"""Checksums of finished segments, as recorded when they were finished and as computed now."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from auroractl.core.wal import SEGMENT_BYTES
+from auroractl.core.wal.segments import SEGMENT_BYTES
+from auroractl.system.limits import raise_shortage
+from auroractl.system.safe_open import make_regular, open_log, read_regular, read_start
 
 _FILE = "checksums"
 _DIGEST_LENGTH = 64
 
 
 def checksum(path: Path) -> str | None:
-    """The SHA-256 of a finished segment; None where it is missing, has a wrong size or cannot be read."""
+    """Compute the SHA-256 of a finished segment; None if it is missing, has a wrong size or cannot be read.
+
+    Raises Shortage.
+    """
     try:
-        with path.open("rb") as file:
-            content = file.read(SEGMENT_BYTES + 1)
-    except OSError:
+        content = read_start(path, SEGMENT_BYTES + 1)
+    except OSError as error:
+        raise_shortage(error)
         return None
     return hashlib.sha256(content).hexdigest() if len(content) == SEGMENT_BYTES else None
 
@@ -26,7 +31,7 @@ def checksum(path: Path) -> str | None:
 class ChecksumRecord:
     """The file in a node's folder that records each segment's checksum, one line each; the last line counts.
 
-    It is not flushed line by line: what a crash loses is computed again, and a line that was damaged is one vote
+    Lines are not flushed one by one. A checksum lost in a crash is computed again, and a damaged line is one vote
     against those of the other nodes.
     """
 
@@ -37,22 +42,28 @@ class ChecksumRecord:
         return self.folder / _FILE
 
     def load(self) -> dict[str, str]:
-        """Checksums by file name; lines that make no sense are skipped."""
+        """Load the checksums by file name; malformed lines are skipped. Raises Shortage."""
         try:
-            text = self._path.read_text(encoding="ascii", errors="replace")
-        except OSError:
+            text = read_regular(self._path).decode("ascii", errors="replace")
+        except OSError as error:
+            raise_shortage(error)
             return {}
         lines = (line.split(" ") for line in text.splitlines())
         return {parts[0]: parts[1] for parts in lines if len(parts) == 2 and len(parts[1]) == _DIGEST_LENGTH}
 
     def add(self, checksums: dict[str, str]) -> None:
-        """Record more. Raises OSError where the folder cannot be written."""
-        with self._path.open("a", encoding="ascii") as file:
-            file.writelines(f"{name} {digest}\n" for name, digest in checksums.items())
+        """Record more checksums. Raises OSError if the folder cannot be written."""
+        with open_log(self._path) as file:
+            file.write(_lines(checksums))
 
     def keep(self, names: set[str]) -> None:
-        """Forget what is not named. Raises OSError where the folder cannot be written."""
+        """Forget all names but these. Raises OSError if the folder cannot be written."""
         kept = {name: digest for name, digest in self.load().items() if name in names}
         aside = self._path.with_suffix(".new")
-        aside.write_text("".join(f"{name} {digest}\n" for name, digest in kept.items()), encoding="ascii")
+        with make_regular(aside) as file:
+            file.write(_lines(kept))
         aside.rename(self._path)
+
+
+def _lines(checksums: dict[str, str]) -> bytes:
+    return "".join(f"{name} {digest}\n" for name, digest in checksums.items()).encode("ascii")

@@ -1,4 +1,4 @@
-"""What lies in a storage node's folder."""
+"""The contents of a storage node's folder."""
 
 from __future__ import annotations
 
@@ -9,58 +9,66 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment, beyond_fork, parse_history, parse_segment, segment_at
-from auroractl.process.accounts import Account
-from auroractl.process.files import flush_folder, remove_tree
+from auroractl.core.wal.segments import (
+    SEGMENT_BYTES,
+    Fork,
+    Segment,
+    beyond_fork,
+    parse_history,
+    parse_segment,
+    segment_at,
+)
+from auroractl.system.files import flush_folder, remove_tree
+from auroractl.system.safe_open import make_regular, open_regular, read_regular
 
 _PARTIAL = ".partial"
 _HISTORY = ".history"
 _ASIDE = ".filling"
-"""Ends the name of a file that is being copied in; pg_receivewal overlooks it."""
+"""Suffix of a file that is being copied in; pg_receivewal ignores it."""
 _COPY_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The log files of a folder with their sizes in bytes."""
+    """The WAL files of a folder with their sizes in bytes."""
 
     finished: dict[Segment, int] = field(default_factory=dict)
     partial: dict[Segment, int] = field(default_factory=dict)
     histories: tuple[int, ...] = ()
-    """Timelines whose history files are there."""
+    """Timelines whose history files are in the folder."""
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """All segments, finished or not."""
+        """Return all segments, finished or not."""
         return (*self.finished, *self.partial)
 
     @property
     def held_bytes(self) -> int:
-        """What the log files take."""
+        """Return the total size of the WAL files."""
         return sum(self.finished.values()) + sum(self.partial.values())
 
     @property
     def newest_finished(self) -> Segment | None:
-        """The finished segment furthest along the log, of the newest timeline that has it."""
+        """Return the finished segment furthest along the WAL, on the newest timeline that has it."""
         return max(self.finished, default=None, key=lambda each: (each.number, each.timeline))
 
     @property
     def timeline(self) -> int:
-        """The newest timeline of which there is log; 0 where there is none."""
+        """Return the newest timeline with WAL here; 0 if there is no WAL."""
         return max((each.timeline for each in self.segments), default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFolder:
-    """One copy of the log. Every method raises OSError where the folder cannot be read or written."""
+    """One copy of the WAL. Every method raises OSError if the folder cannot be read or written."""
 
     path: Path
-    account: Account | None = None
 
     def inventory(self, *, measured: bool = True) -> Inventory:
-        """What lies there now; nothing where the folder is gone.
+        """List the folder's contents; empty if the folder is gone.
 
-        A look at the size of each file takes ten times as long as their names: unless `measured`, each counts as whole.
+        Looking up the size of each file takes ten times as long as listing names. Unless `measured`, each file counts
+        as whole.
         """
         inventory = Inventory()
         histories = []
@@ -83,43 +91,44 @@ class LogFolder:
         return Inventory(inventory.finished, inventory.partial, tuple(sorted(histories)))
 
     def finished(self, segment: Segment) -> Path:
-        """The file of a finished segment."""
+        """Return the path of a finished segment."""
         return self.path / segment.name
 
     def partial(self, segment: Segment) -> Path:
-        """The file of a segment that is being received."""
+        """Return the path of a segment that is being received."""
         return self.path / (segment.name + _PARTIAL)
 
     def history(self, timeline: int) -> Path:
-        """The history file of a timeline."""
+        """Return the path of a timeline's history file."""
         return self.path / f"{timeline:08X}{_HISTORY}"
 
     def forks(self, timeline: int) -> tuple[Fork, ...]:
-        """Where earlier timelines were left on the way to this one; none where its history file is not there."""
+        """Return where earlier timelines forked on the way to this one; empty if its history file is missing."""
         try:
-            return parse_history(self.history(timeline).read_text())
+            return parse_history(read_regular(self.history(timeline)).decode())
         except FileNotFoundError:
             return ()
 
     def free_bytes(self) -> int:
-        """Room on the filesystem that holds it."""
+        """Return the free space on the folder's filesystem."""
         return shutil.disk_usage(self.path).free
 
     def wipe(self) -> None:
-        """Remove everything in it."""
+        """Remove everything in the folder."""
         for entry in os.scandir(self.path):
             Path(entry.path).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove it with all that is in it; nothing where it is gone."""
+        """Remove the folder with its contents; do nothing if it is gone."""
         remove_tree(self.path)
 
     def make_ready(self, forks: Sequence[Fork], timeline: int) -> list[str]:
-        """Bring what a crash or a promotion left into the form that pg_receivewal goes on from; returns what was done.
+        """Prepare what a crash or a promotion left so that pg_receivewal can continue from it; return the changes.
 
-        A segment whose padding was cut off is padded again (it would be refused for its size), and log of an old
-        timeline beyond the place where it was left is put away: it was acknowledged to nobody. The segment in which it was left becomes unfinished again, so that it is received anew
-        over the same bytes and no acknowledged record is missing in between.
+        A segment whose padding was cut off is padded again, because it would be refused for its size. WAL of an old
+        timeline beyond its fork point is removed: it was never acknowledged. The segment that contains the fork point
+        becomes unfinished again. It is received again over the same bytes, so that no acknowledged record is missing in
+        between.
         """
         done = []
         inventory = self.inventory()
@@ -138,10 +147,11 @@ class LogFolder:
         return done
 
     def begin_with_last_of(self, forks: Sequence[Fork]) -> Segment | None:
-        """Where several timelines were left within the segment that comes next, have the last of them asked for.
+        """If several timelines forked within the next segment, begin that segment on the last of them.
 
-        pg_receivewal asks for the timeline of the newest file, and the writer sends the file of the one that follows that:
-        it has that of the last one, and after a backtrack no other. Returns the segment that was begun, if one was.
+        pg_receivewal requests the timeline of the newest file, and the writer sends the history file of its successor.
+        The writer has the history file of the last timeline and, after a backtrack, no other. Returns the segment that
+        was begun, if any.
         """
         inventory = self.inventory()
         newest = max(inventory.segments, default=None, key=lambda each: (each.number, each.timeline))
@@ -154,22 +164,17 @@ class LogFolder:
         segment = Segment(number, left[-1])
         path = self.partial(segment)
         path.touch(mode=0o600)
-        if self.account is not None:
-            os.chown(path, self.account.uid, self.account.gid)
         return segment
 
     def take(self, source: Path, name: str) -> None:
-        """Copy a file in: written aside, flushed, renamed; after a crash it is there whole or not at all.
+        """Copy a file in: write it aside, flush, rename. After a crash it is there completely or not at all.
 
-        Its time of change comes along: it tells when the log in it was written.
+        Its modification time is preserved: it shows when the WAL in it was written.
         """
         changed_ns = source.stat().st_mtime_ns
         aside = self.path / f"{name}.{threading.get_ident()}{_ASIDE}"
         try:
-            with source.open("rb") as reading, aside.open("wb") as writing:
-                if self.account is not None:
-                    os.fchown(writing.fileno(), self.account.uid, self.account.gid)
-                os.fchmod(writing.fileno(), 0o600)
+            with open_regular(source) as reading, make_regular(aside) as writing:
                 shutil.copyfileobj(reading, writing, _COPY_CHUNK_BYTES)
                 writing.flush()
                 os.fdatasync(writing.fileno())
@@ -180,7 +185,7 @@ class LogFolder:
         aside.rename(self.path / name)
 
     def tidy(self) -> None:
-        """Remove what was being copied in when a supervisor ended."""
+        """Remove partial copies that a previous supervisor left."""
         for path in self.path.glob(f"*{_ASIDE}"):
             path.unlink(missing_ok=True)
 

@@ -1,12 +1,26 @@
-"""Page images: consistent, stopped data directories on the full storage nodes, from which recovery can start.
+"""Page images: consistent, stopped data directories on the full storage nodes, from which recovery starts.
 
     NODE.images/
-      ID/data/           the data directory, without log
-      ID/manifest.json   what it is, with a checksum of every file; an image without it is not complete and is removed
-      ID.making/         one that is being made
-      ID.taken           one was given away from here and has not been replaced yet
+      ID/data/           the data directory, without WAL
+      ID/manifest.json   its description and a checksum of every file; an image without it is incomplete and is removed
+      ID.making/         an image that is being made
+      ID.taken           an image was taken from here and has not been replaced yet
 
-The manifest is written last and durably, so what has one is whole; the folder is the only record of what there is.
+The manifest is written last and durably, so an image that has one is complete. The folder is the only record of the
+images. One node's copy of an image goes through these states, which a crash between any two leaves as they are:
+
+    absent --begin--> ID.making --complete--> ID --remove--> ID.making --> absent
+                          |                   |
+                          | tidy              | take, only while another node has the image too
+                          v                   v
+                        absent            ID.taken, with the data in a recovered copy
+                                              |
+                                              | settle, once a node has the second copy again or none is needed
+                                              v
+                                            absent
+
+Taking saves a user the time of a copy: it is a rename, and the second copy is made again in the background. Leases
+(runtime/image_leases.py) keep an image in the state ID from being removed or taken while it is read.
 """
 
 from __future__ import annotations
@@ -25,10 +39,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import MachineError
-from auroractl.process.accounts import Account
-from auroractl.process.files import flush_folder, make_folder, remove_tree, write_json
+from auroractl.core.restore.retention import PageImage
+from auroractl.system.files import exists, flush_folder, make_folder, remove_tree, walk, write_json
+from auroractl.system.limits import raise_shortage
+from auroractl.system.safe_open import make_regular, open_regular, open_to_change, read_regular
 
 _MAKING = ".making"
 _TAKEN = ".taken"
@@ -36,25 +51,25 @@ _MANIFEST = "manifest.json"
 _LOG = "pg_wal"
 _CHUNK_BYTES = 1024 * 1024
 _PART_BYTES = 64 * _CHUNK_BYTES
-"""So much of a file is copied by one worker: a large table is one file of up to 1 GB."""
+"""One worker copies this many bytes of a file: a large table is one file of up to 1 GB."""
 _WORKERS = 2
-"""While somebody waits; what is made in the background does with one."""
+"""Workers for a copy that a user waits for; background work uses one."""
 _MANIFESTS_KEPT = 512
-"""Each names about a thousand files, and all are looked at every second."""
+"""Each manifest names about a thousand files, and all manifests are examined every second."""
 _FICLONE = 0x40049409
 """Linux: share the blocks of one file with another (ioctl_ficlone(2))."""
 Checksums = dict[str, tuple[int, int]]
 """Size and CRC-32 of every file below a data directory."""
 Pace = Callable[[int], None]
-"""Called with the bytes that have just been read or written; may wait. Raises InterruptedError to stop."""
+"""Called with the bytes that have just been read or written; may wait. Raises InterruptedError to stop the work."""
 
 
 def no_pace(_size_bytes: int) -> None:
-    """As fast as it goes."""
+    """Run at full speed."""
 
 
 class DamagedImage(MachineError):
-    """A file of a page image is not what it was when the image was made."""
+    """A file of a page image has changed since the image was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +82,33 @@ class StoredImage:
 
     @property
     def data(self) -> Path:
-        """Its data directory."""
+        """Return its data directory."""
         return self.folder / "data"
 
     def verify(self, name: str, pace: Pace = no_pace) -> None:
-        """Read one file and compare. Raises DamagedImage, and InterruptedError as `pace` does."""
+        """Read one file and compare it with its checksum.
+
+        Raises DamagedImage, InterruptedError as `pace` does, and Shortage.
+        """
         expected = self.files[name]
         try:
             actual = _checksum(self.data / name, pace, flush=False)
-        except InterruptedError:
-            # An OSError too, and nothing is wrong with the file.
-            raise
         except OSError as error:
+            if isinstance(error, InterruptedError):
+                raise
+            raise_shortage(error)
             raise DamagedImage(f"{self.data / name} cannot be read: {error.strerror}.", "") from error
         if actual != expected:
-            raise DamagedImage(f"{self.data / name} is not what it was when the image was made.", "")
+            raise DamagedImage(f"{self.data / name} has changed since the image was made.", "")
 
     def verify_all(self, pace: Pace = no_pace, workers: int = _WORKERS) -> None:
-        """Read and compare every file. Raises DamagedImage for the first that is not as it was."""
+        """Verify every file. Raises DamagedImage for the first that has changed."""
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(lambda name: self.verify(name, pace), self.files))
 
-    def copy_to(self, target: Path, account: Account | None, pace: Pace = no_pace) -> None:
-        """Copy the data directory in the background. Raises DamagedImage where it is not what it was, OSError."""
-        copy_data(self.data, target, account, pace, workers=1)
+    def copy_to(self, target: Path, pace: Pace = no_pace) -> None:
+        """Copy the data directory in the background. Raises DamagedImage if the image has changed, OSError."""
+        copy_data(self.data, target, pace, workers=1)
         self.verify_all(pace, workers=1)
 
 
@@ -100,24 +118,23 @@ class ImageFolder:
 
     node: str
     path: Path
-    account: Account | None = None
 
     def images(self) -> list[StoredImage]:
-        """The complete images; none where the folder is gone. Raises OSError where it cannot be read."""
+        """List the complete images; empty if the folder is gone. Raises OSError if it cannot be read."""
         found = map(self.image, self._names())
         return sorted((each for each in found if each is not None), key=lambda each: each.image.checkpoint_lsn)
 
     def broken(self) -> list[str]:
-        """Those whose manifest is missing or damaged, so that nothing can be said of them. Only while none is removed."""
-        # One that was given away meanwhile is gone.
-        return [name for name in self._names() if self.image(name) is None and (self.path / name).exists()]
+        """List the images whose manifest is missing or damaged. Call only while none is being removed."""
+        # An image that was taken meanwhile is gone.
+        return [name for name in self._names() if self.image(name) is None and exists(self.path / name)]
 
     def _names(self) -> list[str]:
-        found = os.scandir(self.path) if self.path.exists() else ()
+        found = os.scandir(self.path) if exists(self.path) else ()
         return [entry.name for entry in found if not entry.name.endswith((_MAKING, _TAKEN))]
 
     def image(self, identifier: str) -> StoredImage | None:
-        """One image; None where there is none that is complete."""
+        """Return one image; None unless there is a complete one."""
         folder = self.path / identifier
         try:
             changed_ns = (folder / _MANIFEST).stat().st_mtime_ns
@@ -126,17 +143,18 @@ class ImageFolder:
         return _load(self.node, folder, changed_ns)
 
     def begin(self, identifier: str) -> Path:
-        """The empty place for a new image; its data directory is to be made in it."""
-        make_folder(self.path, owner=self.account)
+        """Create an empty folder for a new image; its data directory is to be made in it."""
+        make_folder(self.path)
         place = self.path / (identifier + _MAKING)
         remove_tree(place)
-        make_folder(place, owner=self.account)
+        make_folder(place)
         return place
 
     def complete(self, image: PageImage, take: Callable[[Path], Checksums] | None = None) -> StoredImage:
-        """Take checksums, flush everything and give the image its name; `take` does both of a data directory.
+        """Compute checksums, flush everything and give the image its final name.
 
-        Raises OSError, MachineError, and what `take` raises.
+        `take` computes the checksums of a data directory and flushes it. Raises OSError, MachineError, and whatever
+        `take` raises.
         """
         place = self.path / (image.identifier + _MAKING)
         data = place / "data"
@@ -153,7 +171,7 @@ class ImageFolder:
         return _from_json(self.node, target, document)
 
     def remove(self, identifier: str) -> None:
-        """Give an image up; what a crash leaves of it counts as one that was being made."""
+        """Remove an image. What a crash leaves of it counts as an image that was being made."""
         aside = self.path / (identifier + _MAKING)
         remove_tree(aside)
         with contextlib.suppress(FileNotFoundError):
@@ -161,9 +179,9 @@ class ImageFolder:
         remove_tree(aside)
 
     def take(self, identifier: str, target: Path) -> None:
-        """Give an image away, which becomes the data directory `target` on the same filesystem. Raises OSError.
+        """Move an image's data directory to `target` on the same filesystem. Raises OSError.
 
-        What a crash leaves of it lies beside the target, and here is no image any more.
+        After a crash the remains are at the target, and this folder has no such image any more.
         """
         aside = target.with_name("image")
         (self.path / (identifier + _TAKEN)).touch()
@@ -172,15 +190,15 @@ class ImageFolder:
         remove_tree(aside)
 
     def owed(self) -> set[str]:
-        """The images that were given away and have not been replaced, here or on another node."""
+        """List the images that were taken and have not been replaced, here or on another node."""
         return {path.name.removesuffix(_TAKEN) for path in self.path.glob(f"*{_TAKEN}")}
 
     def settle(self, identifier: str) -> None:
-        """An image that was given away has been replaced, or is not needed any more."""
+        """Record that an image which was taken has been replaced, or is no longer needed."""
         (self.path / (identifier + _TAKEN)).unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what was being made. Only while nothing is."""
+        """Remove incomplete images. Call only while none is being made."""
         for path in list(self.path.glob(f"*{_MAKING}")):
             remove_tree(path)
 
@@ -189,13 +207,11 @@ class ImageFolder:
         remove_tree(self.path)
 
 
-def copy_data(
-    source: Path, target: Path, account: Account | None, pace: Pace = no_pace, workers: int = _WORKERS
-) -> None:
-    """Copy a data directory without its log, sharing blocks where the filesystem can. Raises OSError."""
+def copy_data(source: Path, target: Path, pace: Pace = no_pace, workers: int = _WORKERS) -> None:
+    """Copy a data directory without its WAL, sharing blocks if the filesystem can. Raises OSError."""
 
     def log_of(folder: str, found: list[str]) -> list[str]:
-        # It may be links to a storage node's: a server that takes the copy over would write through them.
+        # It may contain links to a storage node's WAL: a server that takes over the copy would write through them.
         return found if Path(folder) == source / _LOG else []
 
     shutil.copytree(source, target, copy_function=lambda *_: None, symlinks=True, ignore=log_of)
@@ -210,31 +226,32 @@ def copy_data(
     with ThreadPoolExecutor(workers) as pool:
         left = [part for parts in pool.map(begin, _files(source)) for part in parts]
         list(pool.map(go_on, left))
-    for folder, _, found in os.walk(target):
+    for folder, _, found in walk(target):
         for path in (Path(folder), *(Path(folder) / name for name in found)):
             path.chmod(0o700 if path.is_dir() else 0o600)
-            if account is not None:
-                os.chown(path, account.uid, account.gid)
 
 
 def checksums(data: Path, pace: Pace = no_pace, *, flush: bool = False) -> Checksums:
-    """Of every file below a data directory but its log; with `flush` it is on disk then. Raises OSError."""
+    """Compute checksums of every file below a data directory except WAL. Raises OSError.
+
+    With `flush` the files are made durable.
+    """
     return {name: _checksum(data / name, pace, flush=flush) for name in _files(data)}
 
 
 def shares_blocks(stored: StoredImage, folder: Path) -> bool:
-    """Whether a copy of an image into a folder shares its blocks and so takes no room to speak of."""
+    """Return whether a copy of an image into a folder shares its blocks and so takes almost no space."""
     source, probe = stored.data / "PG_VERSION", folder / "shares-blocks"
     try:
-        with source.open("rb") as reading, probe.open("wb") as writing:
+        with open_regular(source) as reading, make_regular(probe) as writing:
             return _clone(reading.fileno(), writing.fileno())
     finally:
         probe.unlink(missing_ok=True)
 
 
 def _begin_copy(source: Path, target: Path, pace: Pace) -> range:
-    """Copy a file, of a large one the first part; where the other parts begin."""
-    with source.open("rb") as reading, target.open("wb") as writing:
+    """Copy a file, or the first part of a large one; return where the other parts begin."""
+    with open_regular(source) as reading, make_regular(target) as writing:
         if _clone(reading.fileno(), writing.fileno()):
             return range(0)
         _copy_part(reading.fileno(), writing.fileno(), 0, pace)
@@ -242,7 +259,7 @@ def _begin_copy(source: Path, target: Path, pace: Pace) -> range:
 
 
 def _go_on_copy(source: Path, target: Path, start: int, pace: Pace) -> None:
-    with source.open("rb") as reading, target.open("r+b") as writing:
+    with open_regular(source) as reading, open_to_change(target) as writing:
         _copy_part(reading.fileno(), writing.fileno(), start, pace)
 
 
@@ -254,7 +271,7 @@ def _copy_part(reading: int, writing: int, start: int, pace: Pace) -> None:
 
 
 def _copy_some(reading: int, writing: int, place: int, most_bytes: int) -> int:
-    """Copy on; inside the kernel where it can, which takes half the time. Returns how many bytes; 0 at the end."""
+    """Copy the next bytes, inside the kernel if possible, which halves the time. Return their number; 0 at the end."""
     if hasattr(os, "copy_file_range"):
         return os.copy_file_range(reading, writing, most_bytes, place, place)
     return os.pwrite(writing, os.pread(reading, most_bytes, place), place)
@@ -269,8 +286,8 @@ def _clone(source: int, target: int) -> bool:
 
 
 def _files(data: Path) -> Iterator[str]:
-    """Every file below a data directory but its log."""
-    for folder, folders, names in os.walk(data):
+    """List every file below a data directory except WAL."""
+    for folder, folders, names in walk(data):
         inside = Path(folder).relative_to(data)
         if inside == Path(_LOG):
             folders[:] = []
@@ -279,9 +296,9 @@ def _files(data: Path) -> Iterator[str]:
 
 
 def _checksum(path: Path, pace: Pace, *, flush: bool) -> tuple[int, int]:
-    """Size and CRC-32, as all of PostgreSQL's own checksums it is to find decay and not forgery."""
+    """Compute size and CRC-32. Like PostgreSQL's own checksums, it detects decay, not forgery."""
     found, size_bytes = 0, 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while content := file.read(_CHUNK_BYTES):
             found = zlib.crc32(content, found)
             size_bytes += len(content)
@@ -304,10 +321,10 @@ def _to_json(image: PageImage, files: Checksums) -> dict[str, Any]:
 @lru_cache(maxsize=_MANIFESTS_KEPT)
 def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # noqa: ARG001  (a changed one is read again)
     try:
-        document = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        document = json.loads(read_regular(folder / _MANIFEST))
         return _from_json(node, folder, document)
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        return None  # it says nothing that can be believed, as if it were not there
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None  # not trustworthy, so treated as absent
 
 
 def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:

@@ -1,7 +1,7 @@
-"""The process of a storage node: pg_receivewal, which acknowledges what it has flushed.
+"""The process of a storage node: pg_receivewal, which acknowledges the WAL that it has flushed.
 
-https://www.postgresql.org/docs/18/app-pgreceivewal.html. It uses no replication slot: the writer keeps no log for a
-node that is away, and what it no longer has is copied from the peers.
+https://www.postgresql.org/docs/18/app-pgreceivewal.html. It uses no replication slot: the writer keeps no WAL for a
+node that is down. WAL that the writer no longer has is copied from the node's peers.
 """
 
 from __future__ import annotations
@@ -13,61 +13,64 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auroractl.core.model import Address
-from auroractl.core.timestamps import timestamp
-from auroractl.process.accounts import Account
-from auroractl.process.files import tail
-from auroractl.process.liveness import kill_all, processes_below, runs_in, send, wait_for_exit
-from auroractl.process.locks import LockFile, lock_holder
-from auroractl.process.programs import spawn
+from auroractl.core.text.timestamps import timestamp
+from auroractl.system.account import Account
+from auroractl.system.files import exists, tail, unwritable
+from auroractl.system.liveness import kill_all, processes_below, runs_in, send, wait_for_exit
+from auroractl.system.locks import LockFile, lock_holder
+from auroractl.system.programs import spawn
+from auroractl.system.safe_open import open_log
 
 _STOP_TIMEOUT_S = 2.0
 _LOG_BYTES_MAX = 1_000_000
 _STATUS_INTERVAL_S = 1
-"""What ends with a segment it flushes without saying so before the next status, after 10 s by default; a node counts
-as lost after two."""
+"""Interval of status messages, by default 10 s; a node counts as lost after two.
+
+Without a status message, WAL that ends with a segment is flushed but not acknowledged.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A storage node's process and where it lies; holds no state, everything is looked at when asked."""
+    """A storage node's process and its folder. It holds no state; every question is answered by looking."""
 
     name: str
     folder: Path
     lock: Path
     log: Path
-    passfile: Path
     program: str
-    user: str
     account: Account | None
 
     def pid(self) -> int | None:
-        """Its process id; None where none lives."""
-        if not self.lock.exists():
+        """Return its process id; None if it is not alive."""
+        if not exists(self.lock):
             return None
         holder = lock_holder(self.lock)
         if holder is not None and runs_in(holder, self.folder):
             return holder
-        # The lock's file may name the supervisor that started it and was killed before it could write the id.
+        # The lock's file may name the supervisor, which started the process and was killed before it could write the
+        # id.
         return next(iter(processes_below(self.folder)), None) if holder is not None else None
 
-    def start(self, writer: Address) -> int | None:
-        """Start receiving from a writer and return the process id; one that runs is left as it is.
+    def start(self, writer: Address, conninfo: str) -> int | None:
+        """Start receiving from a writer and return the process id. A running process is left as it is.
 
-        The process inherits a locked descriptor, so that there is never a second one on the same folder, whatever
-        becomes of the supervisor. Raises MachineError where it cannot be started.
+        The process inherits a locked descriptor, so that there is never a second one on the same folder, even if the
+        supervisor dies. Raises MachineError if it cannot be started.
         """
         lock = LockFile(self.lock)
-        if not lock.acquire():
-            return self.pid()
         try:
-            if self.log.exists() and self.log.stat().st_size > _LOG_BYTES_MAX:
-                self.log.write_text("")
+            if not lock.acquire():
+                return self.pid()
+        except OSError as error:
+            raise unwritable(self.lock, error) from error
+        try:
             self._note_start(writer)
             pid = spawn(
                 [
                     self.program,
                     f"--directory={self.folder}",
-                    f"--dbname={self._conninfo(writer)}",
+                    f"--dbname={conninfo}",
                     "--synchronous",
                     f"--status-interval={_STATUS_INTERVAL_S}",
                     "--no-loop",
@@ -84,25 +87,27 @@ class Receiver:
         return pid
 
     def _note_start(self, writer: Address) -> None:
-        """What the program prints has no times; this tells between which starts it was printed."""
-        now = timestamp(datetime.now(UTC))
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{now} INFO {self.name} receives from {writer}\n")
+        """Mark the start in the log.
 
-    def _conninfo(self, writer: Address) -> str:
-        return (
-            f"host={writer.host} port={writer.port} user={self.user} passfile='{self.passfile}' "
-            f"application_name='{self.name}' sslmode=disable gssencmode=disable connect_timeout=10"
-        )
+        The program's own output has no times; these marks show between which starts a line was printed.
+        """
+        now = timestamp(datetime.now(UTC))
+        try:
+            with open_log(self.log) as file:
+                if file.tell() > _LOG_BYTES_MAX:
+                    file.truncate(0)
+                file.write(f"{now} INFO {self.name} receives from {writer}\n".encode())
+        except OSError as error:
+            raise unwritable(self.log, error) from error
 
     def kill(self) -> None:
-        """End it at once; what it acknowledged is flushed already."""
+        """Kill it (SIGKILL). What it has acknowledged is already flushed."""
         pid = self.pid()
         if pid is not None:
             kill_all([pid])
 
     def stop(self) -> None:
-        """End it, at once where it does not end by itself."""
+        """Stop it; kill it if it does not end by itself."""
         pid = self.pid()
         if pid is not None:
             send(pid, signal.SIGTERM)
@@ -116,12 +121,12 @@ class Receiver:
             send(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen one go on (SIGCONT)."""
+        """Resume a frozen process (SIGCONT)."""
         pid = self.pid()
         if pid is not None:
             send(pid, signal.SIGCONT)
 
     def last_words(self) -> str:
-        """The last error that it printed; empty where there is none."""
+        """Return the last error that it printed; empty if there is none."""
         lines = [line for line in tail(self.log, 5).splitlines() if "error" in line or "fatal" in line.lower()]
         return lines[-1].removeprefix(f"{os.path.basename(self.program)}: ") if lines else ""  # noqa: PTH119

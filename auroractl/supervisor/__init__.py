@@ -1,1 +1,1 @@
-"""The daemon of a home: control API and watch loop."""
+"""The supervisor of a home: control API and watch loop."""

@@ -1,38 +1,39 @@
-"""The control API: one verb per POST, answered in JSON lines.
+"""The control API: takes a verb and a JSON object, answers with progress lines and a result or an error.
 
-Long work tells its progress line by line; the last line is the result or the error. The work does not depend on the
-connection: a client that goes away leaves it running.
+Work does not depend on the connection: it continues if the client disconnects.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Callable
-from threading import Thread
+from _thread import start_new_thread
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-
-from auroractl import __version__
-from auroractl.core.errors import AuroraError, ExitCode, InvalidParameterValue, UsageError
-from auroractl.services.context import Context
+from auroractl.api.request import Options, Request
+from auroractl.api.verbs import VERBS
+from auroractl.core.errors import AuroraError, ExitCode, InvalidClusterState, UsageError
+from auroractl.core.text.bounded_json import bounded_object
+from auroractl.runtime.runtime import Runtime
+from auroractl.supervisor.control_socket import Emit
+from auroractl.supervisor.dispatch import serve
 from auroractl.supervisor.idleness import Idleness
-from auroractl.supervisor.requests import serve
-from auroractl.supervisor.verbs import VERBS
+from auroractl.system.limits import shortage
 
 log = logging.getLogger(__name__)
 
-_HEADERS = {"auroractl-version": __version__}
-_END = object()
+_ALWAYS_ANSWERED = {"supervisor-status", "supervisor-stop"}
+_WORK_MAX = 256
+"""Maximum number of requests in progress at the same time."""
+_BEGIN_TIMEOUT_S = 10.0
+"""How long a new thread may take to begin. A thread without memory never does."""
 
 
 class _LineProgress:
-    """Turns progress into lines for one client."""
+    """Writes progress as lines to one client."""
 
     def __init__(self, emit: Callable[[Any], None]) -> None:
         self._emit = emit
@@ -45,88 +46,119 @@ class _LineProgress:
         self._emit({"Type": "message", "Text": text})
 
 
-def build_application(context: Context, idleness: Idleness) -> Starlette:
-    """The application that serves every verb at POST /v1/VERB."""
+class _ReservedThread:
+    """A thread started in advance, for requests that must be answered even if no thread can be started."""
 
-    def work(verb: str, body: dict[str, Any], emit: Callable[[Any], None]) -> None:
-        with idleness.asking():
-            _work(context, verb, body, emit)
+    def __init__(self, name: str) -> None:
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        Thread(target=self._run, name=name, daemon=True).start()
 
-    async def handle(request: Request) -> Response:
-        with idleness.asking() as stays:
-            return await begin(request) if stays else JSONResponse({"Type": "leaving"}, 503, _HEADERS)
+    def put(self, work: Callable[[], None]) -> None:
+        self._work.put(work)
 
-    async def begin(request: Request) -> Response:
-        verb = request.path_params["verb"]
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+
+
+class Api:
+    """Starts a thread for each request. Its methods are called on the event loop's thread."""
+
+    def __init__(self, runtime: Runtime, idleness: Idleness) -> None:
+        self._runtime = runtime
+        self._idleness = idleness
+        self._free = BoundedSemaphore(_WORK_MAX)
+        self._reserved = {verb: _ReservedThread(verb) for verb in _ALWAYS_ANSWERED}
+
+    def begin(self, verb: str, content: bytes, emit: Emit) -> int:
+        """Begin a request and return the HTTP status; `emit` receives the lines of the answer.
+
+        Raises AuroraError if the request is refused.
+        """
         if verb not in VERBS:
-            hint = "auroractl supervisor stop, then try again: it may be of another version"
-            return _refused(404, UsageError(f"The supervisor does not know {verb!r}.", hint))
-        body = _json_object(await request.body())
-        if body is None:
-            return _refused(400, InvalidParameterValue("The request is not a JSON object.", "Send {} for no arguments"))
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Any] = asyncio.Queue()
+            hint = "auroractl supervisor stop, then repeat the command: the supervisor may be of another version"
+            raise UsageError(f"The supervisor does not know {verb!r}.", hint)
+        request, options = VERBS[verb].read(bounded_object(content))
+        with self._idleness.request() as accepted:
+            if not accepted:
+                emit({"Type": "leaving"})
+                emit(None)
+                return 503
+            if verb in self._reserved:
+                self._reserved[verb].put(lambda: self._work(request, options, emit))
+            else:
+                self._start(lambda: self._work(request, options, emit), emit)
+        return 200
 
-        def emit(item: Any) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+    def _work(self, request: Request, options: Options, emit: Emit) -> None:
+        with self._idleness.request():
+            _work(self._runtime, request, options, emit)
 
-        Thread(target=work, args=(verb, body, emit), name=f"verb-{verb}", daemon=True).start()
-        return StreamingResponse(_lines(queue), media_type="application/x-ndjson", headers=_HEADERS)
+    def _start(self, work: Callable[[], None], emit: Emit) -> None:
+        if not self._free.acquire(blocking=False):
+            raise InvalidClusterState(f"The supervisor is working on {_WORK_MAX} requests already.", "Try again later")
+        claim = Lock()
 
-    return Starlette(routes=[Route("/v1/{verb}", handle, methods=["POST"])])
+        def run() -> None:
+            if claim.acquire(blocking=False):
+                try:
+                    work()
+                finally:
+                    self._free.release()
+
+        def abandon() -> None:
+            if claim.acquire(blocking=False):
+                self._free.release()
+                _send_error(emit, shortage(MemoryError()))
+
+        try:
+            # Thread.start would wait for the thread to begin, indefinitely if it has no memory.
+            start_new_thread(run, ())
+        except (RuntimeError, MemoryError) as error:
+            self._free.release()
+            raise shortage(error) or error from error
+        asyncio.get_running_loop().call_later(_BEGIN_TIMEOUT_S, abandon)
 
 
-def _refused(status: int, error: AuroraError) -> Response:
-    return JSONResponse({"Type": "error", "Error": error.to_json()}, status, _HEADERS)
+def _send_error(emit: Emit, error: AuroraError | None) -> None:
+    if error is not None:
+        emit({"Type": "error", "Error": error.to_json()})
+    emit(None)
 
 
-def _json_object(content: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-async def _lines(queue: asyncio.Queue[Any]) -> AsyncIterator[bytes]:
-    while (item := await queue.get()) is not _END:
-        yield json.dumps(item).encode() + b"\n"
-
-
-def _work(context: Context, verb: str, body: dict[str, Any], emit: Callable[[Any], None]) -> None:
-    """Run a verb to its end and emit its outcome. A request that answers early (--no-wait) calls `answer` itself."""
+def _work(runtime: Runtime, request: Request, options: Options, emit: Callable[[Any], None]) -> None:
+    """Carry out a request and emit its outcome. With --no-wait, `answer` is called before the work is done."""
     answered = False
 
     def send(item: Any) -> None:
         try:
             emit(item)
         except RuntimeError:
-            log.debug("the client of a verb is gone together with the event loop")
+            log.debug("the event loop has ended; the answer to the client is discarded")
 
     def answer(result: Any) -> None:
         nonlocal answered
         if not answered:
             answered = True
             send({"Type": "result", "Result": result})
-            send(_END)
+            send(None)
 
     def fail(error: AuroraError) -> None:
         if not answered:
             send({"Type": "error", "Error": error.to_json()})
-            send(_END)
+            send(None)
 
     try:
-        answer(serve(context, verb, body, _LineProgress(send), answer))
+        serve(runtime, request, options, _LineProgress(send), answer)
     except AuroraError as error:
         fail(error)
-    except KeyError as error:
-        fail(InvalidParameterValue(f"The request lacks {error}.", ""))
     except Exception as error:
-        log.exception("a verb met an error; please report it as a bug")
-        fail(_Bug(f"Unexpected {type(error).__name__}: {error}. This is a bug.", f"Log: {context.home.supervisor_log}"))
+        log.exception("the verb %s failed; please report it as a bug", request.verb)
+        hint = f"Log: {runtime.home.supervisor_log}"
+        fail(shortage(error) or _Bug(f"Unexpected {type(error).__name__}: {error}. This is a bug.", hint))
 
 
 class _Bug(AuroraError):
-    """Something that nobody thought of."""
+    """An unexpected error."""
 
     exit_code = ExitCode.BUG

@@ -1,4 +1,4 @@
-"""The supervisor's life: lock the home, open the state, finish what was cut off, watch and serve, stop."""
+"""The supervisor process: lock the home, open the state, resume interrupted operations, serve, stop."""
 
 from __future__ import annotations
 
@@ -9,50 +9,63 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from threading import Event, Thread
-
-import uvicorn
-from starlette.applications import Starlette
 
 from auroractl import __version__
 from auroractl.config.paths import Home
 from auroractl.config.settings import load_settings
-from auroractl.core.errors import AuroraError, ExitCode, InvalidClusterState, TimedOut
+from auroractl.core.errors import AuroraError, ExitCode, InvalidClusterState
 from auroractl.core.operations import OperationRecord
-from auroractl.process.accounts import database_account, require_reachable
-from auroractl.process.files import make_folder, unwritable
-from auroractl.process.locks import LockFile, lock_holder
-from auroractl.services import operations
-from auroractl.services.context import Context
+from auroractl.runtime.home_migration import give_cluster_folders
+from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.runtime.runtime import Runtime
+from auroractl.services.operations import runner
+from auroractl.services.restore import backtrack
 from auroractl.state.database import Database, open_database
-from auroractl.supervisor.api import build_application
+from auroractl.supervisor.api import Api
+from auroractl.supervisor.assembly import assemble
+from auroractl.supervisor.control_socket import ControlSocket
 from auroractl.supervisor.idleness import Idleness
 from auroractl.supervisor.watch import WatchLoop
+from auroractl.system.accounts import database_account, require_reachable
+from auroractl.system.file_credentials import as_self, work_as
+from auroractl.system.files import make_folder, make_home, unwritable
+from auroractl.system.limits import raise_soft_limits
+from auroractl.system.locks import LockFile, lock_holder
+from auroractl.system.log_files import log_to
+from auroractl.system.privileged_imports import import_as_self
+from auroractl.system.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
 _RECOVERY_WAIT_S = 20.0
 _OTHER_SUPERVISOR_WAIT_S = 30.0
 _POLL_S = 0.02
-_LOG_BYTES_MAX = 10_000_000
 
 
 def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
-    """Be the supervisor of a home until told to stop; returns the exit code.
+    """Run the supervisor of a home until it is stopped; return the exit code.
 
-    With `ready_fd` one JSON line is written there, once it serves or with the error that keeps it from serving, and
-    that error is then not raised. Raises AuroraError otherwise, InvalidClusterState where one already runs.
+    With `ready_fd`, one JSON line is written there: when the supervisor is ready, or with the error that prevented
+    that. The error is then not raised. Otherwise AuroraError is raised: InvalidClusterState if one is running already.
     """
-    deadline_s = time.monotonic() + _OTHER_SUPERVISOR_WAIT_S
+    raise_soft_limits()
+    _forget_libpq_variables()
+
+    def waits() -> str:
+        if _served(home, ready_fd, in_foreground) or _another_serves(home, ready_fd):
+            return ""
+        return "another supervisor holds it and does not answer"
+
     try:
-        # One that is just ending holds the home and serves nobody; then it is this one's turn.
-        while not _served(home, ready_fd, in_foreground) and not _another_serves(home, ready_fd, deadline_s):
-            time.sleep(_POLL_S)
+        # A supervisor that is ending holds the home but serves no requests. This one takes over from it.
+        hint = f"Its log: {home.supervisor_log}"
+        wait_until("the home could not be taken", waits, _OTHER_SUPERVISOR_WAIT_S, _POLL_S, hint=hint)
     except AuroraError as error:
-        log.error("%s", error)  # noqa: TRY400  (a sentence for a person; there is no bug to trace)
+        log.error("%s", error)  # noqa: TRY400  (a user's error needs no traceback)
         if ready_fd is None:
             raise
         _report(ready_fd, {"Error": error.to_json()})
@@ -60,10 +73,16 @@ def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
     return int(ExitCode.OK)
 
 
+def _forget_libpq_variables() -> None:
+    """Remove libpq's variables from the environment. PGHOSTADDR alone would redirect every connection."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 @contextlib.contextmanager
 def _locked(home: Home) -> Iterator[LockFile | None]:
-    """The lock on the home; None where another supervisor holds it."""
-    make_folder(home.root, mode=0o755)
+    """Hold the lock on the home; None if another supervisor holds it."""
+    make_home(home.root)
     lock = LockFile(home.supervisor_lock)
     try:
         owner = lock.acquire()
@@ -76,26 +95,24 @@ def _locked(home: Home) -> Iterator[LockFile | None]:
 
 
 def _served(home: Home, ready_fd: int | None, in_foreground: bool) -> bool:
-    """Serve until told to stop; False where another supervisor holds the home."""
+    """Serve until stopped; return False if another supervisor holds the home."""
     with _locked(home) as lock:
         if lock is None:
             return False
-        _log_to_file(home, in_foreground)
+        _log_to(home.supervisor_log, in_foreground=in_foreground)
         _serve(home, lock, ready_fd)
         return True
 
 
-def _another_serves(home: Home, ready_fd: int | None, deadline_s: float) -> bool:
+def _another_serves(home: Home, ready_fd: int | None) -> bool:
     if ready_fd is None:
         raise InvalidClusterState(
-            f"A supervisor of {home.root} is running already (process {lock_holder(home.supervisor_lock)}).",
+            f"A supervisor of {home.root} is already running (process {lock_holder(home.supervisor_lock)}).",
             "auroractl supervisor status",
         )
     if _answers(home):
         _report(ready_fd, {"Ready": True})
         return True
-    if time.monotonic() > deadline_s:
-        raise TimedOut("Another supervisor holds the home and does not answer.", f"Its log: {home.supervisor_log}")
     return False
 
 
@@ -113,50 +130,53 @@ def _report(descriptor: int, document: dict[str, object]) -> None:
         pipe.write(json.dumps(document) + "\n")
 
 
-def _log_to_file(home: Home, in_foreground: bool) -> None:
-    """Started by a command, stderr is the log file already; in the foreground the file is written beside it."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if in_foreground:
-        handlers.append(logging.FileHandler(home.supervisor_log))
-    elif home.supervisor_log.exists() and home.supervisor_log.stat().st_size > _LOG_BYTES_MAX:
-        home.supervisor_log.write_text("")
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=logging.INFO, handlers=handlers, format="%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S", force=True,
-    )  # fmt: skip
-
-
 def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
     settings = load_settings(home)
-    require_reachable(home.root, database_account(settings.run_as))
-    database = open_database(home.state, home.state_backups)
+    account = database_account(settings.run_as, home.database_folders())
+    require_reachable(home.root, account)
+    give_cluster_folders(home, account)
+    if account is not None:
+        import_as_self()
+        work_as(account)
+    database = open_database(home.state, home.state_backups, access=as_self)
     with contextlib.closing(database):
         changed = Event()
-        context = Context(home, settings, database.repository, changed.set)
+        runtime = assemble(home, settings, database.repository, changed.set)
         log.info("supervisor %s of %s starts as process %d", __version__, home.root, os.getpid())
-        _recover(context, database)
-        context.take_stock()
+        _recover(runtime, database)
+        runtime.take_stock()
         idleness = Idleness()
-        # One in the foreground stays until it is told to leave.
+        # A supervisor in the foreground runs until it is stopped.
         idle_s = 0.0 if ready_fd is None else settings.supervisor_idle_s
-        watch = WatchLoop(context, changed, lock.still_named, lambda: idle_s > 0 and idleness.leave(idle_s))
+        watch = WatchLoop(runtime, changed, lock, lambda: idle_s > 0 and idleness.leave(idle_s))
         watch.start()
         try:
             with _listen(home) as listener:
-                asyncio.run(_run_server(build_application(context, idleness), listener, ready_fd))
+                asyncio.run(_serve_socket(Api(runtime, idleness), listener, ready_fd))
         finally:
             watch.stop()
-            context.observer.close()
-            home.socket.unlink(missing_ok=True)
-            log.info("supervisor stops; databases go on running")
+            runtime.observer.close()
+            with as_self():
+                home.socket.unlink(missing_ok=True)
+            log.info("supervisor stops; databases keep running")
 
 
-def _recover(context: Context, database: Database) -> None:
-    """Finish or undo what was cut off; what takes long goes on while the API already serves."""
+def _recover(runtime: Runtime, database: Database) -> None:
+    """Finish or undo interrupted operations. Slow ones continue while the API already serves."""
+    running = database.repository.running_operations()
+    backtrack.end_orphans(runtime, running)
+    for cluster in database.repository.clusters():
+        if cluster.identifier not in {record.cluster for record in running}:
+            database.repository.clear_phases(cluster.identifier)
+    clusters = dict.fromkeys(record.cluster for record in running)
     threads = [
-        Thread(target=_resume, args=(context, record), name=f"resume-{record.kind}", daemon=True)
-        for record in database.repository.running_operations()
+        Thread(
+            target=_resume,
+            args=(ManagedCluster(runtime, cluster), [record for record in running if record.cluster == cluster]),
+            name=f"resume-{cluster}",
+            daemon=True,
+        )
+        for cluster in clusters
     ]
     for thread in threads:
         thread.start()
@@ -165,56 +185,52 @@ def _recover(context: Context, database: Database) -> None:
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _resume(context: Context, record: OperationRecord) -> None:
-    try:
-        operations.resume(context, record)
-    except AuroraError as error:
-        log.warning("%s %s could not be finished: %s", record.kind, record.cluster, error)
-    except Exception:
-        log.exception("%s %s could not be finished; please report it as a bug", record.kind, record.cluster)
+def _resume(cluster: ManagedCluster, records: Sequence[OperationRecord]) -> None:
+    """Resume the operations of one cluster, one after another."""
+    for record in records:
+        try:
+            runner.resume(cluster, record)
+        except AuroraError as error:
+            log.warning("%s %s could not be finished: %s", record.kind, record.cluster, error)
+        except Exception:
+            log.exception("%s %s could not be finished; please report it as a bug", record.kind, record.cluster)
 
 
 @contextlib.contextmanager
 def _listen(home: Home) -> Iterator[socket.socket]:
-    make_folder(home.run)
-    home.socket.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(listener):
-        mask = os.umask(0o177)
-        try:
-            listener.bind(str(home.socket))
-        except OSError as error:
-            raise unwritable(home.socket, error) from error
-        finally:
-            os.umask(mask)
+        with as_self():
+            _bind(listener, home)
         listener.listen(128)
         yield listener
 
 
-class _Server(uvicorn.Server):
-    """Signals are handled here: uvicorn would raise them again after a clean stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        yield
-
-    def _stop(self) -> None:
-        self.should_exit = True
+def _log_to(path: Path, *, in_foreground: bool) -> None:
+    try:
+        log_to(path, in_foreground=in_foreground)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
-async def _run_server(application: Starlette, listener: socket.socket, ready_fd: int | None) -> None:
-    config = uvicorn.Config(
-        application,
-        loop="asyncio",
-        http="h11",  # sends an HTTP/1.0 client plain lines; httptools, where installed, would send it chunks
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+def _bind(listener: socket.socket, home: Home) -> None:
+    make_folder(home.run)
+    home.socket.unlink(missing_ok=True)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(home.socket))
+    except OSError as error:
+        raise unwritable(home.socket, error) from error
+    finally:
+        os.umask(mask)
+
+
+async def _serve_socket(api: Api, listener: socket.socket, ready_fd: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    control = ControlSocket(listener, api.begin)
     if ready_fd is not None:
         _report(ready_fd, {"Ready": True})
-    await _Server(config).serve(sockets=[listener])
+    await control.serve(stop)

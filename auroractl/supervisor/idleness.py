@@ -1,4 +1,4 @@
-"""Whether anybody still needs the supervisor."""
+"""The decision to exit when the supervisor is idle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from threading import Lock
 
 
 class Idleness:
-    """How long nobody has asked for anything, and whether the supervisor leaves for that."""
+    """Measures the time since the last request, and decides when the supervisor exits for it.
+
+    None of it survives a restart of the supervisor, which counts the time from its own start.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -18,20 +21,20 @@ class Idleness:
         self._leaving = False
 
     @contextmanager
-    def asking(self) -> Iterator[bool]:
-        """Around every request; False where it comes too late and has to be made of the next supervisor."""
+    def request(self) -> Iterator[bool]:
+        """Count a request in progress. False means it is too late: the next supervisor must serve it."""
         with self._lock:
             self._asking += 1
-            stays = not self._leaving
+            accepted = not self._leaving
         try:
-            yield stays
+            yield accepted
         finally:
             with self._lock:
                 self._asking -= 1
                 self._since_s = time.monotonic()
 
     def leave(self, after_s: float) -> bool:
-        """Decide to leave, for good, if nobody has asked for anything for so long."""
+        """Decide to exit if there was no request for `after_s` seconds. The decision is final."""
         with self._lock:
             if not self._asking and time.monotonic() - self._since_s > after_s:
                 self._leaving = True

@@ -10,19 +10,19 @@ import time
 
 from auroractl.config.paths import Home
 from auroractl.core.errors import RemoteError, SupervisorUnavailable, TimedOut
-from auroractl.process.files import make_folder, tail
-from auroractl.process.programs import spawn
+from auroractl.system.files import make_home, tail
+from auroractl.system.programs import spawn
 
 _START_TIMEOUT_S = 60.0
 
 
 def launch_supervisor(home: Home) -> None:
-    """Start the supervisor of a home and wait until it serves; where one runs already, that one serves.
+    """Start the supervisor of a home, unless one is running, and wait until it is ready.
 
-    Raises the error that the supervisor itself reported (a damaged state.db, an unknown key in the configuration, a
-    home that cannot be written), or SupervisorUnavailable with the end of its log.
+    Raises the error that the supervisor reported (such as a damaged state.db, an unknown configuration key or a home
+    that is not writable), or SupervisorUnavailable with the end of its log.
     """
-    make_folder(home.root, mode=0o755)
+    make_home(home.root)
     read_end, write_end = os.pipe()
     try:
         spawn(
@@ -42,7 +42,7 @@ def launch_supervisor(home: Home) -> None:
             log=home.supervisor_log,
             extra_environment={
                 **{name: value for name, value in os.environ.items() if name.startswith("AURORACTL_")},
-                # Threads with a heap each keep what they once needed (mallopt(3), M_ARENA_MAX); Python takes turns anyway.
+                # A heap per thread never shrinks (mallopt(3), M_ARENA_MAX), and Python threads take turns anyway.
                 "MALLOC_ARENA_MAX": "1",
             },
             pass_fds=[write_end],

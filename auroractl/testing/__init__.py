@@ -1,7 +1,7 @@
-"""Clusters for test sessions; the pytest plugin hands them out, and other test runners may use them the same way.
+"""Clusters for test sessions, for the pytest plugin and other test runners.
 
-sessions    a private home for one test session: made, guarded, ended and removed
-warmth      what sessions share so that they start quickly
-cluster     a cluster as tests use it
-databases   a fresh database for each test
+sessions       a private home for one test session, removed at its end
+session_cache  the files that sessions share to start quickly
+cluster        a cluster as tests use it
+databases      a new database for each test
 """

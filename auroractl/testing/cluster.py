@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,15 +11,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from auroractl.api.progress import Silent
+from auroractl.api.request import Request
+from auroractl.api.requests.clusters import CreateCluster, DescribeClusters, Failover
+from auroractl.api.requests.faults import CrashInstance
+from auroractl.api.requests.instances import Connection, DescribeInstances
+from auroractl.api.requests.supervisor import SupervisorStatus
 from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
-from auroractl.core.declarations.model import Declaration
-from auroractl.core.declarations.requests import create_cluster
 from auroractl.core.errors import AuroraError, TimedOut
-from auroractl.process.programs import Completed, complete
-from auroractl.testing.sessions import account, private_home
-from auroractl.testing.silence import Silent
-from auroractl.testing.warmth import Warmth
+from auroractl.system.programs import Completed, complete
+from auroractl.system.waiting import wait_until
+from auroractl.testing.session_cache import SessionCache
+from auroractl.testing.session_home import account, private_home
 
 NAME = "test"
 READERS_DEFAULT = 1
@@ -31,7 +34,7 @@ Document = dict[str, Any]
 
 
 class AuroraCluster:
-    """A running cluster in a home of its own. Everything here may be called while tests use its URIs."""
+    """A running cluster in a private home. All methods may be called while clients are connected."""
 
     def __init__(self, home: Home, name: str = NAME) -> None:
         self.home = home.root
@@ -40,7 +43,7 @@ class AuroraCluster:
 
     @cached_property
     def uri(self) -> str:
-        """The URI of the writer endpoint; it stays when the writer changes."""
+        """The URI of the writer endpoint. A failover does not change it."""
         return self.connection_uri()
 
     @cached_property
@@ -49,95 +52,96 @@ class AuroraCluster:
         return self.connection_uri(reader=True)
 
     def connection_uri(self, *, reader: bool = False, database: str | None = None) -> str:
-        """The URI of an endpoint as the master user, for a database."""
-        body = {
-            "DBClusterIdentifier": self.name,
-            "Role": "reader" if reader else "writer",
-            "DBInstanceIdentifier": None,
-        }
-        there = self._request("connection", body)
-        user, password = quote(there["User"], safe=""), quote(there["Password"], safe="")
-        name = quote(database or there["Database"], safe="")
-        return f"postgresql://{user}:{password}@{there['Host']}:{there['Port']}/{name}"
+        """Return the URI of an endpoint as the master user, for a database."""
+        found = self._send(Connection(cluster=self.name, role="reader" if reader else "writer"))
+        user, password = quote(found["User"], safe=""), quote(found["Password"], safe="")
+        name = quote(database or found["Database"], safe="")
+        return f"postgresql://{user}:{password}@{found['Host']}:{found['Port']}/{name}"
 
     @property
     def instances(self) -> list[Document]:
-        """The instances as `describe-instances` has them, the writer first."""
-        body = {"DBClusterIdentifier": self.name, "DBInstanceIdentifier": None}
-        found: list[Document] = self._request("describe-instances", body)["DBInstances"]
+        """The documents of the instances as in `describe-instances`, the writer first."""
+        found: list[Document] = self._send(DescribeInstances(cluster=self.name))["DBInstances"]
         return sorted(found, key=lambda view: not view["IsClusterWriter"])
 
     @property
     def writer(self) -> str:
-        """The identifier of the instance that is the writer now."""
+        """The identifier of the current writer."""
         return str(self.instances[0]["DBInstanceIdentifier"])
 
     @property
     def health(self) -> str:
-        """ok, degraded or down."""
-        return str(self._request("describe-clusters", {"DBClusterIdentifier": self.name})["DBClusters"][0]["Health"])
+        """The health of the cluster: ok, degraded, no-instances or down."""
+        return str(self._send(DescribeClusters(cluster=self.name))["DBClusters"][0]["Health"])
 
     def failover(self, target: str | None = None) -> Document:
-        """Make a reader the writer, the one named or the first by tier; returns when it is done.
+        """Make a reader the writer, and return when the failover is complete.
 
-        The result says `From`, `To` and `DurationMilliseconds`.
+        The default target is the first reader by promotion tier. The result has `From`, `To` and
+        `DurationMilliseconds`.
         """
-        body = {"DBClusterIdentifier": self.name, "TargetDBInstanceIdentifier": target, "AllowDataLoss": False}
-        return self._request("failover", body)
+        return self._send(Failover(cluster=self.name, target=target))
 
     def crash_writer(self) -> str:
-        """Kill the writer as a crash would and return its identifier at once.
+        """Kill the writer and return its identifier at once.
 
-        What follows happens by itself: a reader is promoted, the old writer comes back. `wait_available` waits for it.
+        The supervisor then promotes a reader and restarts the old writer. `wait_available` waits for that.
         """
         writer = self.writer
-        body = {"DBClusterIdentifier": self.name, "Kind": "crash-instance", "Target": writer, "DurationSeconds": None}
-        self._request("inject-fault", body)
+        self._send(CrashInstance(cluster=self.name, target=writer))
         return writer
 
     def wait_available(self, timeout_s: float = AVAILABLE_TIMEOUT_S) -> None:
-        """Wait until the whole cluster is well: every instance, endpoint and storage node. Raises TimedOut."""
-        deadline = time.monotonic() + timeout_s
-        while (health := self.health) != "ok":
-            if time.monotonic() > deadline:
-                raise TimedOut(f"The cluster is still {health} after {timeout_s:g} s.", self.cli("status").stdout)
-            time.sleep(_POLL_S)
+        """Wait until every instance, endpoint and storage node is available. Raises TimedOut."""
+
+        def unwell() -> str:
+            return "" if (health := self.health) == "ok" else f"it is {health}"
+
+        try:
+            wait_until("the cluster was not available", unwell, timeout_s, _POLL_S)
+        except TimedOut as error:
+            raise TimedOut(error.message, self.cli("status").stdout) from error
 
     def cli(self, *arguments: str, check: bool = True, timeout_s: float = 120.0) -> Completed:
-        """Run `auroractl ARGUMENTS` on this cluster's home, with this cluster as the one that is meant.
+        """Run `auroractl ARGUMENTS` in this cluster's home, with this cluster as the default.
 
-        Returns what it printed and its exit code. Raises MachineError for another one than 0, unless `check` is False.
+        Returns its output and its exit code. Raises MachineError if that is not 0, unless `check` is False.
         """
         argv = [sys.executable, "-P", "-m", "auroractl", "--home", str(self.home), *arguments]
         return complete(argv, {"AURORACTL_CLUSTER": self.name}, check=check, timeout_s=timeout_s)
 
-    def _request(self, verb: str, body: Document) -> Document:
-        return self._backend.request(verb, body, Silent())
+    def _send(self, request: Request) -> Document:
+        return send(self._backend, request)
+
+
+def send(backend: LocalBackend, request: Request) -> Document:
+    """Return the answer to a request and discard its progress."""
+    return backend.request(request.verb, request.to_json(), Silent())
 
 
 @contextlib.contextmanager
 def running_cluster(
     readers: int = READERS_DEFAULT, base: Path | None = None, cache: Path | None = None
 ) -> Iterator[AuroraCluster]:
-    """A cluster in a home of its own below `base`, ended and removed afterwards; `cache` is what sessions share.
+    """Create a cluster in a private home below `base`, and remove it afterwards.
 
-    Raises AuroraError where it cannot be made.
+    `cache` is the folder of files that sessions share. Raises AuroraError if the cluster cannot be created.
     """
     with private_home(base) as home:
         try:
-            _make(home, readers, Warmth(account(), cache))
+            _make(home, readers, SessionCache(account(), cache))
         except AuroraError as error:
             error.add_note(f"Try: {error.hint}")
             raise
         yield AuroraCluster(home)
 
 
-def _make(home: Home, readers: int, warmth: Warmth) -> None:
+def _make(home: Home, readers: int, shared: SessionCache) -> None:
     backend = LocalBackend(home)
     with ThreadPoolExecutor(1) as beside:
-        # The supervisor takes most of a second to start and needs none of this before it has something to do.
-        brought = beside.submit(warmth.bring, home)
-        backend.request("supervisor-status", {}, Silent())
-        brought.result()
-    backend.request("create-cluster", create_cluster(Declaration(NAME), readers), Silent())
-    warmth.keep(home)
+        # The supervisor takes most of a second to start, and needs these files only with its first request.
+        restored = beside.submit(shared.restore, home)
+        send(backend, SupervisorStatus())
+        restored.result()
+    send(backend, CreateCluster(cluster=NAME, readers=readers))
+    shared.store(home)

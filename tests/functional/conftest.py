@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,12 +22,18 @@ import psutil
 import psycopg
 import pytest
 
+from auroractl.api.progress import Silent
+from auroractl.api.request import Request
+from auroractl.api.requests.clusters import DescribeClusters
+from auroractl.api.requests.instances import Connection, DescribeInstances
+from auroractl.api.requests.volumes import DescribeVolumes
 from auroractl.backends.local import LocalBackend
-from auroractl.cli.progress import Silent
 from auroractl.config.paths import Home
 from auroractl.core.errors import RemoteError, SupervisorUnavailable
-from auroractl.engine.shared_memory import release_shared_memory
-from auroractl.process.liveness import processes_below
+from auroractl.core.model import Address
+from auroractl.engine.connections import Access
+from auroractl.engine.shared_memory_cleanup import release_shared_memory
+from auroractl.system.liveness import processes_below
 
 DEADLINE_S = 60.0
 
@@ -74,6 +81,14 @@ class Auroractl:
 
     home: Home
     variables: dict[str, str] = field(default_factory=dict)
+
+    def admin_access(self, instance: dict[str, Any]) -> Access:
+        """The way in of the internal superuser, for an instance as describe-instances has it."""
+        paths = self.home.cluster(instance["DBClusterIdentifier"]).instance(instance["DBInstanceIdentifier"])
+        sockets = self.home.server_sockets(paths.folder)
+        address = Address(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"])
+        password = str(json.loads(self.home.internal_secrets.read_text())["admin"])
+        return Access(address, password, sockets, sockets.owner(), by_account=os.geteuid() == 0)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -139,17 +154,21 @@ class Auroractl:
         except RemoteError as error:
             raise AssertionError(str(error)) from error
 
+    def send(self, request: Request) -> Any:
+        """The answer of the supervisor itself to a request."""
+        return self.ask(request.verb, **request.to_json())
+
     def cluster(self, name: str) -> Any:
         """The view of a cluster."""
-        return self.ask("describe-clusters", DBClusterIdentifier=name)["DBClusters"][0]
+        return self.send(DescribeClusters(cluster=name))["DBClusters"][0]
 
     def volume(self, name: str) -> Any:
         """The view of a cluster's volume."""
-        return self.ask("describe-volumes", DBClusterIdentifier=name)["StorageVolumes"][0]
+        return self.send(DescribeVolumes(cluster=name))["StorageVolumes"][0]
 
     def instances(self, name: str) -> list[Any]:
         """The views of a cluster's instances, the writer first."""
-        found = self.ask("describe-instances", DBClusterIdentifier=name, DBInstanceIdentifier=None)["DBInstances"]
+        found = self.send(DescribeInstances(cluster=name))["DBInstances"]
         return sorted(found, key=lambda each: not each["IsClusterWriter"])
 
     def writer(self, name: str) -> Any:
@@ -162,7 +181,7 @@ class Auroractl:
 
     def uri(self, name: str, *, role: str = "writer", instance: str | None = None) -> str:
         """How to connect to an endpoint, or to an instance."""
-        there = self.ask("connection", DBClusterIdentifier=name, Role=role, DBInstanceIdentifier=instance)
+        there = self.send(Connection(cluster=name, role=role, instance=instance))
         password = quote(there["Password"], safe="")
         return f"postgresql://{there['User']}:{password}@{there['Host']}:{there['Port']}/{there['Database']}"
 
@@ -178,6 +197,12 @@ class Auroractl:
         """The process id of the supervisor."""
         return int(self.json("supervisor", "status")["ProcessId"])
 
+    def kill_supervisor(self) -> None:
+        """SIGKILL the supervisor and wait for its end: until then a command could still reach it."""
+        process = psutil.Process(self.supervisor_pid())
+        process.kill()
+        process.wait(DEADLINE_S)
+
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of the state database, read from outside."""
         with closing(sqlite3.connect(f"file:{self.home.state}?mode=ro", uri=True)) as connection:
@@ -192,10 +217,20 @@ class Auroractl:
         found = []
         for pid in self.pids():
             try:
-                found.append(f"{pid} {' '.join(psutil.Process(pid).cmdline())[:120]}")
+                found.append(f"{pid} {' '.join(psutil.Process(pid).cmdline())}")
             except psutil.NoSuchProcess:
                 continue
         return found
+
+    def postmasters(self) -> list[int]:
+        """The process ids of the servers; a process that one has just forked still bears its command line."""
+        found = {}
+        for pid in self.pids():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if "bin/postgres -D" in " ".join(process.cmdline()):
+                    found[pid] = process.ppid()
+        return [pid for pid, parent in found.items() if parent not in found]
 
     def end(self) -> None:
         """End everything that works in this home, by the product's own means first."""
@@ -272,6 +307,14 @@ def demo(warm_home: Home) -> Iterator[Auroractl]:
     """A home with the cluster demo (a writer and two readers), shared by the tests of a module that leave it healthy."""
     with home_of_its_own(warm_home) as command:
         command("create-cluster", "demo")
+        yield command
+
+
+@pytest.fixture(scope="module")
+def three_readers(warm_home: Home) -> Iterator[Auroractl]:
+    """A home with a cluster of three readers, shared by a module."""
+    with home_of_its_own(warm_home) as command:
+        command("create-cluster", "demo", "--readers", "3")
         yield command
 
 

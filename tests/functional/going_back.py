@@ -12,10 +12,8 @@ from typing import Any
 
 import psycopg
 
-from auroractl.core.model import Address
 from auroractl.engine import sql
-from auroractl.engine.secrets import load_internal_secrets
-from auroractl.process.liveness import processes_below
+from auroractl.system.liveness import processes_below
 from tests.functional.conftest import Auroractl, wait_until
 
 
@@ -55,9 +53,7 @@ def refused(auroractl: Auroractl, *arguments: str) -> str:
 
 def checkpoint(auroractl: Auroractl) -> None:
     """Have the writer make one now."""
-    writer = auroractl.writer("demo")["Endpoint"]
-    password = load_internal_secrets(auroractl.home.internal_secrets).admin
-    with sql.session(Address(writer["Address"], writer["Port"]), password) as connection:
+    with sql.session(auroractl.admin_access(auroractl.writer("demo"))) as connection:
         connection.execute("checkpoint")
 
 

@@ -41,7 +41,7 @@ def test_a_cluster_becomes_what_the_file_says_and_is_then_left_alone(demo: Auror
     again = demo("apply", "-f", str(file), "--output", "json")
     assert again.json == {"Changed": False, "Changes": [], "Steps": []}
     assert again.stderr == ""
-    assert "Nothing to do" in demo("apply", "-f", str(file)).stdout
+    assert "No changes" in demo("apply", "-f", str(file)).stdout
     tiers = {each["DBInstanceIdentifier"]: each["PromotionTier"] for each in demo.instances("demo")}
     assert tiers == {"demo-instance-1": 4, "demo-instance-2": 4, "demo-instance-3": 0, "demo-instance-4": 4}
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from auroractl.system.liveness import processes_below
+from auroractl.system.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
-from tests.functional.going_back import checkpoint, execute, moment, refused, wait_window
+from tests.functional.going_back import (
+    checkpoint,
+    execute,
+    kill,
+    moment,
+    moments_folder,
+    numbers,
+    refused,
+    wait_window,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -91,6 +104,29 @@ def test_a_budget_costs_images_in_between_before_it_costs_moments(auroractl: Aur
     _allow(auroractl, max(_images(auroractl).values()))
     wait_until("the event", lambda: _told(auroractl))
     assert auroractl.cluster("demo")["EarliestBacktrackTime"] > earliest
-    assert "before the earliest moment" in refused(auroractl, "--to", moments[0])
+    assert "before the backtrack window" in refused(auroractl, "--to", moments[0])
     done = auroractl("peek", "demo", "--at", moments[-1], "--", "select count(*) from story")
     assert f" {(PIECES + 1) * IMAGES}\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_backtrack_that_waits_is_reached_after_a_restart_whatever_the_budget(auroractl: Auroractl) -> None:
+    """Its copy is gone too, so that another is made from the page image, which the budget alone would have pruned."""
+    auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, AURORACTL_BACKTRACK_REPLAY_MAX="16MiB")
+    wait_window(auroractl)
+    execute(auroractl, "create table story (id serial, content bytea)", "insert into story (content) values ('')")
+    there = moment(auroractl)
+    needed = auroractl.json("backtrack", "demo", "--to", there, "--dry-run")["BacktrackPlan"]["PageImage"]["Identifier"]
+    _make_image(auroractl)
+    auroractl("backtrack", "demo", "--wait-at", there, "--read-only")
+
+    os.kill(auroractl.json("supervisor", "status")["ProcessId"], signal.SIGKILL)
+    wait_until("the supervisor's end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
+    kill(processes_below(moments_folder(auroractl)))
+    budget = {"AURORACTL_BACKTRACK_DISK_BUDGET": "1MB", "AURORACTL_BACKTRACK_REPLAY_MAX": str(BOUND_BYTES)}
+    auroractl("status", "demo", **SETTINGS, **budget)
+    wait_window(auroractl)
+    time.sleep(3)  # for three rounds of pruning, of which nothing may be seen
+    assert needed in _images(auroractl)
+    auroractl("backtrack", "demo", "--accept", "--yes")
+    assert numbers(auroractl) == [1]

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from auroractl.engine.secrets import load_internal_secrets
+from auroractl.engine import sql
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.going_back import wait_window
 
@@ -176,13 +176,8 @@ def _difference(there: set[tuple[int, int]], expected: set[tuple[int, int]]) -> 
 
 
 def _know_commit_times(auroractl: Auroractl) -> None:
-    secrets = load_internal_secrets(auroractl.home.internal_secrets)
     for instance in auroractl.instances("demo"):
-        address = instance["Endpoint"]
-        with psycopg.connect(
-            host=address["Address"], port=address["Port"], user="rdsadmin", password=secrets.admin,
-            dbname="postgres", autocommit=True,
-        ) as connection:  # fmt: skip
+        with sql.session(auroractl.admin_access(instance)) as connection:
             connection.execute("alter system set track_commit_timestamp = on")
         auroractl("reboot-instance", instance["DBInstanceIdentifier"])
     auroractl.wait_healthy("demo")
@@ -201,7 +196,6 @@ def _fail_over(auroractl: Auroractl, *, planned: bool) -> None:
 
 
 def _amcheck(auroractl: Auroractl, uri: str) -> None:
-    secrets = load_internal_secrets(auroractl.home.internal_secrets)
     writer = auroractl.writer("demo")
     program = auroractl.ask("connection", DBClusterIdentifier="demo", Role="writer", DBInstanceIdentifier=None)[
         "PsqlPath"
@@ -212,11 +206,11 @@ def _amcheck(auroractl: Auroractl, uri: str) -> None:
             "--all",
             "--install-missing",
             "--heapallindexed",
-            f"--host={writer['Endpoint']['Address']}",
+            f"--host={auroractl.admin_access(writer).socket_folder}",
             f"--port={writer['Endpoint']['Port']}",
             "--username=rdsadmin",
         ],
-        env={"PGPASSWORD": secrets.admin},
+        env={},
         capture_output=True,
         text=True,
         check=False,

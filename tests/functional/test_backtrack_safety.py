@@ -94,7 +94,7 @@ def test_to_a_place_in_the_log(demo: Auroractl) -> None:
     write(demo, 2)
     backtrack(demo, "--to", lsn)
     assert numbers(demo) == [1]
-    assert "does not go as far" in refused(demo, "--to", "FFFFFF/0")
+    assert "does not reach" in refused(demo, "--to", "FFFFFF/0")
 
 
 def test_a_planned_failover_between(demo: Auroractl) -> None:
@@ -196,14 +196,14 @@ def test_what_cannot_be_reached_is_refused_and_nothing_changes(demo: Auroractl) 
     processes = {each["ProcessId"] for each in demo.instances("demo")}
     earliest = demo.cluster("demo")["EarliestBacktrackTime"]
     said = refused(demo, "--to", "2001-01-01T00:00:00Z")
-    assert "is before the earliest moment that can be reached, " in said
+    assert "is before the backtrack window, which begins at " in said
     assert earliest in said
     plan = demo.json("backtrack", "demo", "--to", earliest, "--dry-run")["BacktrackPlan"]
     assert plan["ConsistentTime"] <= earliest, "what is told as the earliest can be reached"
     assert "--use-earliest" in said
     future = datetime.now(UTC) + timedelta(hours=1)
     assert "is in the future" in refused(demo, "--to", future.isoformat())
-    assert "is not a moment" in refused(demo, "--to", "the day before")
+    assert "is not a point in time" in refused(demo, "--to", "the day before")
     assert "old enough" in refused(demo, "--to", "0/1")
     assert "Give one of" in refused(demo, "--to", "now", "--undo")
     assert {each["ProcessId"] for each in demo.instances("demo")} == processes
@@ -265,7 +265,7 @@ def test_without_a_window_there_is_no_way_back(demo: Auroractl) -> None:
     wait_window(demo)
     there = write(demo, 2)
     write(demo, 3)
-    assert "before the earliest moment" in refused(demo, "--to", before)
+    assert "before the backtrack window" in refused(demo, "--to", before)
     backtrack(demo, "--to", there)
     assert numbers(demo) == [1, 2]
 

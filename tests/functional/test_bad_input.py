@@ -92,7 +92,7 @@ def test_a_port_that_is_taken_everywhere(demo: Auroractl) -> None:
         port = taken.getsockname()[1]
         done = demo.run("create-cluster", "new", "--port", str(port))
     assert done.returncode == 2
-    assert f"Port {port} is taken" in done.stderr
+    assert f"Port {port} is in use" in done.stderr
     assert [each.name for each in demo.home.clusters.iterdir()] == ["demo"]
 
 

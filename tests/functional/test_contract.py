@@ -85,7 +85,7 @@ def test_every_command_refuses_what_is_wrong_in_one_sentence(run: Run, name: str
     ("words", "steps", "arguments"),
     [
         ("create-cluster new --readers 1", ["Prepare PostgreSQL", "Mark the cluster available"], "Instances"),
-        ("delete-cluster demo", ["End its processes", "Forget it"], None),
+        ("delete-cluster demo", ["Stop its processes", "Remove it from the state"], None),
         ("stop-cluster demo", ["Stop the writer", "Mark the cluster stopped"], None),
         ("scale-readers demo --add 2", ["Copy the data to 2 readers", "Mark them available"], "Add"),
         ("scale-readers demo --remove 1", ["Let running statements end"], "Remove"),
@@ -95,20 +95,20 @@ def test_every_command_refuses_what_is_wrong_in_one_sentence(run: Run, name: str
         ("delete-instance WRITER", ["Write a checkpoint", "Take WRITER from the endpoints"], "To"),
         ("modify-cluster demo --tags a=b", ["Change the cluster's settings"], None),
         ("modify-instance demo-instance-2 --promotion-tier 3", ["Change the instance's promotion tier"], None),
-        ("pause-automation demo", ["Change the cluster's automation"], None),
-        ("create-endpoint later --cluster demo", ["Make the endpoint and publish it"], None),
+        ("pause-automation demo", ["Pause or resume the cluster's automation"], None),
+        ("create-endpoint later --cluster demo", ["Create the endpoint and publish it"], None),
         ("replace-storage-node 1 --cluster demo", ["Remove demo-storage-1"], "Old"),
-        ("scrub-volume demo", ["Read all finished log of every storage node"], None),
+        ("scrub-volume demo", ["Read all finished WAL on every storage node"], None),
         ("inject-fault crash-storage-node 3", ["Kill the storage node demo-storage-3"], None),
         ("inject-fault hang-storage-node 3", ["Freeze the storage node demo-storage-3"], None),
-        ("inject-fault wipe-storage-node 3", ["Remove all that demo-storage-3 holds"], None),
+        ("inject-fault wipe-storage-node 3", ["Remove all data of demo-storage-3"], None),
         ("inject-fault crash-instance writer", ["Kill the instance WRITER"], None),
         ("inject-fault hang-instance READER", ["Freeze the instance READER"], None),
-        ("inject-fault replica-lag READER --delay 2s", ["READER: applies changes 2000 ms late"], None),
+        ("inject-fault replica-lag READER --delay 2s", ["READER: replay is delayed by 2000 ms"], None),
         ("inject-fault partition-instance READER", ["READER: cut off from the writer"], None),
         (
             "inject-fault slow-endpoint reader --delay 50ms",
-            ["Pass on every request through demo-reader 50 ms late"],
+            ["Delay every request through demo-reader by 50 ms"],
             None,
         ),
         ("inject-fault refuse-endpoint writer", ["Refuse new connections to demo-writer"], None),
@@ -190,7 +190,7 @@ def test_waiting_lives_through_the_end_of_the_supervisor(demo: Auroractl) -> Non
         os.kill(pid, signal.SIGKILL)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 6, told
-    assert "last seen: demo is available" in told
+    assert "last state: demo is available" in told
     demo("wait", "cluster-available", "demo", "--timeout", "1m")
     assert demo.supervisor_pid() != pid
 
@@ -218,7 +218,7 @@ def test_commands_that_do_not_wait_and_waiting_for_them(demo: Auroractl, run: Ru
     assert stopping["DBCluster"]["Status"] == "stopping"
     late = run("wait cluster-available later --timeout 1500ms")
     assert late.code == 6
-    assert "last seen: later is stop" in late.err
+    assert "last state: later is stop" in late.err
     _well(run, "wait cluster-stopped later --timeout 60s")
     deleting = _well(run, "delete-cluster later --yes --no-wait --output json").json
     check_golden("delete-cluster", deleting)
@@ -324,6 +324,7 @@ def test_ctrl_c_leaves_the_work_going_on_and_says_how_to_wait(demo: Auroractl) -
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
     assert process.returncode == 130
+    assert "accepted the work" in told
     assert "Try: auroractl wait cluster-available patient" in told
     demo("wait", "cluster-available", "patient")
     demo("delete-cluster", "patient", "--yes")

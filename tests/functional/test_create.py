@@ -77,6 +77,7 @@ def test_env_is_for_eval(demo: Auroractl) -> None:
         "PGUSER",
         "PGPASSWORD",
         "PGDATABASE",
+        "PGREQUIREAUTH",
     }
 
 

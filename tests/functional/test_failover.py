@@ -105,7 +105,7 @@ def test_a_frozen_writer_is_killed_before_a_reader_is_promoted(auroractl: Aurora
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["--target", "demo-instance-1"], 5, "is the writer already"),
+        (["--target", "demo-instance-1"], 5, "is already the writer"),
         (["--target", "nobody"], 4, "DBInstance nobody not found"),
     ],
 )

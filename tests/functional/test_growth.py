@@ -84,7 +84,7 @@ def test_a_volume_lives_through_growth_refusal_resumption_and_shrinking(small: A
         connection.execute("drop table filler")
     wait_until("groups to be given back", lambda: volume(small)["ProtectionGroups"] < grown, 10)
     told = " ".join(messages(small))
-    for words in ("The volume grew", "The volume is full", "The volume has room again", "The volume shrank"):
+    for words in ("The volume grew", "The volume is full", "The volume has free space again", "The volume shrank"):
         assert words in told
 
 

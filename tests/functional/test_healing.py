@@ -16,8 +16,8 @@ import pytest
 
 from auroractl.config.settings import load_settings
 from auroractl.engine.control_file import read_control_data
-from auroractl.process.locks import lock_holder
-from auroractl.services.installation import Installation
+from auroractl.runtime.installation import Installation
+from auroractl.system.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
 
@@ -148,11 +148,11 @@ def test_a_reader_that_came_off_is_made_to_follow_again(auroractl: Auroractl) ->
     auroractl("create-cluster", "demo", "--readers", "1")
     reader = auroractl.readers("demo")[0]
     configuration = auroractl.home.cluster("demo").instance(reader["DBInstanceIdentifier"]).data / "postgresql.conf"
-    configuration.write_text(configuration.read_text().replace("host=''127.", "host=''128."))
+    configuration.write_text(configuration.read_text().replace("user=rdsrepladmin", "user=nobody"))
     os.kill(reader["ProcessId"], signal.SIGHUP)
     wait_until("the loss to be seen", lambda: auroractl.run("status", "demo").returncode == 3)
     auroractl.wait_healthy("demo")
-    assert "host=''127." in configuration.read_text()
+    assert "user=rdsrepladmin" in configuration.read_text()
 
 
 def test_everything_killed_at_once_comes_back_with_the_next_command(auroractl: Auroractl) -> None:

@@ -87,7 +87,7 @@ def test_a_reader_that_is_cut_off_is_left_alone_and_not_promoted(kept: Auroractl
     kept("inject-fault", "restore", reader)
     wait_until("the reader to follow the new writer", lambda: count(kept, instance=reader) == 1, 20)
     kept.wait_healthy("demo")
-    assert [each["Message"] for each in kept.json("describe-events", "demo")["Events"][-30:]].count("Restored") >= 1
+    assert [each["Message"] for each in kept.json("describe-events", "demo")["Events"][-30:]].count("Fault ended") >= 1
 
 
 def test_a_fault_ends_by_itself(kept: Auroractl) -> None:
@@ -148,7 +148,7 @@ def test_an_endpoint_that_refuses_keeps_open_connections(kept: Auroractl) -> Non
         (("replica-lag", "demo-instance-2", "--delay", "soon"), 2, "not a duration"),
         (("slow-endpoint", "writer", "--delay", "2m"), 2, "not between"),
         (("refuse-endpoint", "nobody"), 4, "no endpoint nobody"),
-        (("restore", "writer"), 4, "No fault is in force"),
+        (("restore", "writer"), 4, "There is no injected fault"),
     ],
 )
 def test_bad_input_changes_nothing(warm: Auroractl, arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from auroractl.process.liveness import processes_below
+from auroractl.system.liveness import processes_below
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
@@ -25,7 +25,8 @@ def rewinding(data: Path) -> list[int]:
     found = []
     for pid in processes_below(data.parent):
         with contextlib.suppress(psutil.Error):
-            if "pg_rewind" in " ".join(psutil.Process(pid).cmdline()):
+            # Not setpriv, which is root's for a moment and becomes it.
+            if psutil.Process(pid).name() == "pg_rewind":
                 found.append(pid)
     return found
 
@@ -60,7 +61,7 @@ def test_a_supervisor_that_ends_during_a_rewind(auroractl: Auroractl) -> None:
         os.kill(old["ProcessId"], signal.SIGKILL)
         (found,) = wait_until("the rewind", lambda: rewinding(data), interval_s=0.002)
         os.kill(found, signal.SIGSTOP)
-        os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+        auroractl.kill_supervisor()
         auroractl("supervisor", "start")
         auroractl.wait_healthy("demo")
         wait_until("the frozen rewind to be ended", lambda: not psutil.pid_exists(found) or _is_zombie(found))
@@ -82,7 +83,7 @@ def test_a_server_that_nobody_has_collected_does_not_keep_its_successor_from_sta
     try:
         auroractl("create-cluster", "demo", "--readers", "0")
         writer = auroractl.writer("demo")
-        os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+        auroractl.kill_supervisor()
         wait_until("the server to be ours", lambda: psutil.Process(writer["ProcessId"]).ppid() == os.getpid())
         os.kill(writer["ProcessId"], signal.SIGKILL)
         wait_until("the zombie", lambda: _is_zombie(writer["ProcessId"]))

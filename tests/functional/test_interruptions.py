@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from auroractl.config.paths import Home
-from auroractl.process.locks import lock_holder
+from auroractl.system.locks import lock_holder
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import assert_in_order, backtrack, execute, numbers, wait_window
 from tests.functional.going_back import moment as now
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_the_client_and_not_the_work(auroractl: Auroractl, arguments
 
 def test_two_commands_at_once_on_one_cluster(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0")
-    first = auroractl.start("scale-readers", "demo", "--add", "2")
+    first = auroractl.start("scale-readers", "demo", "--add", "6")
     wait_until(
         "the operation to begin",
         lambda: auroractl.rows("select 1 from operation where kind = 'scale-readers' and status = 'running'"),
@@ -226,7 +226,7 @@ def test_two_commands_at_once_on_one_cluster(auroractl: Auroractl) -> None:
     assert "Another operation is in progress on DBCluster demo: scale-readers" in done.stderr
     _, stderr = first.communicate(timeout=60)
     assert first.returncode == 0, stderr
-    assert len(auroractl.instances("demo")) == 3
+    assert len(auroractl.instances("demo")) == 7
 
 
 def test_two_creates_of_one_name_at_once(auroractl: Auroractl) -> None:

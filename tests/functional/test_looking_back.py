@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from auroractl.process.liveness import processes_below
+from auroractl.system.liveness import processes_below
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import (
     assert_in_order,
@@ -59,7 +59,7 @@ def test_peek_asks_the_past_and_changes_nothing(demo: Auroractl, there: str) -> 
     process = demo.writer("demo")["ProcessId"]
     done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
     assert done.stdout == "1\n"
-    assert "The cluster as it was at " in done.stderr
+    assert "The cluster as of " in done.stderr
     wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
     assert demo.writer("demo")["ProcessId"] == process
     assert numbers(demo) == [3]
@@ -70,7 +70,7 @@ def test_peek_takes_an_image_that_another_node_has_too_and_it_is_replaced(demo: 
         wait_copies(demo)
         done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
         assert done.stdout == "1\n"
-        assert "Take a page image of " in done.stderr
+        assert "Move a page image of " in done.stderr
     wait_copies(demo)
     wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
 
@@ -85,7 +85,7 @@ def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
         stdout, stderr = process.communicate(timeout=60)
         assert (process.returncode, stdout) == (0, "1\n"), stderr
         said += stderr
-    assert "Take a page image of " in said
+    assert "Move a page image of " in said
     wait_copies(demo)
     wait_until("the copies to be removed", lambda: nothing_is_left(demo), 10)
     assert_in_order(demo)
@@ -146,7 +146,7 @@ def test_a_copy_that_is_looked_at_outlives_the_supervisor_and_not_its_client(dem
 def test_peek_refuses_what_backtrack_refuses(demo: Auroractl) -> None:
     done = demo.run("peek", "demo", "--at", "2001-01-01T00:00:00Z", "--", "select 1")
     assert done.returncode == 2
-    assert "before the earliest moment" in done.stderr
+    assert "before the backtrack window" in done.stderr
     assert demo.run("peek", "demo", "--", "select 1").returncode == 2
     assert_in_order(demo)
 
@@ -175,14 +175,14 @@ def test_a_copy_waits_and_is_accepted(demo: Auroractl, there: str) -> None:
     document = wait_at(demo, there)
     assert look(document) == [1]
     assert numbers(demo) == [3]
-    assert "waits for a decision already" in demo.run("backtrack", "demo", "--wait-at", there).stderr
+    assert "already has a prepared backtrack" in demo.run("backtrack", "demo", "--wait-at", there).stderr
     execute(demo, "insert into story values (4)")
-    view = demo.json("backtrack", "demo", "--accept")["DBClusterBacktrack"]
+    view = demo.json("backtrack", "demo", "--accept", "--yes")["DBClusterBacktrack"]
     assert view["Status"] == "completed"
     assert view["BacktrackIdentifier"] == document["DBClusterBacktrack"]["BacktrackIdentifier"]
     assert_in_order(demo)
     assert numbers(demo) == [1]
-    demo("backtrack", "demo", "--undo")
+    demo("backtrack", "demo", "--undo", "--yes")
     assert numbers(demo) == [3, 4]
 
 
@@ -193,8 +193,8 @@ def test_a_copy_waits_and_is_cancelled(demo: Auroractl, there: str) -> None:
         look(document)
     assert_in_order(demo)
     assert numbers(demo) == [3]
-    assert "waits for a decision" in refused(demo, "--accept")
-    assert "waits for a decision" in refused(demo, "--cancel")
+    assert "has no prepared backtrack" in refused(demo, "--accept")
+    assert "has no prepared backtrack" in refused(demo, "--cancel")
 
 
 @pytest.mark.parametrize("copy", ["lives", "was killed"])
@@ -209,7 +209,7 @@ def test_a_copy_waits_over_a_restart_of_the_supervisor(demo: Auroractl, there: s
     time.sleep(2)  # longer than the keeper takes to tidy up what nobody wants
     if copy == "lives":
         assert look(document) == [1]
-    view = demo.json("backtrack", "demo", "--accept")["DBClusterBacktrack"]
+    view = demo.json("backtrack", "demo", "--accept", "--yes")["DBClusterBacktrack"]
     assert view["Status"] == "completed"
     assert_in_order(demo)
     assert numbers(demo) == [1]
@@ -222,7 +222,7 @@ def test_a_copy_ends_with_everything_else_and_can_be_made_again(demo: Auroractl,
     demo("supervisor", "start")
     demo.wait_healthy("demo")
     wait_window(demo)
-    demo("backtrack", "demo", "--accept")
+    demo("backtrack", "demo", "--accept", "--yes")
     assert_in_order(demo)
     assert numbers(demo) == [1]
 
@@ -235,7 +235,7 @@ def test_another_backtrack_while_a_copy_waits(demo: Auroractl, there: str) -> No
     execute(demo, "insert into story values (5)")
     demo("backtrack", "demo", "--to", later, "--yes")
     assert numbers(demo) == [3, 4]
-    demo("backtrack", "demo", "--accept")
+    demo("backtrack", "demo", "--accept", "--yes")
     assert_in_order(demo)
     assert numbers(demo) == [1]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.process.liveness import processes_below
-from auroractl.testing.sessions import PREFIX
+from auroractl.system.liveness import processes_below
+from auroractl.testing.session_home import PREFIX
 from tests.functional.conftest import make_home, wait_until
 
 SAMPLE = Path(__file__).parents[1] / "sample_project"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from auroractl.process.locks import LockFile, lock_holder
+from auroractl.system.locks import LockFile, lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
 IDLE_S = 2.0
@@ -37,3 +37,13 @@ def test_a_command_that_comes_while_it_ends_is_answered_by_the_next(auroractl: A
     stdout, stderr = waits.communicate(timeout=30)
     assert waits.returncode == 0, stderr
     assert json.loads(stdout) == {"DBClusters": []}
+
+
+def test_one_in_the_foreground_follows_no_variable_of_libpq(auroractl: Auroractl) -> None:
+    astray = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=evil", "PGPASSFILE": "/nonexistent"}
+    with auroractl.start("supervisor", "run", **astray) as supervisor:
+        wait_until("it to serve", lambda: auroractl.run("supervisor", "status").returncode == 0)
+        auroractl("create-cluster", "demo", "--readers", "0")
+        assert auroractl.cluster("demo")["Health"] == "ok"
+        supervisor.terminate()
+        supervisor.communicate(timeout=30)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from auroractl.api.requests.faults import CrashStorageNode, EndFault
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 
@@ -40,14 +41,12 @@ def by_zone(auroractl: Auroractl) -> dict[str, list[str]]:
 
 def crash(auroractl: Auroractl, names: Any) -> None:
     for name in names:
-        auroractl.ask(
-            "inject-fault", DBClusterIdentifier="demo", Kind="crash-storage-node", Target=name, DurationSeconds=60
-        )
+        auroractl.send(CrashStorageNode(cluster="demo", target=name, duration_s=60))
 
 
 def restore(auroractl: Auroractl, names: Any) -> None:
     for name in names:
-        auroractl.ask("inject-fault", DBClusterIdentifier="demo", Kind="restore", Target=name, DurationSeconds=None)
+        auroractl.send(EndFault(cluster="demo", target=name))
 
 
 def wait_for_progress(ledger: Ledger, timeout_s: float) -> float:
@@ -160,8 +159,8 @@ def test_killed_nodes_are_restarted_by_themselves(loaded: tuple[Auroractl, Ledge
 def test_frozen_nodes_do_not_count_and_go_on_after_their_time(loaded: tuple[Auroractl, Ledger]) -> None:
     auroractl, ledger = loaded
     for number in ("1", "2", "3"):
-        auroractl("inject-fault", "hang-storage-node", number, "--duration", "3s")
-    wait_until("the quorum to be lost", lambda: not volume(auroractl)["WriteQuorum"]["Held"], 2, 0.01)
+        auroractl("inject-fault", "hang-storage-node", number, "--duration", "6s")
+    wait_until("the quorum to be lost", lambda: not volume(auroractl)["WriteQuorum"]["Held"], 4, 0.01)
     assert [nodes(auroractl)[f"demo-storage-{number}"]["Status"] for number in (1, 2, 3)] == ["unreachable"] * 3
     wait_until("the quorum to be held", lambda: volume(auroractl)["WriteQuorum"]["Held"], 10)
     wait_for_progress(ledger, 5.0)
@@ -192,7 +191,7 @@ def test_an_outage_takes_the_instances_of_the_zone_and_gives_them_back(auroractl
 def test_faults_outlive_the_supervisor(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "0")
     auroractl("inject-fault", "crash-storage-node", "demo-storage-4", "--duration", "1h")
-    os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+    auroractl.kill_supervisor()
     time.sleep(1.5)
     view = nodes(auroractl)["demo-storage-4"]
     assert (view["Status"], view["ProcessId"]) == ("down", None)

@@ -1,8 +1,10 @@
-"""Damage on disk: found by checksum and majority, healed from peers, reported where nothing can be believed."""
+"""Damage on disk: found by checksum and majority, repaired from peers, reported if no copy can be trusted."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -17,7 +19,7 @@ import psutil
 import psycopg
 import pytest
 
-from auroractl.core.wal import SEGMENT_BYTES
+from auroractl.core.wal.segments import SEGMENT_BYTES
 from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import all_available, nodes, volume, wait_for_progress
@@ -213,22 +215,26 @@ def fill_up(path: Path) -> Path:
     return ballast
 
 
-def write_much_log(auroractl: Auroractl) -> None:
-    """Until the writer breaks off."""
-    try:
-        with auroractl.connect("demo") as connection:
-            for _ in range(100):
-                connection.execute("select pg_logical_emit_message(true, 'log', repeat('x', 4000000))")
-    except psycopg.Error:
-        return
-    pytest.fail("400 MB of log fitted into a full disk")
+_PIECES_BYTES = (4_000_000, 200_000, 10_000, 500)
 
 
-def ended_or_writing(auroractl: Auroractl) -> bool:
-    """Whether the writer has ended; where not, it has come back with what room it found and is given more to write."""
+def fill_the_log(auroractl: Auroractl, piece_bytes: int) -> None:
+    """Until the writer breaks off, or a hundred pieces have been written; past the endpoint, which would wait for it."""
+    writer = auroractl.writer("demo")["DBInstanceIdentifier"]
+    with contextlib.suppress(psycopg.Error), auroractl.connect("demo", instance=writer) as connection:
+        for _ in range(100):
+            connection.execute("select pg_logical_emit_message(true, 'log', repeat('x', %s))", (piece_bytes,))
+
+
+def ended_or_writing(auroractl: Auroractl, pieces_bytes: Iterator[int]) -> bool:
+    """Whether the writer has ended; where not, it has come back and is given more to write.
+
+    It comes back for as long as its last segment has room for the record of a checkpoint: with ever smaller pieces it
+    soon has none.
+    """
     if not auroractl.writer("demo")["ProcessId"]:
         return True
-    write_much_log(auroractl)
+    fill_the_log(auroractl, next(pieces_bytes))
     return False
 
 
@@ -273,7 +279,8 @@ def test_a_full_disk_of_the_writer_is_told_and_recovered_from(auroractl: Aurorac
             wait_for_progress(ledger, 5)
             ballast = fill_up(data)
             wait_until("the warning", lambda: "is full" in str(auroractl.cluster("demo")["Problems"]), 10)
-            wait_until("the writer to end", lambda: ended_or_writing(auroractl), 60)
+            pieces_bytes = itertools.cycle(_PIECES_BYTES)
+            wait_until("the writer to end", lambda: ended_or_writing(auroractl, pieces_bytes), 60)
             wait_until("the reason", lambda: "disk is full" in str(auroractl.cluster("demo")["Problems"]), 30)
             assert auroractl.run("status", "demo").returncode == 3
             ballast.unlink()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from auroractl.process.liveness import alive, processes_below
+from auroractl.system.liveness import alive, processes_below
 from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import by_zone, crash, volume, wait_for_progress
@@ -37,7 +38,7 @@ def lose_the_writer(auroractl: Auroractl) -> None:
     """SIGKILL the writer and remove its data directory; nothing is done about it until it is asked for."""
     auroractl("pause-automation", "demo")
     writer = auroractl.writer("demo")
-    os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+    auroractl.kill_supervisor()
     psutil.Process(writer["ProcessId"]).kill()
     wait_until("its processes to end", lambda: not processes_below(Path(writer["DataDirectory"])))
     lose_data(writer)
@@ -90,7 +91,7 @@ def test_a_start_without_the_writers_disk_recovers_from_the_nodes(auroractl: Aur
     with auroractl.connect("demo") as connection:
         connection.execute("insert into kept select generate_series(1001, 2000)")
     auroractl("pause-automation", "demo")
-    os.kill(auroractl.supervisor_pid(), signal.SIGKILL)
+    auroractl.kill_supervisor()
     # The reader's frozen receiver outlives its server and must not keep it from starting again.
     for each in (writer, reader):
         psutil.Process(each["ProcessId"]).kill()
@@ -156,3 +157,61 @@ def test_rounds_of_killed_writers_lose_nothing(auroractl: Auroractl) -> None:
         time.sleep(0.2)
     assert ledger.missing() == set()
     assert volume(auroractl)["WriteQuorum"]["Available"] == 6
+
+
+def miss_a_failover(auroractl: Auroractl, rows: int) -> tuple[Any, Callable[[], None]]:
+    """A reader that is suspended while another one is promoted and `rows` are committed there; what wakes it."""
+    first = auroractl.writer("demo")
+    missing, second = auroractl.readers("demo")
+    server = psutil.Process(missing["ProcessId"])
+    asleep = [server, *server.children()]
+    for process in asleep:
+        process.suspend()
+    psutil.Process(first["ProcessId"]).kill()
+    auroractl("failover", "demo", "--target", second["DBInstanceIdentifier"])
+    with auroractl.connect("demo") as connection:
+        connection.execute("insert into kept select i, repeat(md5(i::text), 60) from generate_series(1, %s) i", (rows,))
+
+    def wake() -> None:
+        for process in asleep:
+            process.resume()
+
+    return missing, wake
+
+
+@pytest.mark.parametrize("rows", [100, ROWS])
+def test_a_reader_that_missed_a_failover_is_promoted_with_what_was_committed_after_it(
+    auroractl: Auroractl, rows: int
+) -> None:
+    """It knows nothing of the timeline on which the other one committed, nor has it any of that log."""
+    auroractl("create-cluster", "demo", "--readers", "2")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept (id int primary key, filler text)")
+    auroractl("pause-automation", "demo")
+    missing, wake = miss_a_failover(auroractl, rows)
+    auroractl.kill_supervisor()
+    for each in auroractl.instances("demo"):
+        if each["ProcessId"] not in {None, missing["ProcessId"]}:
+            psutil.Process(each["ProcessId"]).kill()
+    wake()
+    auroractl("failover", "demo", "--target", missing["DBInstanceIdentifier"])
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (rows,)
+        connection.execute("insert into kept values (-1, 'goes on')")
+    assert "may be lost" not in auroractl.supervisor_log()
+
+
+def test_a_reader_that_missed_a_failover_is_not_chosen_before_one_that_did_not(auroractl: Auroractl) -> None:
+    auroractl("create-cluster", "demo", "--readers", "2")
+    first, preferred = auroractl.writer("demo"), auroractl.readers("demo")[0]
+    auroractl("modify-instance", preferred["DBInstanceIdentifier"], "--promotion-tier", "0")
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept (id int primary key, filler text)")
+    auroractl("pause-automation", "demo")
+    _, wake = miss_a_failover(auroractl, 100)
+    psutil.Process(auroractl.writer("demo")["ProcessId"]).kill()
+    wake()
+    done = auroractl("failover", "demo", "--output", "json").json
+    assert done["To"] == first["DBInstanceIdentifier"]
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select count(*) from kept").fetchone() == (100,)

@@ -15,14 +15,14 @@ def test_one_leaves_only_after_the_last_request_has_ended_for_long_and_then_for_
     idleness = Idleness()
     now_s += 5
     assert not idleness.leave(after_s=5)
-    with idleness.asking() as stays:
-        assert stays
+    with idleness.request() as accepted:
+        assert accepted
         now_s += 60
         assert not idleness.leave(after_s=5)
     now_s += 5
     assert not idleness.leave(after_s=5)
     now_s += 1
     assert idleness.leave(after_s=5)
-    with idleness.asking() as stays:
-        assert not stays
+    with idleness.request() as accepted:
+        assert not accepted
         assert idleness.leave(after_s=5)

@@ -13,8 +13,8 @@ from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.secrets import InternalSecrets
-from auroractl.services import installation
-from auroractl.services.installation import Installation
+from auroractl.runtime import installation
+from auroractl.runtime.installation import Installation
 
 
 def test_the_template_is_made_while_others_ask_for_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_the_template_is_made_while_others_ask_for_the_secrets(tmp_path: Path, m
         time.sleep(0.1)  # meanwhile the other thread is on its way into the secrets
         return Binaries(tmp_path, "18.6")
 
-    monkeypatch.setattr(installation, "database_account", lambda _: None)
+    monkeypatch.setattr(installation, "database_account", lambda *_: None)
     monkeypatch.setattr(installation, "find_binaries", find_slowly)
     monkeypatch.setattr(installation, "load_internal_secrets", lambda _: secrets)
     monkeypatch.setattr(installation, "ensure_template", lambda *arguments: made.append(arguments))

@@ -1,4 +1,4 @@
-"""From result documents to tables for people and to rows of text."""
+"""Conversion of result documents to tables for people and to rows of text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def lazy(name: str) -> Callable[[dict[str, Any]], RenderableType]:
-    """A function of `tables` that is imported, and Rich with it, only when it is called."""
+    """Return a function of `tables` that imports it, and Rich with it, on its first call."""
 
     def render(document: dict[str, Any]) -> RenderableType:
         from auroractl.cli.render import tables  # noqa: PLC0415

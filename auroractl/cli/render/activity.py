@@ -11,12 +11,12 @@ from auroractl.cli.render.live import end_of
 
 Document = dict[str, Any]
 _WIDE = 100
-"""From this width on users and what is waited for are shown too."""
+"""The width from which users and wait events are shown too."""
 _STYLES = {"active": "green", "idle in transaction": "yellow", "idle in transaction (aborted)": "red"}
 
 
 def frame(document: Document, *, width: int, height: int | None, note: str = "") -> list[Text]:
-    """The lines of one screen, none wider than `width`; `height` None: all sessions."""
+    """Return the lines of one screen, at most `width` wide; all sessions if `height` is None."""
     sessions = document["Sessions"]
     states = Counter(each["State"] or "unknown" for each in sessions)
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
@@ -56,7 +56,7 @@ def _row(view: Document, name_width: int, *, wide: bool) -> Text:
 
 
 def _took(milliseconds: float | None) -> str:
-    """How long something has taken, in few characters.
+    """Format a duration in few characters.
 
     >>> _took(12.4), _took(65_000.0), _took(7_300_000.0)
     ('12 ms', '65.0 s', '2.0 h')
@@ -76,12 +76,12 @@ def _took(milliseconds: float | None) -> str:
 
 
 def picture(document: Document, width: int) -> Text:
-    """One frame with all sessions, as one text."""
+    """Return one frame with all sessions, as one text."""
     return Text("\n").join(frame(document, width=width, height=None))
 
 
 def rows(document: Document) -> list[tuple[object, ...]]:
-    """One row per session."""
+    """Return one row per session."""
     keys = (
         "DBInstanceIdentifier",
         "ProcessId",

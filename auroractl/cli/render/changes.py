@@ -1,4 +1,4 @@
-"""The difference between clusters and the file that declares them."""
+"""The differences between clusters and the file that declares them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Document = dict[str, Any]
 
 
 def difference(document: Document) -> str:
-    """One line per difference, under the name of the cluster: + is new, - goes, ~ changes."""
+    """Format one line per difference under the cluster's name: + added, - removed, ~ changed."""
     created = {step["Request"]["DBClusterIdentifier"] for step in document["Steps"] if step["Verb"] == "create-cluster"}
     lines = []
     for name, group in groupby(document["Changes"], key=lambda change: change["DBClusterIdentifier"]):
@@ -42,9 +42,9 @@ def _value(value: Any) -> str:
 
 
 def applied(document: Document) -> str:
-    """What apply did."""
+    """Format the result of apply."""
     if not document["Changes"]:
-        return "Nothing to do: the clusters are as the file says."
+        return "No changes: the clusters match the file."
     changes, steps = len(document["Changes"]), len(document["Steps"])
     return (
         f"Applied: {changes} {'change' if changes == 1 else 'changes'} in {steps} {'step' if steps == 1 else 'steps'}."
@@ -52,7 +52,7 @@ def applied(document: Document) -> str:
 
 
 def rows(document: Document) -> Iterable[tuple[object, ...]]:
-    """One row per difference: cluster, key, before, after."""
+    """Return one row per difference: cluster, key, before, after."""
     keys = ("DBClusterIdentifier", "Key", "Before", "After")
     return [
         tuple(_value(change[key]) if change[key] is not None else None for key in keys)

@@ -1,4 +1,4 @@
-"""What doctor found and what report wrote, for people and for scripts."""
+"""The output of doctor and report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from auroractl.core.sizes import format_size
+from auroractl.core.text.sizes import format_size
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,10 +20,10 @@ _INDENT = " " * (2 + _NAME_WIDTH)
 
 
 def sentences(document: Document) -> Text | str:
-    """A paragraph per check with its hint, and a line that sums up; in a pipe each is one line, however long."""
+    """Format a paragraph per check with its hint, and a summary; in a pipe, paragraphs are not wrapped."""
     if not sys.stdout.isatty():
         return "\n".join(part for part, _ in _parts(document, None))
-    from rich.text import Text  # noqa: PLC0415  (only where a person looks)
+    from rich.text import Text  # noqa: PLC0415  (only on a terminal)
 
     width = max(40, shutil.get_terminal_size().columns - 1)
     return Text("\n").join(Text(part, style) for part, style in _parts(document, width))
@@ -48,7 +48,7 @@ def _summary(checks: Iterable[Document]) -> str:
     found = [check["Status"] for check in checks]
     failures, warnings = found.count("failed"), found.count("warning")
     if not failures and not warnings:
-        return "All is well."
+        return "All checks passed."
     said = [
         f"{count} {word}{'s' * (count != 1)}" for count, word in ((failures, "failure"), (warnings, "warning")) if count
     ]
@@ -56,13 +56,14 @@ def _summary(checks: Iterable[Document]) -> str:
 
 
 def rows(document: Document) -> Iterable[tuple[object, ...]]:
-    """One row per check: status, name, sentence, hint."""
+    """Return one row per check: status, name, message, hint."""
     return [(each["Status"], each["Name"], each["Message"], each["Hint"]) for each in document["Checks"]]
 
 
 def report(document: Document) -> str:
-    """Where the bundle is and what is in it."""
+    """Format the path and the contents of the bundle."""
     view = document["Report"]
-    lines = [f"{view['File']} ({format_size(view['Bytes'])}, {len(view['Entries'])} files, passwords removed)."]
-    lines += [f"Not in it: {problem}" for problem in view["Problems"]]
-    return "\n".join([*lines, f"Look before you send it: tar -tzf {view['File']}"])
+    removed = "passwords" if view["WithStatements"] else "passwords and client data"
+    lines = [f"{view['File']} ({format_size(view['Bytes'])}, {len(view['Entries'])} files, {removed} removed)."]
+    lines += [f"Not included: {problem}" for problem in view["Problems"]]
+    return "\n".join([*lines, f"Check it before you send it: tar -tzf {view['File']}"])

@@ -11,7 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from auroractl.cli.render.live_history import History
-from auroractl.cli.render.words import size, state
+from auroractl.cli.render.status_style import size, state
 
 Document = dict[str, Any]
 _BARS = "▁▂▃▄▅▆▇█"
@@ -19,15 +19,15 @@ _ROWS_MIN = 12
 _STEPS_SHOWN = 5
 _MARKS = {"started": ("• ", "cyan"), "done": ("✓ ", "green"), "undone": ("↩ ", "yellow")}
 _FIXED = 57
-"""What the columns of the topology take besides the name and the picture of the lag."""
+"""The width of the topology's columns without the name and the lag sparkline."""
 _SPARK_MIN, _SPARK_MAX = 6, 24
 
 
 def frame(document: Document, history: History, *, width: int, height: int | None, note: str = "") -> list[Text]:
-    """The lines of one screen, none wider than `width`; `height` None: all there is to say.
+    """Return the lines of one screen, at most `width` wide; all lines if `height` is None.
 
-    `note` is said on top, such as that the supervisor does not answer. Where there is not room for all, events go
-    first, then storage nodes, then readers.
+    `note` is shown at the top, for example that the supervisor does not answer. If the screen is too small, events are
+    omitted first, then storage nodes, then readers.
     """
     top = [*_head(document, width, note), *_rates(document, history, width), Text()]
     bottom = [Text(), *_endpoints(document, history, width), _volume(document), *_notes(document, width)]
@@ -52,7 +52,7 @@ def _head(document: Document, width: int, note: str) -> list[Text]:
         left.append(clock.rjust(width - left.cell_len), "dim")
     lines = [left]
     if view["AutomationPaused"]:
-        lines.append(Text("Automation is paused; go on with: auroractl resume-automation", "yellow"))
+        lines.append(Text("Automation is paused; resume it with: auroractl resume-automation", "yellow"))
     if note:
         lines.append(Text(note, "red"))
     return [*lines, Text()]
@@ -67,7 +67,7 @@ def _rates(document: Document, history: History, width: int) -> list[Text]:
     room = max(8, width - 34)
     return [
         Text.assemble(("Writes  ", "bold"), f"{writes:<24}", (heights(history.writes_per_s, room), "green")),
-        Text.assemble(("Log     ", "bold"), f"{log:<24}", (heights(history.log_bytes_per_s, room), "blue")),
+        Text.assemble(("WAL     ", "bold"), f"{log:<24}", (heights(history.log_bytes_per_s, room), "blue")),
     ]
 
 
@@ -108,7 +108,7 @@ def _row(view: Document, zone: str, history: History, name_width: int, width: in
         lsn = view["CurrentLsn"]
         lag = "" if view["IsClusterWriter"] else _lag(status, view["ReplicaLagBytes"], view["ReplicaLagMilliseconds"])
     style = "bold" if role == "writer" else "" if role == "reader" else "dim"
-    # A writer was a reader before, perhaps; it lags behind nobody now.
+    # The writer may have been a reader before, but has no lag now.
     lags = () if role == "writer" else history.lag_bytes.get(name, ())
     spark = magnitudes(lags, max(0, min(_SPARK_MAX, width - _FIXED - name_width)))
     return Text.assemble(
@@ -124,7 +124,7 @@ def _name(view: Document) -> str:
 def _lag(status: str, lag_bytes: int | None, lag_ms: float | None) -> str:
     if lag_bytes is None:
         return "" if status == "stopped" else "unknown"
-    # A reader that has everything has no lag, whatever the last measurement of its delay was.
+    # A reader with all WAL has no lag, even if the last measurement was another.
     return size(lag_bytes) if lag_ms is None or lag_bytes == 0 else f"{lag_ms:,.0f} ms"
 
 
@@ -150,13 +150,15 @@ def _endpoints(document: Document, history: History, width: int) -> list[Text]:
 def _volume(document: Document) -> Text:
     view = document["StorageVolume"]
     if view is None:
-        return Text("Volume  it gains storage nodes at its next start")
+        return Text("Volume  gets storage nodes at its next start")
     room = f"{size(view['UsedBytes'])} of {size(view['AllocatedBytes'])}"
     if document["DBCluster"]["Status"] == "stopped":
         return Text.assemble(("Volume  ", "bold"), f"{room}, its nodes are stopped with the cluster")
+    if document["DBCluster"]["Health"] == "no-instances":
+        return Text.assemble(("Volume  ", "bold"), f"{room}, its nodes wait for an instance")
     write, count = view["WriteQuorum"], len(view["StorageNodes"])
     held = ("held", "green") if write["Held"] else ("LOST", "red")
-    # While the quorum is held every commit waits for it, for a moment.
+    # While the quorum is held, every commit still waits for it briefly.
     waiting = f", {write['WaitingCommits']} commits wait" if write.get("WaitingCommits") and not write["Held"] else ""
     return Text.assemble(
         ("Volume  ", "bold"), f"{room}, write quorum ", held,
@@ -165,12 +167,11 @@ def _volume(document: Document) -> Text:
 
 
 def _notes(document: Document, width: int) -> list[Text]:
-    """Faults, problems and the operation that runs."""
-    wrapped = [
-        Text(line, "yellow")
-        for problem in document["DBCluster"]["Problems"]
-        for line in textwrap.wrap(f"! {problem}", width, subsequent_indent="  ")
-    ]
+    """Return lines for faults, problems, warnings and the running operation."""
+    view = document["DBCluster"]
+    told = [f"! {problem}" for problem in view["Problems"]]
+    told += [f"Note: {warning}" for warning in view.get("Warnings", [])]
+    wrapped = [Text(line, "yellow") for each in told for line in textwrap.wrap(each, width, subsequent_indent="  ")]
     operation = document["Operation"]
     return [*([Text(), *wrapped] if wrapped else []), *([Text(), *_operation(operation)] if operation else [])]
 
@@ -199,7 +200,7 @@ def _events(events: Sequence[Document], room: int | None) -> list[Text]:
 
 
 def heights(values: Iterable[float], width: int) -> str:
-    """The last `width` values, each as high as it is beside the greatest of them.
+    """Draw the last `width` values as bars relative to the greatest of them.
 
     >>> heights([0, 1, 2], 3)
     '▁▅█'
@@ -212,7 +213,7 @@ def heights(values: Iterable[float], width: int) -> str:
 
 
 def magnitudes(values: Iterable[float], width: int) -> str:
-    """The last `width` sizes in bytes, one step higher for ten times as much, so that rows compare.
+    """Draw the last `width` sizes in bytes on a logarithmic scale, so that rows can be compared.
 
     >>> magnitudes([0, 5, 5_000, 50_000_000], 4)
     '▁▂▅█'
@@ -222,7 +223,7 @@ def magnitudes(values: Iterable[float], width: int) -> str:
 
 
 def end_of(name: str, width: int) -> str:
-    """A name in so many characters; its end is what tells members of a cluster apart.
+    """Truncate a name to `width` characters; keep its end, which differs between members of a cluster.
 
     >>> end_of("a-long-cluster-instance-1", 12)
     '…-instance-1'

@@ -1,4 +1,4 @@
-"""What was measured while a cluster is being watched: rates from successive counters, and how lag moved."""
+"""The history of a watched cluster: rates from successive counters, and lag."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from auroractl.core.lsn import parse_lsn
+from auroractl.core.wal.lsn import parse_lsn
 
 Document = dict[str, Any]
 _KEPT = 240
 _RATE_OVER_S = 2.0
 _UNKNOWN_AFTER_S = 2.5
-"""A writer is asked twice a second; a counter older than this says nothing about now."""
+"""The writer is probed twice a second; an older counter is no longer current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class _Count:
 
 @dataclass(slots=True)
 class History:
-    """Fed with one document of `describe-live` after the other."""
+    """Measurements from successive documents of `describe-live`."""
 
     writes_per_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    """Between every two looks of the supervisor, about half a second apart."""
+    """Between every two probes, about half a second apart."""
     log_bytes_per_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     lag_bytes: dict[str, deque[float]] = field(default_factory=dict)
     """By reader and by storage node."""
@@ -41,7 +41,7 @@ class History:
     _now_s: float = 0.0
 
     def add(self, document: Document) -> None:
-        """Take in a document; one that brings nothing new to what was measured changes nothing."""
+        """Add a document; one without new measurements changes nothing."""
         self._now_s = _seconds(document["Time"])
         writer = next((each for each in document["DBInstances"] if each["IsClusterWriter"]), None)
         if writer is None or writer["WriteTransactions"] is None or writer["CurrentLsn"] is None:
@@ -73,7 +73,7 @@ class History:
         self._counts.append(count)
 
     def _nobody_writes(self) -> None:
-        """Where no writer answers nothing is committed; once in half a second that is one more measurement."""
+        """Record zeros twice a second while no writer answers, because nothing is committed."""
         if self._now_s - self._looked_s >= 0.5:
             self._looked_s = self._now_s
             self._counts.clear()
@@ -81,7 +81,7 @@ class History:
                 series.append(0.0)
 
     def rates(self) -> tuple[float, float] | None:
-        """Writing transactions and bytes of log per second over the last two seconds; None where that is not known."""
+        """Return writing transactions and bytes of WAL per second over the last two seconds; None if unknown."""
         if len(self._counts) < 2 or self._now_s - self._counts[-1].at_s > _UNKNOWN_AFTER_S:
             return None
         last = self._counts[-1]

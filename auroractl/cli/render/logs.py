@@ -1,4 +1,4 @@
-"""Lines of logs, each with its time and the part that it is from."""
+"""Log lines, each with its time and its source."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from auroractl.core.text.visible import Spaces
+
 Document = dict[str, Any]
 _PART_COLOURS = (36, 32, 34, 35, 33, 96, 92, 94, 95, 93)
 _BAD = re.compile(r"\b(ERROR|FATAL|PANIC|error|fatal):? ")
 _DOUBTFUL = re.compile(r"\bWARNING:? ")
 _RED, _YELLOW, _DIM = 31, 33, 2
+TABS: Spaces = {"\t": "    "}
+"""PostgreSQL begins continuation lines of a message with a tab."""
 
 
 def _coloured() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 @dataclass
 class Printer:
-    """Remembers between batches what day it is, how wide parts are and which colours they have.
+    """Formats batches of lines, and remembers the day, the column width and the colours of sources.
 
-    Escape codes are written directly: Rich takes a millisecond for what is here thousands of lines.
+    It writes escape codes directly, because Rich would be too slow for thousands of lines.
     """
 
     day: str = ""
@@ -32,10 +36,10 @@ class Printer:
     parts: dict[str, int] | None = None
 
     def lines(self, document: Document) -> str:
-        """The text of a batch, without the last line's end."""
+        """Format a batch, without a line break at the end."""
         views = document["LogLines"]
         if not views:
-            return "Nothing was logged in that time."
+            return "There are no log lines in that time."
         colours = self.parts = self.parts or {}
         self.width = max([self.width, *(len(view["Part"]) for view in views)])
         found = []
@@ -50,7 +54,7 @@ class Printer:
 
     def _line(self, view: Document, colour: int) -> str:
         time = f"{' ' if view['TimeIsExact'] else '~'}{view['Time'][11:23]}"
-        message = view["Message"].replace("\t", "    ")
+        message = view["Message"]
         style = _RED if _BAD.search(message) else _YELLOW if _DOUBTFUL.search(message) else 0
         return f"{_painted(time, _DIM)}  {_painted(view['Part'].ljust(self.width), colour)}  {_painted(message, style)}"
 
@@ -60,5 +64,5 @@ def _painted(text: str, code: int) -> str:
 
 
 def rows(document: Document) -> Iterable[tuple[object, ...]]:
-    """One row per line: time, part, message."""
+    """Return one row per line: time, source, message."""
     return [(view["Time"], view["Part"], view["Message"]) for view in document["LogLines"]]

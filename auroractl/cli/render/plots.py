@@ -1,4 +1,4 @@
-"""Pictures made of characters."""
+"""Character plots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WIDTH = 78
 
 
 def bars(values: list[int]) -> str:
-    """One character for each value, as high as it is beside the greatest.
+    """Draw one bar per value, relative to the greatest.
 
     >>> bars([0, 4, 8])
     ' ▄█'
@@ -19,11 +19,11 @@ def bars(values: list[int]) -> str:
 
 
 def commits(document: dict[str, Any]) -> str:
-    """Commits over time for each round of a drill, from one second before the fault on."""
+    """Plot commits over time for each round of a drill, beginning one second before the fault."""
     lines = []
     for number, view in enumerate(document["Drill"]["Rounds"], 1):
         values = view["CommitsByBucket"][:_WIDTH]
         before = 1000 // view["BucketMilliseconds"]
-        lines.append(f"Round {number}: commits in {view['BucketMilliseconds']} ms each; the fault is at the mark")
+        lines.append(f"Round {number}: commits per {view['BucketMilliseconds']} ms; ^ marks the fault")
         lines += [bars(values), " " * before + "^"]
     return "\n".join(lines)

@@ -1,21 +1,21 @@
-"""What a person reads where a sentence or two will do; Rich, which takes a while to import, is not needed for it."""
+"""Output for people in a few sentences, which does not need Rich and its slow import."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
 
-from auroractl.core.sizes import format_size
+from auroractl.core.text.sizes import format_size
 
 Document = dict[str, Any]
 _TABLES_SHOWN = 10
 
 
 def created(document: Document) -> str:
-    """A cluster that was created, and how to connect."""
+    """Format a created cluster and how to connect to it."""
     view = document["DBCluster"]
     name = view["DBClusterIdentifier"]
-    already = "" if document["Changed"] else "exists already and "
+    already = "" if document["Changed"] else "already exists and "
     lines = [
         f"Cluster {name} {already}is {view['Status']}.",
         "",
@@ -24,38 +24,46 @@ def created(document: Document) -> str:
         f"  Database, user    {view['DatabaseName']}, {view['MasterUsername']}",
         "",
         f"  auroractl psql {name}      open psql",
-        f"  auroractl uri {name}       print the URI, password included",
-        f"  auroractl status {name}    see how it is",
+        f"  auroractl uri {name}       print the URI, including the password",
+        f"  auroractl status {name}    show its status",
     ]
     return "\n".join(lines)
 
 
 def changed(document: Document) -> str:
-    """A cluster that was started or stopped."""
+    """Format a cluster that was started or stopped."""
     view = document["DBCluster"]
     already = "" if document["Changed"] else "already "
     return f"Cluster {view['DBClusterIdentifier']} is {already}{view['Status']}."
 
 
 def deleted(document: Document) -> str:
-    """A cluster that was deleted, or that there is none of."""
+    """Format a deleted cluster, or one that did not exist."""
     name = document["DBClusterIdentifier"]
     if document["DBCluster"] is None:
         return f"Cluster {name} does not exist; nothing to delete."
-    return f"Cluster {name} is deleted."
+    return f"Cluster {name} was deleted."
 
 
 def deleting(document: Document) -> str:
-    """A cluster that is being deleted, or that there is none of."""
+    """Format a cluster that is being deleted, or one that did not exist."""
     name = document["DBClusterIdentifier"]
     return deleted(document) if document["DBCluster"] is None else f"Cluster {name} is being deleted."
 
 
+def cancelled(document: Document) -> str:
+    """Format an operation that was or is being cancelled."""
+    operation, name = document["Operation"], document["DBClusterIdentifier"]
+    if operation["Status"] == "undone":
+        return f"{operation['Kind']} of {name} was cancelled and undone."
+    return f"{operation['Kind']} of {name} is being cancelled."
+
+
 def failed_over(document: Document) -> str:
-    """What a failover did."""
+    """Format the result of a failover."""
     kind = "Switched" if document["Planned"] else "Promoted"
     if document["DurationMilliseconds"] is None:
-        return f"The writer of {document['DBCluster']['DBClusterIdentifier']} goes from {document['From']} to {document['To']}."
+        return f"The writer of {document['DBCluster']['DBClusterIdentifier']} is changing from {document['From']} to {document['To']}."
     return (
         f"{kind}: the writer of {document['DBCluster']['DBClusterIdentifier']} was {document['From']} and is now "
         f"{document['To']}; {document['DurationMilliseconds']:.0f} ms without a writer."
@@ -63,24 +71,24 @@ def failed_over(document: Document) -> str:
 
 
 def plan(document: Document) -> str:
-    """What a dry run found: the steps that would be done."""
+    """Format the plan of a dry run."""
     view = document["Plan"]
     if not view["Changed"]:
-        return "Nothing to change."
+        return "Nothing would change."
     lines = [f"{view['Operation']} of {view['DBClusterIdentifier']} would:"]
     return "\n".join([*lines, *(f"  {step['Name']}" for step in view["Steps"])])
 
 
 def used(document: Document) -> str:
-    """The cluster that commands mean when none is named."""
+    """Format the default cluster."""
     name = document["DBClusterIdentifier"]
     if name is None:
-        return "No cluster is set; commands mean the only one there is. Set one: auroractl use CLUSTER"
-    return f"Commands mean the cluster {name} when none is named ({document['Source']})."
+        return "There is no default cluster; commands use the only one. Set one with: auroractl use CLUSTER"
+    return f"The default cluster is {name} ({document['Source']})."
 
 
 def supervisor(document: Document) -> str:
-    """The supervisor and its clusters."""
+    """Format the supervisor and its clusters."""
     lines = [
         f"The supervisor of {document['Home']} runs as process {document['ProcessId']}, version {document['Version']}."
     ]
@@ -89,7 +97,7 @@ def supervisor(document: Document) -> str:
 
 
 def growth(document: Document) -> str:
-    """What storage-autogrow found and did."""
+    """Format the result of storage-autogrow."""
     view = document["StorageGrowth"]
     before, after = view["Before"], view["After"]
     lines = [
@@ -98,15 +106,15 @@ def growth(document: Document) -> str:
         f"After      {format_size(after['AllocatedBytes'])} in {after['ProtectionGroups']} protection groups",
         f"Growth     {'enabled' if view['AutoGrow'] else 'disabled'}, by {format_size(view['IncrementBytes'])} up to "
         f"{format_size(view['MaxAllocatedBytes'])}, {view['HeadroomPercent']} % kept free",
-        f"Because    {view['Reason']}",
+        f"Reason     {view['Reason']}",
     ]
     if view["StorageFull"]:
-        lines.append("The volume is full: reads go on, writes are refused until it has room.")
+        lines.append("The volume is full: reads continue, but writes are refused until space is free.")
     return "\n".join(lines)
 
 
 def scrub(document: Document) -> str:
-    """What a scrub found and repaired."""
+    """Format the result of a scrub."""
     view = document["Scrub"]
     damaged, repaired = (sum(view[key].values()) for key in ("DamagedCopies", "RepairedCopies"))
     lines = [
@@ -119,36 +127,36 @@ def scrub(document: Document) -> str:
 
 
 def injected(document: Document) -> str:
-    """What was broken on purpose."""
+    """Format an injected fault."""
     return f"{document['Target']}: {document['Message']}"
 
 
 def events(document: Document) -> str:
-    """What happened, one line each."""
+    """Format events, one per line."""
     return "\n".join(
         f"{event['Date']}  {event['SourceIdentifier']}  {event['Message']}" for event in document["Events"]
     )
 
 
 def automation(document: Document) -> str:
-    """Whether a cluster heals by itself."""
+    """Format whether automation is on or paused."""
     view = document["DBCluster"]
     paused = view["AutomationPaused"]
     already = "" if document["Changed"] else "already "
-    more = "; nothing is promoted or restarted by itself until: auroractl resume-automation" if paused else ""
+    more = "; there is no automatic failover or restart until: auroractl resume-automation" if paused else ""
     return f"Automation of {view['DBClusterIdentifier']} is {already}{'paused' if paused else 'on'}{more}."
 
 
 def backtracked(document: Document) -> str:
-    """A backtrack that was done, begun or cancelled."""
+    """Format a backtrack that was completed, started or cancelled."""
     view = document["DBClusterBacktrack"]
     name = view["DBClusterIdentifier"]
     if view["Status"] == "completed":
         took = view["DowntimeMilliseconds"]
         gap = f"; {took:.0f} ms without a writer" if took else ""
         return (
-            f"Cluster {name} is as it was at {view['ConsistentTime']}{gap}.\n"
-            f"Forward again: auroractl backtrack {name} --undo"
+            f"Cluster {name} was rewound to {view['ConsistentTime']}{gap}.\n"
+            f"Undo it with: auroractl backtrack {name} --undo"
         )
     if view["Status"] == "failed":
         return f"Nothing was changed ({view['StatusReason']})."
@@ -156,23 +164,23 @@ def backtracked(document: Document) -> str:
 
 
 def waits_at(document: Document) -> str:
-    """A copy at a moment that waits for a decision, and how to look at it."""
+    """Format a prepared copy and how to connect to it."""
     view, there = document["DBClusterBacktrack"], document["Connection"]
     name = view["DBClusterIdentifier"]
     password, user = quote(there["Password"], safe=""), quote(there["User"], safe="")
     return "\n".join(
         [
-            f"A copy of {name} at {view['ConsistentTime']} can be read; the cluster goes on.",
+            f"A copy of {name} as of {view['ConsistentTime']} can be read; the cluster keeps running.",
             "",
             f"  psql postgresql://{user}:{password}@{there['Host']}:{there['Port']}/{there['Database']}",
-            f"  auroractl backtrack {name} --accept    go there (what was written since is undone)",
+            f"  auroractl backtrack {name} --accept    backtrack to that time (later changes are undone)",
             f"  auroractl backtrack {name} --cancel    remove the copy",
         ]
     )
 
 
 def backtrack_plan(document: Document) -> str:
-    """What a backtrack would do and undo."""
+    """Format the plan of a backtrack."""
     plan = document["BacktrackPlan"]
     undone = plan["Undone"]
     commits = undone["Commits"]
@@ -182,26 +190,26 @@ def backtrack_plan(document: Document) -> str:
         f"Backtrack {plan['DBClusterIdentifier']} to {plan['ConsistentTime']} (LSN {plan['ConsistentLsn']}).",
         f"  From    page image of {image['ReachedTime'][:19]}Z on {image['StorageNodeIdentifier']},"
         f" {format_size(image['Bytes'])}",
-        f"  Replay  {format_size(plan['ReplayBytes'])} of log; about {plan['EstimatedMilliseconds'] / 1000:.0f} s in all, "
+        f"  Replay  {format_size(plan['ReplayBytes'])} of WAL; about {plan['EstimatedMilliseconds'] / 1000:.0f} s in total, "
         f"{plan['EstimatedDowntimeMilliseconds'] / 1000:.0f} s without a writer",
-        f"  Undo    {more}{commits} commit{'' if commits == 1 else 's'}, {format_size(undone['LogBytes'])} of log",
+        f"  Undo    {more}{commits} commit{'' if commits == 1 else 's'}, {format_size(undone['LogBytes'])} of WAL",
     ]
     for table in undone["Tables"][:_TABLES_SHOWN]:
-        what = table["Table"] or "a table that is not there any more"
+        what = table["Table"] or "a table that no longer exists"
         changes = table["Changes"]
         lines.append(f"          {changes} change{'' if changes == 1 else 's'} in {what} ({table['Database']})")
     return "\n".join(lines)
 
 
 def demo(document: Document) -> str:
-    """What the demo showed, and what to try next."""
+    """Format the result of the demo and what to try next."""
     view = document["Demo"]
     return (
-        f"\nSeen: a cluster in {view['CreateMilliseconds'] / 1000:.1f} s; its writer killed and {view['GapMilliseconds']} ms "
-        f"without writes;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost; "
+        f"\nSummary: a cluster in {view['CreateMilliseconds'] / 1000:.1f} s; {view['GapMilliseconds']} ms without writes "
+        f"after its writer was killed;\n{view['AcknowledgedRowsLost']} of {view['RowsAcknowledged']:,} acknowledged rows lost; "
         f"{view['RowsAfterBacktrack']:,} rows back after a DROP TABLE.\n\n"
-        "Now your own:\n"
-        "  auroractl create-cluster demo     a cluster\n"
-        "  auroractl psql demo               use it\n"
-        "  auroractl watch demo              see it live"
+        "Try your own:\n"
+        "  auroractl create-cluster demo     create a cluster\n"
+        "  auroractl psql demo               connect to it\n"
+        "  auroractl watch demo              watch it live"
     )

@@ -1,4 +1,4 @@
-"""What a person sees, in 80 columns."""
+"""Tables for people, in 80 columns."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from auroractl.cli.render.words import size as _bytes
-from auroractl.cli.render.words import state as _state
+from auroractl.cli.render.status_style import size as _bytes
+from auroractl.cli.render.status_style import state as _state
 
 Document = dict[str, Any]
 _GROWTHS_SHOWN = 5
@@ -27,7 +27,7 @@ def _table(*columns: str) -> Table:
 
 
 def clusters(document: Document) -> RenderableType:
-    """Several clusters, or one that was changed."""
+    """Show several clusters, or one that was changed."""
     views = document["DBClusters"] if "DBClusters" in document else [document["DBCluster"]]
     if not views:
         return Text("There is no cluster yet. Create one: auroractl create-cluster NAME")
@@ -45,7 +45,7 @@ def clusters(document: Document) -> RenderableType:
 
 
 def instances(document: Document) -> RenderableType:
-    """Instances, or one that was changed."""
+    """Show instances, or one that was changed."""
     views = document["DBInstances"] if "DBInstances" in document else [document["DBInstance"]]
     if not views:
         return Text("There is no instance.")
@@ -88,22 +88,24 @@ def endpoints(document: Document) -> RenderableType:
 
 
 def scaled(document: Document) -> RenderableType:
-    """What scaling added and removed."""
+    """Show added and removed readers."""
     lines = [f"Added {name}" for name in document["Added"]] + [f"Removed {name}" for name in document["Removed"]]
-    return Group(Text("\n".join(lines or ["Nothing to change."])), Text(), instances(document))
+    return Group(Text("\n".join(lines or ["Nothing changed."])), Text(), instances(document))
 
 
 def settings(document: Document) -> RenderableType:
-    """Settings, those that are not defaults standing out."""
+    """Show settings; those that are not defaults are highlighted."""
     table = _table("SETTING", "VALUE", "FROM")
     for view in document["Settings"]:
         own = view["Source"] != "default"
-        table.add_row(view["Key"], str(view["Value"]) or "-", view["Source"], style="bold" if own else "dim")
+        value = view["Value"]
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        table.add_row(view["Key"], shown or "-", view["Source"], style="bold" if own else "dim")
     return Group(Text(f"Home  {document['Home']}"), Text(), table)
 
 
 def status(document: Document) -> RenderableType:
-    """One cluster on one screen."""
+    """Show one cluster on one screen."""
     view = document["DBCluster"]
     parts: list[RenderableType] = [
         Text.assemble(
@@ -117,16 +119,18 @@ def status(document: Document) -> RenderableType:
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))
     if view["AutomationPaused"]:
-        parts.append(Text("Automation is paused; go on with: auroractl resume-automation", style="yellow"))
+        parts.append(Text("Automation is paused; resume it with: auroractl resume-automation", style="yellow"))
     if view["Problems"]:
         parts.append(Text("\n".join(f"! {problem}" for problem in view["Problems"]), style="yellow"))
+    if warnings := view.get("Warnings"):
+        parts.append(Text("\n".join(f"Note: {warning}" for warning in warnings), style="yellow"))
     if document["Events"]:
         parts.append(_events(document["Events"]))
     return Group(*(each for part in parts for each in (part, Text())))
 
 
 def _events(found: list[Document]) -> RenderableType:
-    """What happened last; a long sentence goes on below itself."""
+    """Show recent events, with long messages wrapped."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for each in found:
         grid.add_row(each["Date"][11:19], each["Message"])
@@ -134,22 +138,24 @@ def _events(found: list[Document]) -> RenderableType:
 
 
 def _backtrack_line(view: Document) -> str:
-    """How far it can be brought back."""
+    """Format the earliest time of the backtrack window."""
     if not view["BacktrackWindow"] or view["EarliestBacktrackTime"] is None:
         return ""
     held = _bytes(view["BacktrackLogBytes"] + view["BacktrackImageBytes"])
-    # The whole second after it: who writes that is not refused.
+    # Round up to a full second, so that the time shown is accepted.
     earliest = datetime.fromisoformat(view["EarliestBacktrackTime"]) + timedelta(microseconds=999_999)
-    return f"Back    to {earliest:%Y-%m-%d %H:%M:%S} UTC; log and page images take {held}"
+    return f"Window  from {earliest:%Y-%m-%d %H:%M:%S} UTC; WAL and page images use {held}"
 
 
 def _volume_line(document: Document) -> str:
     view = document["StorageVolume"]
     if view is None:
-        return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gains storage nodes at its next start"
+        return f"Volume  {_bytes(document['DBCluster']['UsedBytes'])} used; it gets storage nodes at its next start"
     if document["DBCluster"]["Status"] == "stopped":
         room = f"{_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])}"
         return f"Volume  {room} used; its nodes are stopped with the cluster"
+    if document["DBCluster"]["Health"] == "no-instances":
+        return f"Volume  {_bytes(view['UsedBytes'])} used; its nodes wait for an instance"
     write = view["WriteQuorum"]
     by_zone = Counter(each["AvailabilityZone"] for each in view["StorageNodes"] if each["Status"] == "available")
     zones = sorted({each["AvailabilityZone"] for each in view["StorageNodes"]})
@@ -183,7 +189,7 @@ def _operation(view: Document) -> Text:
 
 
 def volumes(document: Document) -> RenderableType:
-    """Volumes with their storage nodes."""
+    """Show volumes with their storage nodes."""
     views = document["StorageVolumes"]
     if not views:
         return Text("There is no volume.")
@@ -196,7 +202,7 @@ def _volume(view: Document) -> Text:
         f"  Used          {_bytes(view['UsedBytes'])} of {_bytes(view['AllocatedBytes'])} in "
         f"{view['ProtectionGroups']} protection group{'s' * (view['ProtectionGroups'] != 1)}",
         f"  Growth        {'on' if view['AutoGrow'] else 'off'}, up to {_bytes(view['MaxAllocatedBytes'])}",
-        f"  {_quorum('Write quorum', write)}",
+        f"  {_waiting_or_quorum(view)}",
         f"  {_quorum('Read quorum ', read)}",
     ]
     if write["WaitingCommits"]:
@@ -213,10 +219,17 @@ def _volume(view: Document) -> Text:
     return Text.assemble(*head, "\n".join(lines))
 
 
+def _waiting_or_quorum(view: Document) -> str:
+    # While an instance writes, a volume without its write quorum has another status.
+    if view["Status"] == "available" and not view["WriteQuorum"]["Held"]:
+        return "Write quorum  its nodes wait for an instance"
+    return _quorum("Write quorum", view["WriteQuorum"])
+
+
 def _quorum(name: str, view: Document) -> str:
     margin = view["Margin"]
     more = f"{margin} more may fail" if margin >= 0 else f"{-margin} missing"
-    return f"{name}  {view['Required']} needed, {view['Available']} there: {'held' if view['Held'] else 'LOST'}, {more}"
+    return f"{name}  {view['Required']} needed, {view['Available']} available: {'held' if view['Held'] else 'LOST'}, {more}"
 
 
 def _nodes(view: Document) -> Table:
@@ -236,7 +249,7 @@ def _nodes(view: Document) -> Table:
 
 
 def simulation(document: Document) -> RenderableType:
-    """A simulated volume: what was assumed, and what each scheme lost."""
+    """Show a simulated volume: the assumptions, and the losses of each scheme."""
     found = document["VolumeSimulation"]
     given = found["Assumptions"]
     runs = f"{given['Runs']} runs of {given['Years']:g} year{'s' * (given['Years'] != 1)}"
@@ -273,15 +286,15 @@ def _interval(estimate: Document) -> tuple[str, str]:
 def _simulated_work(view: Document) -> str:
     return (
         f"{view['Scheme']}: {view['Copies']} copies, {view['CopiesDestroyedPerYear']['Value']:.0f} destroyed a year, "
-        f"{_bytes(int(view['RepairedBytesPerYear']['Value']))} made anew, "
+        f"{_bytes(int(view['RepairedBytesPerYear']['Value']))} restored, "
         f"{view['GrowthEventsPerYear']['Value']:.3g} growths"
     )
 
 
 def events(document: Document) -> RenderableType:
-    """What happened, oldest first."""
+    """Show events, oldest first."""
     if not document["Events"]:
-        return Text("Nothing happened in that time.")
+        return Text("There are no events in that time.")
     table = _table("TIME (UTC)", "SOURCE", "EVENT")
     for event in document["Events"]:
         bad = {"failure", "availability"} & set(event["EventCategories"])
@@ -292,7 +305,7 @@ def events(document: Document) -> RenderableType:
 
 
 def failovers(document: Document) -> RenderableType:
-    """Failovers, newest first."""
+    """Show failovers, newest first."""
     if not document["Failovers"]:
         return Text("There was no failover.")
     lines = Text()
@@ -316,7 +329,7 @@ _DRILL_COLUMNS = {
 
 
 def drill(document: Document) -> RenderableType:
-    """The rounds of a drill with their spread; times in milliseconds from the fault on."""
+    """Show the rounds of a drill with their spread; times are in milliseconds since the fault."""
     view = document["Drill"]
     table = _table("ROUND", *_DRILL_COLUMNS, "COMMITS", "LOST", "IN DOUBT", "READS FAILED")
     for column in table.columns[1:]:
@@ -332,7 +345,7 @@ def drill(document: Document) -> RenderableType:
         table.add_row(word.lower(), *(_whole(spread and spread[word]) for spread in spreads))
     verdict = (
         f"{summary['CommitsAcknowledged']} commits acknowledged, {summary['AcknowledgedRowsLost']} lost; "
-        f"{summary['RowsInDoubt']} in doubt, of which {summary['RowsInDoubtThere']} are there"
+        f"{summary['RowsInDoubt']} in doubt, of which {summary['RowsInDoubtThere']} were committed"
     )
     limit = view["MaxGapMilliseconds"]
     asked = "" if limit is None else f", longest gap allowed {limit:.0f} ms"
@@ -346,7 +359,7 @@ def _whole(value: float | None) -> str:
 
 
 def backtracks(document: Document) -> RenderableType:
-    """Backtracks, newest first."""
+    """Show backtracks, newest first."""
     if not document["DBClusterBacktracks"]:
         return Text("There has been no backtrack.")
     table = _table("CLUSTER", "STATUS", "TO (UTC)", "FROM (UTC)", "DOWN")

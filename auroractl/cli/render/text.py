@@ -1,4 +1,4 @@
-"""Rows of tab-separated values, as the AWS command line's text output: one per thing, no header."""
+"""Rows of tab-separated values as in the AWS command line's text output: one per object, no header."""
 
 from __future__ import annotations
 
@@ -21,22 +21,28 @@ def _cluster(view: Document) -> tuple[object, ...]:
 
 
 def cluster(document: Document) -> Rows:
-    """One cluster."""
+    """Return the row of a cluster."""
     return [_cluster(document["DBCluster"])]
 
 
 def deleted(document: Document) -> Rows:
-    """A cluster that was deleted, or nothing."""
+    """Return the row of a deleted cluster, or none."""
     return cluster(document) if document["DBCluster"] else []
 
 
+def cancelled(document: Document) -> Rows:
+    """Return the cluster, the kind and the status of a cancelled operation."""
+    operation = document["Operation"]
+    return [(document["DBClusterIdentifier"], operation["Kind"], operation["Status"])]
+
+
 def clusters(document: Document) -> Rows:
-    """Several clusters."""
+    """Return the rows of clusters."""
     return [_cluster(view) for view in document["DBClusters"]]
 
 
 def instances(document: Document) -> Rows:
-    """One or several instances."""
+    """Return the rows of instances."""
     views = document["DBInstances"] if "DBInstances" in document else [document["DBInstance"]]
     return [
         (
@@ -69,33 +75,33 @@ def endpoints(document: Document) -> Rows:
 
 
 def failover(document: Document) -> Rows:
-    """What a failover did."""
+    """Return the result of a failover."""
     return [(document["From"], document["To"], document["DurationMilliseconds"], document["Planned"])]
 
 
 def plan(document: Document) -> Rows:
-    """The steps that a dry run found."""
+    """Return the steps of a dry run."""
     view = document["Plan"]
     return [(view["DBClusterIdentifier"], view["Operation"], step["Name"]) for step in view["Steps"]]
 
 
 def settings(document: Document) -> Rows:
-    """Settings: key, value, where it comes from."""
+    """Return settings: key, value, origin."""
     return [(view["Key"], view["Value"], view["Source"]) for view in document["Settings"]]
 
 
 def used(document: Document) -> Rows:
-    """The cluster that commands mean when none is named."""
+    """Return the default cluster."""
     return [(document["DBClusterIdentifier"], document["Source"])]
 
 
 def supervisor(document: Document) -> Rows:
-    """The supervisor."""
+    """Return the row of the supervisor."""
     return [(document["ProcessId"], document["Version"], document["Home"], document["StartTime"])]
 
 
 def volumes(document: Document) -> Rows:
-    """Storage nodes, each with its cluster."""
+    """Return storage nodes, each with its cluster."""
     return [
         (
             view["DBClusterIdentifier"],
@@ -112,25 +118,25 @@ def volumes(document: Document) -> Rows:
 
 
 def growth(document: Document) -> Rows:
-    """What storage-autogrow found and did."""
+    """Return the result of storage-autogrow."""
     view = document["StorageGrowth"]
     before, after = view["Before"]["AllocatedBytes"], view["After"]["AllocatedBytes"]
     return [(view["DBClusterIdentifier"], view["UsedBytes"], before, after, view["Reason"])]
 
 
 def scrub(document: Document) -> Rows:
-    """What a scrub found and repaired, by storage node."""
+    """Return the result of a scrub by storage node."""
     view = document["Scrub"]
     return [(node, count, view["RepairedCopies"].get(node, 0)) for node, count in sorted(view["DamagedCopies"].items())]
 
 
 def injected(document: Document) -> Rows:
-    """What was broken on purpose."""
+    """Return the row of an injected fault."""
     return [(document["Target"], document["Message"])]
 
 
 def simulation(document: Document) -> Rows:
-    """What a simulated volume lost, by scheme: probability, group losses per year simulated and expected, seconds."""
+    """Return a simulated volume's losses by scheme: probability, group losses per year simulated and expected, seconds."""
     return [
         (
             view["Scheme"],
@@ -154,13 +160,13 @@ def events(document: Document) -> Rows:
 
 
 def failovers(document: Document) -> Rows:
-    """Failovers, newest first."""
+    """Return failovers, newest first."""
     keys = ("StartTime", "DBClusterIdentifier", "From", "To", "RequestedBy", "Status", "Timeline", "GapMilliseconds")
     return [tuple(view[key] for key in (*keys, "Reason")) for view in document["Failovers"]]
 
 
 def drill(document: Document) -> Rows:
-    """The rounds of a drill."""
+    """Return the rounds of a drill."""
     keys = (
         "Target", "DetectionMilliseconds", "FenceMilliseconds", "PromotionMilliseconds", "FirstCommitMilliseconds",
         "LongestGapMilliseconds", "CommitsAcknowledged", "AcknowledgedRowsLost", "RowsInDoubt", "ReadsFailed",
@@ -169,7 +175,7 @@ def drill(document: Document) -> Rows:
 
 
 def backtracks(document: Document) -> Rows:
-    """One or several backtracks."""
+    """Return the rows of backtracks."""
     views = document["DBClusterBacktracks"] if "DBClusterBacktracks" in document else [document["DBClusterBacktrack"]]
     return [
         (
@@ -186,7 +192,7 @@ def backtracks(document: Document) -> Rows:
 
 
 def backtrack_plan(document: Document) -> Rows:
-    """What a backtrack would do."""
+    """Return the plan of a backtrack."""
     plan = document["BacktrackPlan"]
     return [
         (

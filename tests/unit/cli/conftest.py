@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from auroractl.api import documents
 from auroractl.config.paths import Home
-from auroractl.core import views
 from tests.unit.core.clusters import snapshot, well
 
 
@@ -68,13 +71,37 @@ def answering(home: Home, result: dict[str, Any], **more: str) -> Supervisor:
     return Supervisor(home, {"Type": "result", "Result": result}, **more)
 
 
+def on_terminal(home: Home, result: dict[str, Any], *arguments: str, typed: str = "", **variables: str) -> str:
+    """What a command prints to a terminal, on which `typed` is typed, while the supervisor answers with a result."""
+    import pty  # noqa: PLC0415
+
+    server = answering(home, result)
+    ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
+    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "NO_COLOR", "COLUMNS"}}
+    subprocess.run(
+        [sys.executable, "-P", "-m", "auroractl", *arguments],
+        stdin=theirs, stdout=theirs, stderr=theirs, check=False, env={**environment, "TERM": "xterm", **variables},
+    )  # fmt: skip
+    os.close(theirs)
+    printed = b""
+    try:
+        while block := os.read(ours, 65536):
+            printed += block
+    except OSError:
+        pass
+    os.close(ours)
+    server.close()
+    return printed.decode()
+
+
 def status_document() -> dict[str, Any]:
     """What describe-status answers about a healthy cluster."""
     base = snapshot(well(1), well(2), well(3))
     return {
-        "DBCluster": views.cluster_view(base),
-        "DBInstances": [views.instance_view(base, each, "/data") for each in base.instances],
-        "DBClusterEndpoints": [views.endpoint_view(base, each) for each in base.endpoints],
+        "DBCluster": documents.cluster_view(base),
+        "DBInstances": [documents.instance_view(base, each, "/data") for each in base.instances],
+        "DBClusterEndpoints": [documents.endpoint_view(base, each) for each in base.endpoints],
         "Events": [],
         "StorageVolume": {
             "UsedBytes": 22_000_000,

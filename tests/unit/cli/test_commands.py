@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from auroractl.api import documents
 from auroractl.cli import completions
 from auroractl.cli.main import main
 from auroractl.config.paths import Home
-from auroractl.core import views
 from tests.unit.cli.conftest import Supervisor, answering, status_document
 from tests.unit.core.clusters import snapshot, well
 
-HEAVY = ("sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "uvloop", "pydantic")
+DECLARING = ("pydantic", "pydantic_core", "annotated_types", "tomlkit")
+"""What only commands load that read or write a file for a person."""
+HEAVY = ("sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "uvloop", *DECLARING)
 
 
 @pytest.mark.parametrize("shell", completions.FILES)
@@ -33,23 +35,50 @@ def test_the_completions_that_are_shipped_are_current(shell: str) -> None:
         (["describe-clusters", "--output", "json"], (*HEAVY, "rich", "http", "asyncio")),
         (["describe-clusters"], HEAVY),
         (["status", "demo"], HEAVY),
+        (["config", "show"], HEAVY),
+        (["apply", "--help"], HEAVY),
+        (["use"], HEAVY),
     ],
 )
 def test_a_client_never_loads_what_only_the_supervisor_needs(
     home: Home, arguments: list[str], heavy: tuple[str, ...]
 ) -> None:
     base = snapshot(well(1))
-    server = answering(home, {"DBClusters": [views.cluster_view(base)], **status_document()})
+    server = answering(home, {"DBClusters": [documents.cluster_view(base)], **status_document()})
+    loaded = _loaded(arguments, heavy)
+    server.close()
+    assert loaded == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loads"),
+    [
+        (["apply", "-f", "cluster.toml"], ["pydantic", "pydantic_core", "annotated_types"]),
+        (["export", "--all"], list(DECLARING)),
+    ],
+)
+def test_a_command_loads_only_the_libraries_that_its_file_needs(
+    home: Home, arguments: list[str], loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home.root)
+    Path("cluster.toml").write_text("[clusters.demo]\n")
+    server = answering(home, {"DBClusters": [], "DBInstances": [], "DBClusterEndpoints": [], "StorageVolumes": []})
+    assert _loaded(arguments, HEAVY) == loads
+    server.close()
+
+
+def _loaded(arguments: list[str], names: tuple[str, ...]) -> list[str]:
+    """Which modules a command that succeeds has loaded at its end."""
     code = (
-        "import sys; from auroractl.cli.main import main; code = main(sys.argv[1:]);"
-        f"loaded = [name for name in {heavy!r} if name in sys.modules];"
-        "sys.exit(f'loaded {loaded}' if loaded else code)"
+        "import json, sys; from auroractl.cli.main import main; code = main(sys.argv[1:]);"
+        f"print(json.dumps([name for name in {names!r} if name in sys.modules]), file=sys.stderr);"
+        "sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False, env=os.environ
     )
-    server.close()
     assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stderr.splitlines()[-1]))
 
 
 def test_completion_loads_nothing_heavy_and_starts_no_supervisor(home: Home) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,19 +12,18 @@ from typing import Any
 
 import pytest
 
-from auroractl.cli import aliases, interruptions, shared, tree
+from auroractl.api.verbs import VERBS
+from auroractl.cli import aliases, shared, tree
 from auroractl.cli.app import root_command
-from auroractl.cli.forms import as_text, identifiers
+from auroractl.cli.invocation import Session
 from auroractl.cli.main import main
+from auroractl.cli.output_formats import as_text, identifiers
 from auroractl.cli.progress import PlainProgress
-from auroractl.cli.session import Session
 from auroractl.config.paths import Home
-from auroractl.core.operations import OperationKind
-from auroractl.core.waiting import Condition
-from auroractl.supervisor import requests
-from auroractl.supervisor.verbs import VERBS
+from auroractl.core.operation_kinds import OperationKind
+from auroractl.supervisor.handlers.registry import EARLY
 from tests.contract import COMMANDS, GOLDEN
-from tests.unit.cli.conftest import Supervisor, answering, status_document
+from tests.unit.cli.conftest import Supervisor, answering, on_terminal, status_document
 
 TREE = list(tree.walk(root_command))
 LEAVES = {path: command for path, command in TREE if isinstance(command, tree.Command)}
@@ -60,11 +58,11 @@ def test_no_check_is_left_of_a_command_that_is_gone() -> None:
 
 def test_the_sets_of_shared_options_name_commands_that_exist_and_that_the_supervisor_knows() -> None:
     paths = {command.path for command in OWN.values()}
-    assert paths >= shared.REHEARSED
-    assert VERBS.keys() >= shared.REHEARSED - {"resume-automation", "drill", "use"}
-    assert requests.EARLY.keys() == shared.LONG | {"backtrack"}
+    assert paths >= shared.REHEARSED | shared.WITHOUT_OUTPUT | shared.WITHIN_A_CLUSTER
+    asked = {command for verb in VERBS.values() for command in verb.commands}
+    assert asked >= shared.REHEARSED - {"drill", "use"}
+    assert EARLY.keys() == shared.LONG | {"backtrack", "accept-backtrack"}
     assert {kind.value for kind in OperationKind} <= {*shared.LONG, "backtrack"}
-    assert set(interruptions._CONDITIONS.values()) <= {each.value for each in Condition}
 
 
 def test_every_document_is_printed_in_all_forms() -> None:
@@ -151,9 +149,9 @@ def test_yaml_is_the_same_document_as_json(home: Home, capsys: pytest.CaptureFix
     ("arguments", "sentence"),
     [
         (["--query", "DBCluster["], "is not a JMESPath expression"),
-        (["--query", "abs(DBCluster)"], "--query cannot be answered"),
+        (["--query", "abs(DBCluster)"], "--query cannot be evaluated"),
         (["--query", "DBCluster", "--quiet"], "exclude each other"),
-        (["--query", "DBCluster", "--output", "table"], "has no table"),
+        (["--query", "DBCluster", "--output", "table"], "cannot print a table"),
         (["--output", "xml"], "xml"),
     ],
 )
@@ -225,35 +223,12 @@ def test_nobody_gets_a_spinner_where_nobody_looks(monkeypatch: pytest.MonkeyPatc
     assert type(Session().progress()) is PlainProgress
 
 
-def _on_terminal(home: Home, *arguments: str, **variables: str) -> str:
-    """What a command prints to a terminal."""
-    import pty  # noqa: PLC0415
-
-    server = answering(home, status_document())
-    ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "NO_COLOR", "COLUMNS"}}
-    subprocess.run(
-        [sys.executable, "-P", "-m", "auroractl", *arguments],
-        stdin=theirs, stdout=theirs, stderr=theirs, check=False, env={**environment, "TERM": "xterm", **variables},
-    )  # fmt: skip
-    os.close(theirs)
-    printed = b""
-    try:
-        while block := os.read(ours, 65536):
-            printed += block
-    except OSError:
-        pass
-    os.close(ours)
-    server.close()
-    return printed.decode()
-
-
 def test_colours_are_for_terminals_that_want_them(home: Home) -> None:
-    assert "\x1b[32mavailable" in _on_terminal(home, "status", "demo")
+    assert "\x1b[32mavailable" in on_terminal(home, status_document(), "status", "demo")
 
 
 def test_no_color_and_columns_are_honoured(home: Home) -> None:
-    printed = _on_terminal(home, "status", "demo", NO_COLOR="1", COLUMNS="60")
+    printed = on_terminal(home, status_document(), "status", "demo", NO_COLOR="1", COLUMNS="60")
     assert "available" in printed
     assert "\x1b[3" not in printed
     plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
@@ -261,7 +236,7 @@ def test_no_color_and_columns_are_honoured(home: Home) -> None:
 
 
 def test_nothing_is_asked_in_continuous_integration_although_it_has_a_terminal(home: Home) -> None:
-    assert "Add --yes" in _on_terminal(home, "delete-cluster", "demo", CI="true")
+    assert "Add --yes" in on_terminal(home, status_document(), "delete-cluster", "demo", CI="true")
 
 
 def test_nothing_is_asked_without_a_terminal(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,7 +249,7 @@ def test_nothing_is_asked_without_a_terminal(home: Home, capsys: pytest.CaptureF
 def test_completing_names_gives_up_on_a_supervisor_that_does_not_answer(home: Home) -> None:
     import socket  # noqa: PLC0415
 
-    from auroractl.cli.names import clusters  # noqa: PLC0415
+    from auroractl.cli.name_completion import clusters  # noqa: PLC0415
 
     context: Any = LEAVES["auroractl status"].make_context("status", [], resilient_parsing=True)
     assert clusters(context, "") == []
@@ -288,7 +263,7 @@ def test_completing_names_gives_up_on_a_supervisor_that_does_not_answer(home: Ho
 
 
 def test_completing_names_asks_once_and_takes_those_that_begin_so(home: Home) -> None:
-    from auroractl.cli import names  # noqa: PLC0415
+    from auroractl.cli import name_completion as names  # noqa: PLC0415
 
     there = {"Clusters": ["demo", "prod"], "Instances": ["demo-1"], "Endpoints": ["d-e"], "StorageNodes": ["d-s"]}
     server = answering(home, there)
@@ -304,4 +279,6 @@ def test_the_reference_is_current() -> None:
     from auroractl.cli.reference import reference  # noqa: PLC0415
 
     kept = Path(__file__).parents[3] / "docs" / "reference.md"
+    if os.environ.get("AURORACTL_WRITE_GOLDEN"):
+        kept.write_text(reference())
     assert kept.read_text() == reference(), "run: python -m auroractl.cli.reference docs/reference.md"

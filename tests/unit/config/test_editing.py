@@ -51,6 +51,7 @@ def test_a_table_keeps_what_is_its_own() -> None:
         'default_cluster = """old"""\n',
         'region = """\ndefault_cluster = "inside a text"\n"""\n',
         'default_cluster = "with \\" inside"\n',
+        "default_cluster.of = 'something else'\n",
     ],
 )
 def test_what_is_not_understood_is_left_to_the_person(tmp_path: Path, text: str) -> None:

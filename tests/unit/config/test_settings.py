@@ -22,3 +22,29 @@ def test_sizes_of_postgresql_have_its_units(tmp_path: Path, key: str, value: str
 @pytest.mark.parametrize("value", ["64kB", "128MB", "1 GB", "2TB"])
 def test_what_postgresql_reads_is_taken(tmp_path: Path, value: str) -> None:
     assert load_settings(Home(tmp_path), {"AURORACTL_MAX_WAL_SIZE": value}).max_wal_size == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("ON", True), ("1", True), ("false", False), ("0", False)])
+def test_a_truth_is_read_from_the_environment(tmp_path: Path, text: str, value: bool) -> None:
+    found = load_settings(Home(tmp_path), {"AURORACTL_ENFORCE_SYNCHRONOUS_COMMIT": text})
+    assert found.enforce_synchronous_commit is value
+
+
+@pytest.mark.parametrize("line", ["true", "false"])
+def test_a_truth_is_read_from_the_file(tmp_path: Path, line: str) -> None:
+    (tmp_path / "config.toml").write_text(f"enforce_synchronous_commit = {line}\n")
+    assert load_settings(Home(tmp_path), {}).enforce_synchronous_commit is (line == "true")
+
+
+def test_another_word_is_no_truth(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="'maybe' is not true or false") as caught:
+        load_settings(Home(tmp_path), {"AURORACTL_ENFORCE_SYNCHRONOUS_COMMIT": "maybe"})
+    assert "Set AURORACTL_ENFORCE_SYNCHRONOUS_COMMIT to true or false" in caught.value.hint
+
+
+@pytest.mark.parametrize("line", ['"true"', "1"])
+def test_a_truth_in_the_file_is_no_text_and_no_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / "config.toml").write_text(f"enforce_synchronous_commit = {line}\n")
+    with pytest.raises(ConfigurationError, match="must be true or false") as caught:
+        load_settings(Home(tmp_path), {})
+    assert caught.value.hint == "The default is false"

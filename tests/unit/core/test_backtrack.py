@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from auroractl.core.backtrack import (
+from auroractl.core.restore.retention import (
     WORTH_AN_IMAGE_BYTES,
     Checkpoint,
     Era,
@@ -28,7 +28,7 @@ from auroractl.core.backtrack import (
     thin_out,
     window_start,
 )
-from auroractl.core.wal import SEGMENT_BYTES, Fork, Lineage
+from auroractl.core.wal.segments import SEGMENT_BYTES, Fork, Lineage
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NODES = ("demo-storage-1", "demo-storage-3", "demo-storage-5")
@@ -205,13 +205,14 @@ def test_thinner_images_reach_the_same_moments_within_the_bound(
     since = BEGAN + timedelta(seconds=second)
     plain = retain(history.eras, history.lineages, history.images, since)
     images = _kept(history, plain)
-    thinner = thin_out(images, history.lineages.values(), bound_bytes, over_bytes)
+    thinner = thin_out(images, history.lineages.values(), bound_bytes, over_bytes, plain.first_lsn)
     assert set(thinner) <= set(images)
     assert 1000 * (len(images) - len(thinner)) < over_bytes + 1000, "more than was asked for was given up"
     if plain.earliest is None:
         return
     after = retain(history.eras, history.lineages, thinner, since)
     assert after.earliest == plain.earliest
+    assert after.first_lsn.keys() <= plain.first_lsn.keys()
     assert all(plain.first_lsn[timeline] <= lsn for timeline, lsn in after.first_lsn.items())
     _assert_reachable(replace(history, images=thinner), after)
     for at, lsn in history.places:

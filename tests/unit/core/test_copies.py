@@ -1,11 +1,11 @@
-"""Which copies are believed, over arbitrary damage."""
+"""Which copies are trusted, over arbitrary damage."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroractl.core.copies import Copy, judge
+from auroractl.core.volume.copies import Copy, judge
 
 NODES = ("a", "b", "c", "d", "e", "f")
 GOOD = "good"

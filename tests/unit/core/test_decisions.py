@@ -12,8 +12,8 @@ import pytest
 
 from auroractl.core import routing, status, topology
 from auroractl.core.addresses import AddressPlan, block_candidates
+from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.model import (
-    CustomEndpointType,
     Endpoint,
     EndpointProcessObservation,
     EndpointType,

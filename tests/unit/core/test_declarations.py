@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroractl.cli import schemas
-from auroractl.config.declaration_file import read_file
-from auroractl.core.declarations.kinds import DeclarationError
-from auroractl.core.declarations.model import Declaration, read_declarations
-from auroractl.core.declarations.plan import Plan, plan_apply
-from auroractl.core.declarations.toml import line_of, write_toml
-from auroractl.core.declarations.views import Facts, declared, file_document
 from auroractl.core.errors import AuroraError, InvalidClusterState
-from auroractl.core.growth import MAX_CAPACITY_BYTES
 from auroractl.core.topology import instance_names
+from auroractl.core.volume.growth import MAX_CAPACITY_BYTES
+from auroractl.declarations.file import read_file
+from auroractl.declarations.kinds import DeclarationError
+from auroractl.declarations.model import Declaration, read_declarations
+from auroractl.declarations.plan import Plan, plan_apply
+from auroractl.declarations.toml import line_of, write_toml
+from auroractl.declarations.views import Facts, declared, file_document
 
 GIB = 1024**3
 
@@ -42,7 +42,7 @@ class World:
 
     def carry_out(self, plan: Plan) -> None:
         for step in plan.steps:
-            getattr(self, step.verb.replace("-", "_"))(**step.request)
+            getattr(self, step.verb.replace("-", "_"))(**step.request.to_json())
 
     def create_cluster(self, **body: Any) -> None:
         name = body["DBClusterIdentifier"]
@@ -236,10 +236,23 @@ def test_a_plan_grows_first_and_deletes_last() -> None:
     ]  # fmt: skip
 
 
+def test_a_cluster_without_instances_gets_those_that_are_declared() -> None:
+    world = made("[clusters.demo]\nreaders = 0")
+    world.instances.clear()
+    now = declared(world.facts(), "demo")
+    assert now is not None
+    assert now.readers is None
+    assert planned(world, write_toml(file_document([now]))).steps == []
+    plan = planned(
+        world, "[clusters.demo]\nreaders = 1\ngrowth.auto_grow = false\ninstances.demo-instance-2.promotion_tier = 0"
+    )
+    assert verbs(plan) == ["create-instance", "create-instance", "storage-autogrow", "modify-instance"]
+
+
 def test_a_reader_that_the_file_names_is_not_the_one_that_goes() -> None:
     world = made("[clusters.demo]\nreaders = 3")
     plan = planned(world, "[clusters.demo]\nreaders = 1\ninstances.demo-instance-4.promotion_tier = 15")
-    gone = [step.request["DBInstanceIdentifier"] for step in plan.steps if step.verb == "delete-instance"]
+    gone = [step.request.to_json()["DBInstanceIdentifier"] for step in plan.steps if step.verb == "delete-instance"]
     assert gone == ["demo-instance-3", "demo-instance-2"]
     with pytest.raises(DeclarationError, match="names more readers"):
         planned(world, "[clusters.demo]\nreaders = 0\ninstances.demo-instance-4.promotion_tier = 15")
@@ -264,8 +277,8 @@ def test_a_cluster_that_cannot_change_now_is_told_unless_nothing_is_to_do(key: s
 
 WRONG = [
     ("", 1, "clusters declares no cluster"),
-    ("[cluster.demo]", 1, "cluster is not known"),
-    ("[clusters.demo]\n\nreader = 2", 3, "clusters.demo.reader is not known"),
+    ("[cluster.demo]", 1, "cluster is unknown"),
+    ("[clusters.demo]\n\nreader = 2", 3, "clusters.demo.reader is unknown"),
     ("[clusters.demo]\nreaders = 16", 2, "clusters.demo.readers must be a whole number from 0 to 15, not 16"),
     ("[clusters.demo]\nreaders = true", 2, "whole number"),
     ("[clusters.demo]\ndeletion_protection = 1", 2, "true or false"),
@@ -273,22 +286,22 @@ WRONG = [
     ('[clusters.demo]\nbacktrack_window = "73h"', 2, "not a valid Backtrack Window"),
     ('[clusters."De mo"]', 1, "not a valid identifier"),
     ("[clusters.demo]\n[clusters.DEMO]", 2, "means demo"),
-    ("[clusters.demo.tags]\na = 1", 2, "clusters.demo.tags.a must be text"),
+    ("[clusters.demo.tags]\na = 1", 2, "clusters.demo.tags.a must be a string in quotes"),
     ('[clusters.demo]\ntags = { "aws:a" = "b" }', 2, "not a valid tag"),
     ("[clusters]\ndemo = { readers = -1 }", 2, "clusters.demo.readers"),
     ("clusters.demo.growth.increment = 0", 1, "more than 0"),
     ("[clusters.demo.growth]\nmax_capacity = '1GiB'", 2, "less than one protection group"),
     ("[clusters.demo.growth]\nheadroom_percent = 91", 2, "0 to 90"),
     ("[clusters.demo.endpoints.one]\ntype = 'WRITER'", 2, "one of READER, ANY"),
-    ("[clusters.demo.endpoints.one]\nstatic_members = ['a', 'A']", 2, "names one twice"),
+    ("[clusters.demo.endpoints.one]\nstatic_members = ['a', 'A']", 2, "has a duplicate"),
     ("[clusters.demo.endpoints.one]\nstatic_members=['a']\nexcluded_members=['b']", 1, "has both"),
-    ("[clusters.demo.endpoints.one]\nstatic_members = ['demo-instance-9']", 2, "no instance of the cluster"),
-    ("[clusters.demo.endpoints]\ndemo-reader = {}", 2, "taken by another endpoint"),
-    ("[clusters.demo.endpoints]\n" + "\n".join(f"e{n} = {{}}" for n in range(6)), 1, "5 are the most"),
-    ("[clusters.demo.instances.demo-instance-9]\npromotion_tier = 1", 1, "no instance of the cluster"),
-    ("[clusters.taken]\nport = 5433", 2, "is 5432 since the cluster was created"),
-    ("[clusters.taken]\nengine_version = '17'", 2, "is '18.6' since"),
-    ("[clusters.demo]\nendpoints.taken-reports = {}", 2, "taken by another"),
+    ("[clusters.demo.endpoints.one]\nstatic_members = ['demo-instance-9']", 2, "not an instance of the cluster"),
+    ("[clusters.demo.endpoints]\ndemo-reader = {}", 2, "the name of another endpoint"),
+    ("[clusters.demo.endpoints]\n" + "\n".join(f"e{n} = {{}}" for n in range(6)), 1, "the maximum is 5"),
+    ("[clusters.demo.instances.demo-instance-9]\npromotion_tier = 1", 1, "not an instance of the cluster"),
+    ("[clusters.taken]\nport = 5433", 2, "is 5432 and cannot be changed after creation"),
+    ("[clusters.taken]\nengine_version = '17'", 2, "is '18.6' and cannot be changed"),
+    ("[clusters.demo]\nendpoints.taken-reports = {}", 2, "the name of another endpoint"),
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from auroractl.core import views
+from auroractl.api import documents
 from auroractl.core.diagram import members, mermaid
 from tests.unit.core.clusters import snapshot, well
 
@@ -22,9 +22,9 @@ def _document(*seen: Any) -> dict[str, Any]:
         {"StorageNodeIdentifier": "demo-storage-2", "AvailabilityZone": "us-east-1b", "Kind": "full", "Status": "down"},
     ]
     return {
-        "DBCluster": views.cluster_view(base),
-        "DBInstances": [views.instance_view(base, each, "/data") for each in base.instances],
-        "DBClusterEndpoints": [views.endpoint_view(base, each) for each in base.endpoints],
+        "DBCluster": documents.cluster_view(base),
+        "DBInstances": [documents.instance_view(base, each, "/data") for each in base.instances],
+        "DBClusterEndpoints": [documents.endpoint_view(base, each) for each in base.endpoints],
         "StorageVolume": {"StorageNodes": nodes},
     }
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroractl.cli.simulating import parse_bits_per_s
-from auroractl.core.durability import (
+from auroractl.cli.simulate import parse_bits_per_s
+from auroractl.core.errors import InvalidParameterValue
+from auroractl.core.simulation.durability import (
     SCHEMES,
     YEAR_S,
     Assumptions,
@@ -21,9 +22,8 @@ from auroractl.core.durability import (
     losses_per_group_year,
     two_of_three,
 )
-from auroractl.core.errors import InvalidParameterValue
-from auroractl.core.simulation import mean, probability, simulate
-from auroractl.core.simulation_view import simulation_view
+from auroractl.core.simulation.fleet import mean, probability, simulate
+from auroractl.core.simulation.view import simulation_view
 
 GIB = 1024**3
 DAY_S = 86_400.0

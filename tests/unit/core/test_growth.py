@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from auroractl.core.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES, Reason, groups_for, plan_growth
-from auroractl.core.storage import StorageVolume
+from auroractl.core.volume.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES, Reason, groups_for, plan_growth
+from auroractl.core.volume.model import StorageVolume
 
 MIB = 1024**2
 GIB = 1024**3

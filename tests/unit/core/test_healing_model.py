@@ -14,12 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from auroractl.core.faults import Fault, FaultKind
-from auroractl.core.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES
-from auroractl.core.health import Action, Decision, History, Limits, decide, promotable
 from auroractl.core.model import ClusterSnapshot, InstanceObservation
-from auroractl.core.storage import NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
+from auroractl.core.repair_rules import Action, Decision, History, Limits, decide, promotable
 from auroractl.core.topology import promotion_order
+from auroractl.core.volume.faults import Fault, FaultKind
+from auroractl.core.volume.growth import GROUP_BYTES_DEFAULT, MAX_CAPACITY_BYTES
+from auroractl.core.volume.model import NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
 from tests.unit.core.clusters import NOW, cluster, gone, silent, snapshot, well
 
 INSTANCES = 4

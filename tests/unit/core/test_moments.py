@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auroractl.core.errors import ExitCode, InvalidParameterValue
-from auroractl.core.moments import Commit, Cut, Target, cut_at, parse_target
+from auroractl.core.restore.target import Commit, Cut, Target, cut_at, parse_target
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ABROAD = timezone(timedelta(hours=2))
@@ -69,7 +69,7 @@ def test_a_place_in_the_log(text: str, lsn: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_a_moment(text: str) -> None:
-    with pytest.raises(InvalidParameterValue, match="is not a moment") as caught:
+    with pytest.raises(InvalidParameterValue, match="is not a point in time") as caught:
         parse_target(text, NOW, ABROAD)
     assert "earliest" in caught.value.hint
     assert caught.value.exit_code is ExitCode.USAGE

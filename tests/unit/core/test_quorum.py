@@ -8,8 +8,8 @@ from itertools import combinations
 
 import pytest
 
-from auroractl.core.quorum import Membership, Quorum, read_quorum, write_quorum
-from auroractl.core.storage import NodeKind, NodeObservation, NodeState, node_state, place_nodes
+from auroractl.core.volume.model import NodeKind, NodeObservation, NodeState, node_state, place_nodes
+from auroractl.core.volume.quorum import Membership, Quorum, read_quorum, write_quorum
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 SIX = [node.identifier for node in place_nodes("demo", ZONES, datetime.now(UTC))]

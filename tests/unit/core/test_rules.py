@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auroractl.core import identifiers
-from auroractl.core.durations import parse_duration_s
 from auroractl.core.errors import AuroraError, ClusterNotFound, ExitCode, InvalidParameterValue, RemoteError
-from auroractl.core.lsn import format_lsn, parse_lsn
+from auroractl.core.text.durations import parse_duration_s
+from auroractl.core.wal.lsn import format_lsn, parse_lsn
 
 GOOD: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda value: identifiers.identifier("X", value), "a"),

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from auroractl.core import views
+from auroractl.api import documents
+from auroractl.api.waiting import Condition, judge
 from auroractl.core.model import EndpointProcessObservation, InstanceObservation, Phase, Wanted
-from auroractl.core.timestamps import timestamp
-from auroractl.core.waiting import Condition, look
+from auroractl.core.text.timestamps import timestamp
 from tests.unit.core.clusters import NOW, cluster, gone, silent, snapshot, well
 
 SINCE = timestamp(NOW)
@@ -20,9 +20,9 @@ def _document(*seen: InstanceObservation, operation: str = "", **more: Any) -> d
     base = snapshot(*(seen or (well(1), well(2))), **more)
     running = {"OperationIdentifier": "1", "Kind": operation, "StartTime": SINCE, "Steps": []}
     return {
-        "DBCluster": views.cluster_view(base),
-        "DBInstances": [views.instance_view(base, each, "/data") for each in base.instances],
-        "DBClusterEndpoints": [views.endpoint_view(base, each) for each in base.endpoints],
+        "DBCluster": documents.cluster_view(base),
+        "DBInstances": [documents.instance_view(base, each, "/data") for each in base.instances],
+        "DBClusterEndpoints": [documents.endpoint_view(base, each) for each in base.endpoints],
         "StorageVolume": {
             "WriteQuorum": {"Held": True, "Available": 6, "Required": 4},
             "ReadQuorum": {"Held": True, "Available": 6, "Required": 3},
@@ -36,14 +36,14 @@ ALL = [each for each in Condition if each not in {Condition.CLUSTER_DELETED, Con
 
 @pytest.mark.parametrize("condition", ALL)
 def test_all_is_well(condition: Condition) -> None:
-    assert look(condition, _document(), SINCE, "i2").met
+    assert judge(condition, _document(), SINCE, "i2").met
 
 
 @pytest.mark.parametrize("condition", ALL)
 def test_what_was_seen_before_the_waiting_began_does_not_count(condition: Condition) -> None:
-    seen = look(condition, _document(), LATER, "i2")
+    seen = judge(condition, _document(), LATER, "i2")
     assert not seen.met
-    assert "has not been looked at since" in seen.last
+    assert "has not been observed since" in seen.last
 
 
 @pytest.mark.parametrize(
@@ -54,56 +54,56 @@ def test_what_was_seen_before_the_waiting_began_does_not_count(condition: Condit
         (_document(well(1), silent(2)), "i2 is starting: it did not answer in time"),
         (_document(gone(), well(2)), "demo is unavailable"),
         (_document(row=cluster(Wanted.STOPPED)), "demo is stopping"),
-        (_document(row=cluster(phase=Phase.CREATING)), "demo is creating"),
+        (_document(row=cluster(phase=Phase.CREATING)), "demo is failed"),
         (_document(endpoint_process=EndpointProcessObservation(at=NOW)), "the endpoint demo-writer is inactive"),
     ],
 )
 def test_a_cluster_is_available_when_all_of_it_answers_and_nothing_is_under_way(
     document: dict[str, Any], last: str
 ) -> None:
-    seen = look(Condition.CLUSTER_AVAILABLE, document, SINCE)
+    seen = judge(Condition.CLUSTER_AVAILABLE, document, SINCE)
     assert (seen.met, seen.last) == (False, last)
 
 
 def test_a_failover_is_completed_when_the_writer_answers_whatever_the_readers_do() -> None:
-    assert look(Condition.FAILOVER_COMPLETED, _document(well(1), gone()), SINCE).met
-    assert not look(Condition.FAILOVER_COMPLETED, _document(gone(), well(2)), SINCE).met
-    assert not look(Condition.FAILOVER_COMPLETED, _document(operation="failover"), SINCE).met
-    assert not look(Condition.FAILOVER_COMPLETED, _document(row=cluster(phase=Phase.FAILING_OVER)), SINCE).met
-    assert look(Condition.FAILOVER_COMPLETED, _document(operation="scale-readers"), SINCE).met
+    assert judge(Condition.FAILOVER_COMPLETED, _document(well(1), gone()), SINCE).met
+    assert not judge(Condition.FAILOVER_COMPLETED, _document(gone(), well(2)), SINCE).met
+    assert not judge(Condition.FAILOVER_COMPLETED, _document(operation="failover"), SINCE).met
+    assert not judge(Condition.FAILOVER_COMPLETED, _document(row=cluster(phase=Phase.FAILING_OVER)), SINCE).met
+    assert judge(Condition.FAILOVER_COMPLETED, _document(operation="scale-readers"), SINCE).met
 
 
 def test_a_backtrack_is_completed_when_none_runs() -> None:
-    assert not look(Condition.BACKTRACK_COMPLETED, _document(operation="backtrack"), SINCE).met
-    assert look(Condition.BACKTRACK_COMPLETED, _document(operation="failover"), SINCE).met
+    assert not judge(Condition.BACKTRACK_COMPLETED, _document(operation="backtrack"), SINCE).met
+    assert judge(Condition.BACKTRACK_COMPLETED, _document(operation="failover"), SINCE).met
     backtracking = _document()
     backtracking["DBCluster"]["Status"] = "backtracking"
-    assert not look(Condition.BACKTRACK_COMPLETED, backtracking, SINCE).met
+    assert not judge(Condition.BACKTRACK_COMPLETED, backtracking, SINCE).met
 
 
 def test_a_cluster_is_deleted_when_there_is_none() -> None:
-    assert look(Condition.CLUSTER_DELETED, None, LATER).met
-    assert look(Condition.CLUSTER_DELETED, _document(), SINCE) == look(Condition.CLUSTER_DELETED, _document(), LATER)
-    assert not look(Condition.CLUSTER_DELETED, _document(), SINCE).met
+    assert judge(Condition.CLUSTER_DELETED, None, LATER).met
+    assert judge(Condition.CLUSTER_DELETED, _document(), SINCE) == judge(Condition.CLUSTER_DELETED, _document(), LATER)
+    assert not judge(Condition.CLUSTER_DELETED, _document(), SINCE).met
 
 
 def test_a_cluster_is_stopped_when_all_of_it_has_ended_and_no_operation_runs() -> None:
     stopped = cluster(Wanted.STOPPED)
-    assert look(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped), LATER).met
-    assert not look(Condition.CLUSTER_STOPPED, _document(well(1), gone(), row=stopped), SINCE).met
-    assert not look(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped, operation="x"), SINCE).met
-    assert not look(Condition.CLUSTER_STOPPED, _document(), SINCE).met
+    assert judge(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped), LATER).met
+    assert not judge(Condition.CLUSTER_STOPPED, _document(well(1), gone(), row=stopped), SINCE).met
+    assert not judge(Condition.CLUSTER_STOPPED, _document(gone(), gone(), row=stopped, operation="x"), SINCE).met
+    assert not judge(Condition.CLUSTER_STOPPED, _document(), SINCE).met
 
 
 def test_an_instance_is_available_whatever_the_others_do() -> None:
     document = _document(gone(), well(2))
-    assert look(Condition.INSTANCE_AVAILABLE, document, SINCE, "i2").met
-    assert not look(Condition.INSTANCE_AVAILABLE, document, SINCE, "i1").met
+    assert judge(Condition.INSTANCE_AVAILABLE, document, SINCE, "i2").met
+    assert not judge(Condition.INSTANCE_AVAILABLE, document, SINCE, "i1").met
 
 
 def test_quorums_are_held_when_both_are() -> None:
     for key in ("WriteQuorum", "ReadQuorum"):
         document = _document()
         document["StorageVolume"][key] = {"Held": False, "Available": 2, "Required": 3}
-        assert not look(Condition.QUORUM_HELD, document, SINCE).met
-    assert not look(Condition.QUORUM_HELD, {**_document(), "StorageVolume": None}, SINCE).met
+        assert not judge(Condition.QUORUM_HELD, document, SINCE).met
+    assert not judge(Condition.QUORUM_HELD, {**_document(), "StorageVolume": None}, SINCE).met

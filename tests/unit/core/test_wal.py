@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment, beyond_fork, parse_history, parse_segment, segment_at
+from auroractl.core.wal.segments import (
+    SEGMENT_BYTES,
+    Fork,
+    Segment,
+    beyond_fork,
+    parse_history,
+    parse_segment,
+    segment_at,
+)
 
 
 @given(st.integers(0, 2**40), st.integers(1, 2**31))

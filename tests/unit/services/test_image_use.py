@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auroractl.services.image_use import ImageUse, Key, Look
+from auroractl.runtime.image_leases import ImageUse, Key, Look
 
 FIRST, SECOND, THIRD = (("demo-storage-1", "image"), ("demo-storage-3", "image"), ("demo-storage-5", "image"))
 

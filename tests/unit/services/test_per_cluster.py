@@ -6,7 +6,7 @@ from threading import Event, Thread
 
 import pytest
 
-from auroractl.services.per_cluster import PerCluster
+from auroractl.runtime.background import PerCluster
 
 
 class Work:

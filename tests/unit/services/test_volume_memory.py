@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from auroractl.core.backtrack import Retention
-from auroractl.core.wal import SEGMENT_BYTES, Segment
-from auroractl.services.volume_memory import BacktrackMemory
+from auroractl.core.restore.retention import Retention
+from auroractl.core.wal.segments import SEGMENT_BYTES, Segment
+from auroractl.runtime.volume_memory import BacktrackMemory
 
 OLD = Segment(1, 2)
 

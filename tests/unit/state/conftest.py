@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance
-from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus
+from auroractl.core.operation_kinds import OperationKind
+from auroractl.core.operations import OperationRecord, OperationStatus
 from auroractl.state.database import Database, open_database
 from auroractl.state.repository import Repository
 

@@ -22,7 +22,7 @@ from auroractl.core.errors import MachineError, StateError
 from auroractl.state import database as database_module
 from auroractl.state import schema
 from auroractl.state.database import Database, open_database
-from auroractl.state.failures import StateFiles
+from auroractl.state.sqlite_errors import StateFiles
 
 if TYPE_CHECKING:
     from tests.unit.state.conftest import Demo, Mount
@@ -212,7 +212,7 @@ class TestNewer:
             StateError, match=rf"newer auroractl \(its schema is next.* knows {schema.HEAD}\)"
         ) as caught:
             open_database(tmp_path / "state.db", tmp_path / "state-backups")
-        assert caught.value.hint.startswith("Upgrade auroractl (no older copy")
+        assert caught.value.hint.startswith("Upgrade auroractl (there is no older copy")
         assert (tmp_path / "state.db").read_bytes() == before
 
     def test_the_hint_names_the_copy_made_before(
@@ -266,7 +266,7 @@ class TestDamaged:
         before = path.read_bytes()
         with pytest.raises(StateError, match=f"^The state file {path} is damaged: ") as caught:
             open_database(path, tmp_path / "state-backups")
-        assert caught.value.hint.startswith(f"No copy of it lies in {tmp_path / 'state-backups'}")
+        assert caught.value.hint.startswith(f"There is no copy in {tmp_path / 'state-backups'}")
         assert path.read_bytes() == before
 
     def test_the_hint_brings_the_newest_copy_back(self, tmp_path: Path, make_demo: Callable[..., Demo]) -> None:

@@ -22,7 +22,8 @@ from auroractl.core.errors import (
     StateError,
 )
 from auroractl.core.model import Address, EndpointType, Event, Instance, Phase, Wanted
-from auroractl.core.operations import OperationKind, OperationRecord, OperationStatus, StepRecord, StepStatus
+from auroractl.core.operation_kinds import OperationKind
+from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.state.repository import Repository
 
 if TYPE_CHECKING:
@@ -223,8 +224,8 @@ class TestWriter:
 
 
 class TestJournal:
-    def operation(self, name: str) -> OperationRecord:
-        return OperationRecord(name, OperationKind.FAILOVER, "demo", {"target": None}, OperationStatus.RUNNING, NOW)
+    def operation(self, name: str, cluster: str = "demo") -> OperationRecord:
+        return OperationRecord(name, OperationKind.FAILOVER, cluster, {"target": None}, OperationStatus.RUNNING, NOW)
 
     def test_steps_as_they_go(self, repository: Repository, tmp_path: Path) -> None:
         record = self.operation("op")
@@ -253,14 +254,30 @@ class TestJournal:
 
     def test_an_operation_that_ends(self, repository: Repository, tmp_path: Path) -> None:
         for name in ("one", "two", "three"):
-            repository.begin_operation(self.operation(name))
+            repository.begin_operation(self.operation(name, name))
         repository.finish_operation("two", OperationStatus.FAILED, "no reader answers", NOW + timedelta(seconds=1))
         assert [record.identifier for record in repository.running_operations()] == ["one", "three"]
         ended = repository.operation("two")
-        assert ended == replace(self.operation("two"), status=OperationStatus.FAILED)
+        assert ended == replace(self.operation("two", "two"), status=OperationStatus.FAILED, error="no reader answers")
         assert raw(tmp_path, "SELECT error, finished_at FROM operation WHERE status = 'failed'") == [
             ("no reader answers", "2026-11-23 12:00:01.000000")
         ]
+
+    def test_one_whose_end_was_not_recorded_has_failed_when_the_next_begins(
+        self, repository: Repository, demo: Demo
+    ) -> None:
+        for name, cluster in (("one", "demo"), ("other", "other")):
+            repository.begin_operation(self.operation(name, cluster))
+        repository.update_instance("demo-instance-2", phase=Phase.DELETING)
+        repository.begin_operation(self.operation("two"))
+        assert [record.identifier for record in repository.running_operations()] == ["other", "two"]
+        ended = repository.operation("one")
+        assert ended is not None
+        assert (ended.status, ended.error) == (
+            OperationStatus.FAILED,
+            "its end was not recorded before failover began",
+        )
+        assert {each.phase for each in repository.instances("demo")} == {Phase.NONE}
 
     def test_a_decision_is_added_to_the_arguments(self, repository: Repository) -> None:
         repository.begin_operation(replace(self.operation("op"), arguments={"target": None, "force": True}))

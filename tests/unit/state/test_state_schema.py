@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from auroractl.state import schema
 from auroractl.state.database import open_database
@@ -71,6 +73,32 @@ def test_the_models_have_not_drifted_from_the_migrations(tmp_path: Path) -> None
     engine.dispose()
 
 
+def test_a_backtrack_that_waits_during_the_upgrade_is_pinned(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'older.db'}")
+    schema.upgrade(engine, schema.Migrations(schema.SHIPPED.scripts, "0006"))
+    at = "2026-11-27 05:00:00.000000"
+    with engine.begin() as connection:
+        # Inserted without the cluster, which has many columns and is not what this is about.
+        for identifier, status in (("waiting", "pending"), ("over", "completed")):
+            connection.exec_driver_sql(
+                "INSERT INTO backtrack (identifier, cluster, status, requested_at, consistent_at, timeline, lsn, error)"
+                " VALUES (?, 'demo', ?, ?, ?, 1, 1, '')",
+                (identifier, status, at, at),
+            )
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "head")
+        assert connection.exec_driver_sql("SELECT cluster, holder, at FROM pin").all() == [("demo", "waiting", at)]
+    engine.dispose()
+
+
+def config_for(connection: Connection) -> Config:
+    """Alembic's configuration for a connection to upgrade."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.SHIPPED.scripts).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
 def test_the_program_knows_the_only_head() -> None:
     assert ScriptDirectory(str(schema.SHIPPED.scripts)).get_heads() == [schema.HEAD]
 
@@ -85,5 +113,5 @@ def test_the_tables_are_those_that_are_needed_now() -> None:
     assert set(Base.metadata.tables) == {
         "cluster", "instance", "endpoint", "operation", "operation_step", "event",
         "storage_volume", "storage_node", "protection_group", "volume_growth", "fault",
-        "era", "backtrack",
+        "era", "backtrack", "pin",
     }  # fmt: skip

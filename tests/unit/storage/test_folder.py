@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.wal import SEGMENT_BYTES, Fork, Segment
+from auroractl.core.wal.segments import SEGMENT_BYTES, Fork, Segment
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import LogFolder
 

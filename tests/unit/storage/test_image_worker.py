@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.backtrack import PageImage
 from auroractl.core.errors import MachineError
-from auroractl.process.accounts import Account
-from auroractl.process.liveness import alive, children, processes_below, wait_for_exit
+from auroractl.core.restore.retention import PageImage
 from auroractl.storage.image_worker import ImageWorker
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, no_pace
-from tests.unit.process.test_priority import niceness
+from auroractl.system.accounts import named_account
+from auroractl.system.liveness import alive, children, processes_below, wait_for_exit
+from tests.unit.system.test_priority import niceness
 
 IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
 FILE_BYTES = 5_000_000
@@ -37,12 +39,12 @@ def stored(tmp_path: Path) -> StoredImage:
 
 
 def _worker(pace: Callable[[int], None] = no_pace) -> ImageWorker:
-    return ImageWorker(pace, lambda: 0)
+    return ImageWorker(None, pace, lambda: 0)
 
 
 def test_a_copy_is_the_same_and_so_are_its_checksums(stored: StoredImage, tmp_path: Path) -> None:
     told: list[int] = []
-    _worker(told.append).copy(stored.folder, tmp_path / "copy", None)
+    _worker(told.append).copy(stored.folder, tmp_path / "copy")
     assert _worker().checksums(tmp_path / "copy") == stored.files
     assert stored.image.held_bytes < sum(told) <= 2 * stored.image.held_bytes, "it was copied and compared"
 
@@ -51,23 +53,32 @@ def test_a_damaged_image_is_told_of(stored: StoredImage, tmp_path: Path) -> None
     with (stored.data / "16386").open("r+b") as file:
         file.seek(4_000_000)
         file.write(b"\xff")
-    with pytest.raises(DamagedImage, match="16386 is not what it was"):
-        _worker().copy(stored.folder, tmp_path / "copy", None)
+    with pytest.raises(DamagedImage, match="16386 has changed since"):
+        _worker().copy(stored.folder, tmp_path / "copy")
 
 
 def test_an_image_that_is_gone_and_a_place_that_is_taken_are_told_of(stored: StoredImage, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     with pytest.raises(FileExistsError, match="copy"):
-        _worker().copy(stored.folder, tmp_path / "copy", None)
+        _worker().copy(stored.folder, tmp_path / "copy")
     with pytest.raises(FileNotFoundError, match="page image is gone"):
-        _worker().copy(stored.folder.with_name("another"), tmp_path / "copy", None)
+        _worker().copy(stored.folder.with_name("another"), tmp_path / "copy")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_copy_belongs_to_whom_it_is_made_for(stored: StoredImage, tmp_path: Path) -> None:
-    _worker().copy(stored.folder, tmp_path / "copy", Account("nobody", 65534, 65533))
-    for path in (tmp_path / "copy", tmp_path / "copy" / "pg_wal", tmp_path / "copy" / "16384"):
-        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65533)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_a_worker_of_root_works_as_the_account(stored: StoredImage) -> None:
+    nobody = named_account("nobody")
+    with tempfile.TemporaryDirectory() as folder:
+        image, target = Path(folder) / IMAGE.identifier, Path(folder) / "copy"
+        shutil.copytree(stored.folder, image)
+        for path in (Path(folder), image, *image.rglob("*")):
+            os.chown(path, nobody.uid, nobody.gid)
+        ImageWorker(nobody, no_pace, lambda: 0).copy(image, target)
+        assert {path.stat().st_uid for path in (target, target / "pg_wal", target / "16384")} == {nobody.uid}
+        os.chown(image, 0, 0)
+        image.chmod(0o700)
+        with pytest.raises(PermissionError):
+            ImageWorker(nobody, no_pace, lambda: 0).copy(image, target.with_name("another"))
 
 
 @dataclass
@@ -91,7 +102,7 @@ def test_it_gives_way_and_is_found_where_it_works(stored: StoredImage, tmp_path:
         assert pid in processes_below(tmp_path)
         seen.append(niceness(pid))
 
-    ImageWorker(Watching(look), lambda: 19).copy(stored.folder, tmp_path / "copy", None)
+    ImageWorker(None, Watching(look), lambda: 19).copy(stored.folder, tmp_path / "copy")
     assert seen[-1] == 19
 
 
@@ -101,7 +112,7 @@ def test_what_is_not_wanted_any_more_is_ended(stored: StoredImage, tmp_path: Pat
 
     watching = Watching(stop)
     with pytest.raises(InterruptedError):
-        _worker(watching).copy(stored.folder, tmp_path / "copy", None)
+        _worker(watching).copy(stored.folder, tmp_path / "copy")
     assert not alive(watching.pid)
 
 
@@ -114,14 +125,14 @@ def test_a_worker_that_does_nothing_is_given_up_when_it_is_not_wanted(stored: St
         watching(size_bytes)
 
     with pytest.raises(InterruptedError):
-        _worker(pace).copy(stored.folder, tmp_path / "copy", None)
+        _worker(pace).copy(stored.folder, tmp_path / "copy")
     assert not alive(watching.pid)
 
 
 def test_a_worker_that_is_killed_is_told_of(stored: StoredImage, tmp_path: Path) -> None:
     watching = Watching(lambda pid: os.kill(pid, signal.SIGKILL))
-    with pytest.raises(MachineError, match=r"was cut off: exit code -9"):
-        _worker(watching).copy(stored.folder, tmp_path / "copy", None)
+    with pytest.raises(MachineError, match=r"was interrupted: exit code -9"):
+        _worker(watching).copy(stored.folder, tmp_path / "copy")
 
 
 def test_a_worker_ends_with_who_it_works_for(stored: StoredImage, tmp_path: Path) -> None:
@@ -130,8 +141,8 @@ import time
 from pathlib import Path
 from auroractl.storage.image_worker import ImageWorker
 
-ImageWorker(lambda size_bytes: time.sleep(60 if size_bytes else 0), lambda: 0).copy(
-    Path({str(stored.folder)!r}), Path({str(tmp_path / "copy")!r}), None
+ImageWorker(None, lambda size_bytes: time.sleep(60 if size_bytes else 0), lambda: 0).copy(
+    Path({str(stored.folder)!r}), Path({str(tmp_path / "copy")!r})
 )
 """
     with subprocess.Popen([sys.executable, "-P", "-c", program]) as master:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.backtrack import PageImage
+from auroractl.core.restore.retention import PageImage
 from auroractl.storage import images
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
 
@@ -60,7 +60,7 @@ def test_an_image_whose_manifest_says_nothing_is_broken(
 
 
 def test_a_copy_has_all_but_the_log(stored: StoredImage, tmp_path: Path) -> None:
-    stored.copy_to(tmp_path / "copy", None)
+    stored.copy_to(tmp_path / "copy")
     assert (tmp_path / "copy" / "base" / "1" / "1255").read_bytes() == b"page" * 3000
     assert (tmp_path / "copy" / "base" / "2").is_dir()
     assert list((tmp_path / "copy" / "pg_wal").iterdir()) == []
@@ -74,7 +74,7 @@ def test_links_to_a_nodes_log_are_neither_kept_nor_copied(folder: ImageFolder, t
     (data / "pg_wal" / "archive_status").mkdir(parents=True)
     (data / "PG_VERSION").write_bytes(b"18\n")
     (data / "pg_wal" / log.name).symlink_to(log)
-    copy_data(data, tmp_path / "copy", None)
+    copy_data(data, tmp_path / "copy")
     assert list((tmp_path / "copy" / "pg_wal").iterdir()) == []
     stored = folder.complete(IMAGE)
     assert [each.name for each in (stored.data / "pg_wal").iterdir()] == ["archive_status"]
@@ -94,7 +94,7 @@ def test_a_large_file_is_copied_in_parts(
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "16384").write_bytes(content)
     copied: list[int] = []
-    copy_data(tmp_path / "data", tmp_path / "copy", None, copied.append)
+    copy_data(tmp_path / "data", tmp_path / "copy", copied.append)
     assert (tmp_path / "copy" / "16384").read_bytes() == content
     assert sum(copied) == size_bytes
 
@@ -112,7 +112,7 @@ def test_a_damaged_image_is_not_copied_unnoticed(stored: StoredImage, tmp_path: 
     else:
         path.unlink()
     with pytest.raises(DamagedImage, match="1255"):
-        stored.copy_to(tmp_path / "copy", None)
+        stored.copy_to(tmp_path / "copy")
 
 
 def test_an_image_is_given_away_as_a_whole(folder: ImageFolder, stored: StoredImage, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_copy_that_is_to_stop_stops(stored: StoredImage, tmp_path: Path) -> No
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        copy_data(stored.data, tmp_path / "copy", None, stop)
+        copy_data(stored.data, tmp_path / "copy", stop)
 
 
 def test_reading_that_is_to_stop_finds_no_damage(stored: StoredImage) -> None:

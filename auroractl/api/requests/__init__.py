@@ -1,0 +1,24 @@
+"""Request types of all verbs, in files by noun.
+
+A file is loaded on first use: a command needs one of fifty dataclasses, and each takes time to create.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auroractl.api.request import Options, Request
+    from auroractl.api.requests import clusters, endpoints, faults, instances, restore, supervisor, volumes
+
+_NOUNS = {"clusters", "endpoints", "faults", "instances", "restore", "supervisor", "volumes"}
+__all__ = ["Options", "Request", "clusters", "endpoints", "faults", "instances", "restore", "supervisor", "volumes"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NOUNS:
+        return import_module(f"{__name__}.{name}")
+    if name in {"Options", "Request"}:
+        return getattr(import_module("auroractl.api.request"), name)
+    raise AttributeError(name)

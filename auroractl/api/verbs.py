@@ -1,0 +1,397 @@
+"""The table of verbs: request types, effects, and how commands and the supervisor treat each verb."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from auroractl.api import requests
+from auroractl.api.waiting import Condition
+from auroractl.core.operation_kinds import OperationKind
+
+if TYPE_CHECKING:
+    from auroractl.api.request import Document, Options, Request
+
+
+class DryRun(Enum):
+    """How a verb handles DryRun."""
+
+    STEPS = "steps"
+    """The service runs up to its first write, and the names of its steps are returned."""
+    OWN = "own"
+    """Its handler performs the dry run."""
+
+
+class Verb(NamedTuple):
+    """A verb of the control API. A tuple, because a frozen dataclass takes each command a millisecond more."""
+
+    name: str
+    noun: str
+    """The file of its request in `requests`, and of its handler in the supervisor."""
+    commands: tuple[str, ...] = ()
+    """The commands that send it, with the name of their group."""
+    aws_action: str | None = None
+    """The RDS API action that it corresponds to."""
+    changes: bool = False
+    """Whether it changes anything permanently."""
+    long: bool = False
+    """Whether its command has --no-wait because it may take a while."""
+    dry_run: DryRun | None = None
+    step: str | None = None
+    """The name of its only step, for a change without a journalled operation."""
+    answers_early: bool = False
+    """Whether it accepts NoWait."""
+    tolerates: str | None = None
+    """The option with which it succeeds if there is nothing to do."""
+    operation: OperationKind | None = None
+    """The journalled operation that it starts."""
+    cluster_status: str | None = None
+    """The cluster status that AWS reports meanwhile."""
+    instance_status: str | None = None
+    """The instance status that AWS reports meanwhile."""
+    waits_for: Condition | None = None
+    """What `auroractl wait` waits for after the verb was sent without waiting."""
+
+    @property
+    def local_only(self) -> bool:
+        """Whether AWS has no equivalent action."""
+        return self.aws_action is None
+
+    @property
+    def request(self) -> type[Request]:
+        """Return its request type."""
+        name = "".join(map(str.capitalize, self.name.split("-")))
+        found: type[Request] = getattr(getattr(requests, self.noun), name)
+        return found
+
+    @property
+    def plan_name(self) -> str:
+        """Return its name in a plan: that of its command, or of its command group."""
+        return self.commands[0].partition(" ")[0] if self.commands else self.name
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Return the wire keys of the options that it accepts."""
+        found = {"DryRun": self.dry_run is not None, "NoWait": self.answers_early}
+        return frozenset({key for key, has in found.items() if has} | ({self.tolerates} if self.tolerates else set()))
+
+    def read(self, document: Document) -> tuple[Request, Options]:
+        """Read the request and its options. Raises InvalidParameterValue as `Request.from_json` does."""
+        from auroractl.api.request import Options  # noqa: PLC0415  (commands start without it)
+
+        options, rest = Options.split(document, self.options)
+        return self.request.from_json(rest), options
+
+
+_CLUSTER_AVAILABLE = Condition.CLUSTER_AVAILABLE
+_BACKTRACK_COMPLETED = Condition.BACKTRACK_COMPLETED
+
+_CLUSTERS = (
+    Verb(
+        name="create-cluster",
+        noun="clusters",
+        commands=("create-cluster",),
+        aws_action="CreateDBCluster",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        tolerates="IfNotExists",
+        operation=OperationKind.CREATE_CLUSTER,
+        waits_for=_CLUSTER_AVAILABLE,
+    ),
+    Verb(
+        name="delete-cluster",
+        noun="clusters",
+        commands=("delete-cluster",),
+        aws_action="DeleteDBCluster",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        tolerates="IfExists",
+        operation=OperationKind.DELETE_CLUSTER,
+        cluster_status="deleting",
+        waits_for=Condition.CLUSTER_DELETED,
+    ),
+    Verb(
+        name="start-cluster",
+        noun="clusters",
+        commands=("start-cluster",),
+        aws_action="StartDBCluster",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.START_CLUSTER,
+        cluster_status="starting",
+        waits_for=_CLUSTER_AVAILABLE,
+    ),
+    Verb(
+        name="stop-cluster",
+        noun="clusters",
+        commands=("stop-cluster",),
+        aws_action="StopDBCluster",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.STOP_CLUSTER,
+        cluster_status="stopping",
+        waits_for=Condition.CLUSTER_STOPPED,
+    ),
+    Verb(
+        name="scale-readers",
+        noun="clusters",
+        commands=("scale-readers",),
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.SCALE_READERS,
+        waits_for=_CLUSTER_AVAILABLE,
+    ),
+    Verb(
+        name="failover",
+        noun="clusters",
+        commands=("failover",),
+        aws_action="FailoverDBCluster",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.FAILOVER,
+        cluster_status="failing-over",
+        waits_for=Condition.FAILOVER_COMPLETED,
+    ),
+    Verb(
+        name="cancel-operation",
+        noun="clusters",
+        commands=("cancel-operation",),
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+    ),
+    Verb(
+        name="modify-cluster",
+        noun="clusters",
+        commands=("modify-cluster",),
+        aws_action="ModifyDBCluster",
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Change the cluster's settings",
+    ),
+    Verb(
+        name="pause-automation",
+        noun="clusters",
+        commands=("pause-automation", "resume-automation"),
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Pause or resume the cluster's automation",
+    ),
+    Verb(
+        name="describe-clusters",
+        noun="clusters",
+        commands=("describe-clusters",),
+        aws_action="DescribeDBClusters",
+    ),
+    Verb(name="describe-status", noun="clusters", commands=("status",)),
+    Verb(name="describe-live", noun="clusters", commands=("watch",)),
+    Verb(name="describe-activity", noun="clusters", commands=("top",)),
+    Verb(name="describe-events", noun="clusters", commands=("describe-events",), aws_action="DescribeEvents"),
+    Verb(name="failover-history", noun="clusters", commands=("failover-history",)),
+)
+
+_INSTANCES = (
+    Verb(
+        name="create-instance",
+        noun="instances",
+        commands=("create-instance",),
+        aws_action="CreateDBInstance",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.CREATE_INSTANCE,
+        instance_status="creating",
+        waits_for=Condition.INSTANCE_AVAILABLE,
+    ),
+    Verb(
+        name="delete-instance",
+        noun="instances",
+        commands=("delete-instance",),
+        aws_action="DeleteDBInstance",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.DELETE_INSTANCE,
+        instance_status="deleting",
+    ),
+    Verb(
+        name="reboot-instance",
+        noun="instances",
+        commands=("reboot-instance",),
+        aws_action="RebootDBInstance",
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.REBOOT_INSTANCE,
+        instance_status="rebooting",
+        waits_for=Condition.INSTANCE_AVAILABLE,
+    ),
+    Verb(
+        name="modify-instance",
+        noun="instances",
+        commands=("modify-instance",),
+        aws_action="ModifyDBInstance",
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Change the instance's promotion tier",
+    ),
+    Verb(
+        name="describe-instances",
+        noun="instances",
+        commands=("describe-instances",),
+        aws_action="DescribeDBInstances",
+    ),
+    Verb(name="connection", noun="instances", commands=("psql", "pgbench", "uri", "env")),
+)
+
+_ENDPOINTS = (
+    Verb(
+        name="create-endpoint",
+        noun="endpoints",
+        commands=("create-endpoint",),
+        aws_action="CreateDBClusterEndpoint",
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Create the endpoint and publish it",
+    ),
+    Verb(
+        name="modify-endpoint",
+        noun="endpoints",
+        commands=("modify-endpoint",),
+        aws_action="ModifyDBClusterEndpoint",
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Change the endpoint and publish it",
+    ),
+    Verb(
+        name="delete-endpoint",
+        noun="endpoints",
+        commands=("delete-endpoint",),
+        aws_action="DeleteDBClusterEndpoint",
+        changes=True,
+        dry_run=DryRun.STEPS,
+        step="Remove the endpoint",
+    ),
+    Verb(
+        name="describe-endpoints",
+        noun="endpoints",
+        commands=("describe-endpoints",),
+        aws_action="DescribeDBClusterEndpoints",
+    ),
+)
+
+_VOLUMES = (
+    Verb(
+        name="replace-storage-node",
+        noun="volumes",
+        commands=("replace-storage-node",),
+        changes=True,
+        long=True,
+        dry_run=DryRun.STEPS,
+        answers_early=True,
+        operation=OperationKind.REPLACE_STORAGE_NODE,
+        waits_for=_CLUSTER_AVAILABLE,
+    ),
+    Verb(
+        name="storage-autogrow",
+        noun="volumes",
+        commands=("storage-autogrow",),
+        changes=True,
+        dry_run=DryRun.OWN,
+    ),
+    Verb(name="scrub-volume", noun="volumes", commands=("scrub-volume",), changes=True, dry_run=DryRun.STEPS),
+    Verb(name="describe-volumes", noun="volumes", commands=("describe-volumes",)),
+)
+
+_RESTORE = (
+    Verb(
+        name="backtrack",
+        noun="restore",
+        commands=("backtrack",),
+        aws_action="BacktrackDBCluster",
+        changes=True,
+        answers_early=True,
+        operation=OperationKind.BACKTRACK,
+        waits_for=_BACKTRACK_COMPLETED,
+    ),
+    Verb(name="plan-backtrack", noun="restore", commands=("backtrack",)),
+    Verb(
+        name="prepare-backtrack",
+        noun="restore",
+        commands=("backtrack",),
+        changes=True,
+        waits_for=_BACKTRACK_COMPLETED,
+    ),
+    Verb(
+        name="accept-backtrack",
+        noun="restore",
+        commands=("backtrack",),
+        changes=True,
+        answers_early=True,
+        operation=OperationKind.BACKTRACK,
+        waits_for=_BACKTRACK_COMPLETED,
+    ),
+    Verb(
+        name="cancel-backtrack",
+        noun="restore",
+        commands=("backtrack",),
+        changes=True,
+        waits_for=_BACKTRACK_COMPLETED,
+    ),
+    Verb(
+        name="describe-backtracks",
+        noun="restore",
+        commands=("describe-backtracks",),
+        aws_action="DescribeDBClusterBacktracks",
+    ),
+    Verb(name="peek", noun="restore", commands=("peek",)),
+)
+
+
+def _fault(name: str, *commands: str) -> Verb:
+    paths = tuple(f"inject-fault {command}" for command in commands or (name,))
+    return Verb(name=name, noun="faults", commands=paths, changes=True, dry_run=DryRun.STEPS)
+
+
+_FAULTS = (
+    _fault("crash-storage-node"),
+    _fault("hang-storage-node"),
+    _fault("wipe-storage-node"),
+    _fault("corrupt-segment"),
+    _fault("crash-instance"),
+    _fault("hang-instance"),
+    _fault("replica-lag"),
+    _fault("partition-instance"),
+    _fault("slow-endpoint"),
+    _fault("refuse-endpoint"),
+    _fault("az-outage"),
+    _fault("end-fault", "restore", "az-restore"),
+)
+
+_SUPERVISOR = (
+    Verb(name="names", noun="supervisor"),
+    Verb(name="supervisor-status", noun="supervisor", commands=("supervisor status", "supervisor start")),
+    Verb(name="supervisor-stop", noun="supervisor", commands=("supervisor stop",)),
+)
+
+VERBS: Mapping[str, Verb] = {
+    verb.name: verb for verb in (*_CLUSTERS, *_INSTANCES, *_ENDPOINTS, *_VOLUMES, *_RESTORE, *_FAULTS, *_SUPERVISOR)
+}
+"""All verbs by name."""

@@ -1,0 +1,1 @@
+"""Points in time, and what must be kept to reach them."""

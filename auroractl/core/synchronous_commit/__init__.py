@@ -1,0 +1,1 @@
+"""Weak values of synchronous_commit, in settings and in SQL text."""

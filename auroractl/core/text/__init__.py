@@ -1,0 +1,1 @@
+"""Text formats: sizes, durations, times, and sanitising of untrusted text."""

@@ -1,0 +1,1 @@
+"""The storage volume: nodes, quorums, copies, growth, faults."""

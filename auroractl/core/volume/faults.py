@@ -1,0 +1,59 @@
+"""Lasting faults that a user injects, and their descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class FaultKind(StrEnum):
+    """Faults that last until they are restored or expire."""
+
+    CRASH_STORAGE_NODE = "crash-storage-node"
+    HANG_STORAGE_NODE = "hang-storage-node"
+    AZ_OUTAGE = "az-outage"
+    REPLICA_LAG = "replica-lag"
+    """A reader applies every commit late."""
+    PARTITION_INSTANCE = "partition-instance"
+    """A reader does not receive the writer's WAL; its clients still reach it."""
+    SLOW_ENDPOINT = "slow-endpoint"
+    """Bytes that clients send through an endpoint arrive late."""
+    REFUSE_ENDPOINT = "refuse-endpoint"
+    """Nothing listens at an endpoint's address."""
+
+
+class Damage(StrEnum):
+    """Ways of damaging a segment."""
+
+    FLIP = "flip"
+    """One random bit."""
+    TRUNCATE = "truncate"
+    CONTENT = "content"
+    """A page of random bytes."""
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An active injected fault. `target` is a storage node, an Availability Zone, a reader or an endpoint."""
+
+    cluster: str
+    kind: FaultKind
+    target: str
+    since: datetime
+    until: datetime | None
+    """None: until it is restored."""
+    delay_ms: int | None = None
+    """Only for replica-lag and slow-endpoint."""
+
+    def __str__(self) -> str:
+        """Describe the fault as the reason for its effects.
+
+        >>> from datetime import UTC
+        >>> at = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+        >>> str(Fault("demo", FaultKind.AZ_OUTAGE, "us-east-1b", at, at))
+        'injected az-outage on us-east-1b until 12:30:00 UTC'
+        """
+        until = f" until {self.until:%H:%M:%S} UTC" if self.until else ""
+        return f"injected {self.kind} on {self.target}{until}"

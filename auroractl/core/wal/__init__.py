@@ -1,0 +1,1 @@
+"""Positions, segments and timelines of WAL."""

@@ -1,0 +1,168 @@
+"""Declared clusters: classes from which pydantic reads the file and writes its schema.
+
+They are plain dataclasses, so that observed clusters can have the same form without validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import not_
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from auroractl.core import identifiers
+from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.volume.growth import HEADROOM_PERCENT_MAX
+from auroractl.declarations import kinds
+from auroractl.declarations.kinds import DeclarationError, by_identifier, refusal
+from auroractl.declarations.schema import Schema, explained, plain_schema
+
+ENDPOINTS_MAX = 5
+FIXED = ("engine_version", "database_name", "master_username", "port", "region")
+"""Keys that are fixed at creation."""
+
+
+class _Table:
+    __pydantic_config__ = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+        # Docstrings of classes are not meant for the authors of files.
+        json_schema_extra=lambda schema: schema.pop("description", None),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredInstance(_Table):
+    """An instance."""
+
+    promotion_tier: kinds.Tier | None = None
+    """From 0 (promoted first) to 15 (promoted last)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth(_Table):
+    """Growth settings of a volume; None for omitted keys."""
+
+    auto_grow: kinds.Truth | None = None
+    """Whether the volume grows automatically."""
+    max_capacity_bytes: Annotated[kinds.Size | None, Field(alias="max_capacity")] = None
+    """Maximum size, such as 64TiB."""
+    increment_bytes: Annotated[kinds.Size | None, Field(alias="increment")] = None
+    """Minimum growth at a time, such as 10GiB."""
+    headroom_percent: Annotated[int, Field(strict=True, ge=0, le=HEADROOM_PERCENT_MAX)] | None = None
+    """Share of the allocated space to keep free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredEndpoint(_Table):
+    """A custom endpoint."""
+
+    type: kinds.EndpointType = CustomEndpointType.READER
+    """READER (the default) excludes the writer; ANY includes it."""
+    static_members: Annotated[kinds.Members, Field(exclude_if=not_)] = ()
+    """Connect only to these instances."""
+    excluded_members: Annotated[kinds.Members, Field(exclude_if=not_)] = ()
+    """Never connect to these instances; not with static_members."""
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if self.static_members and self.excluded_members:
+            raise refusal("has both static_members and excluded_members.", "Omit one of them")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredCluster(_Table):
+    """A cluster; None for omitted keys, which are not changed."""
+
+    readers: Annotated[int, Field(strict=True, ge=0, le=identifiers.READERS_MAX)] | None = None
+    """Number of readers; a new cluster has 2 without it."""
+    promotion_tier: kinds.Tier | None = None
+    """The tier of every instance that is not named under instances."""
+    backtrack_window_s: Annotated[kinds.Window | None, Field(alias="backtrack_window")] = None
+    """Backtrack window, such as 24h; 0 disables backtracking."""
+    deletion_protection: kinds.Truth | None = None
+    """Whether to refuse to delete the cluster."""
+    engine_version: kinds.Version | None = None
+    """PostgreSQL version, such as 18 or 18.6. Fixed at creation."""
+    database_name: kinds.DatabaseName | None = None
+    """Name of the first database. Fixed at creation."""
+    master_username: kinds.Username | None = None
+    """Name of the master user. Fixed at creation."""
+    port: Annotated[int, Field(strict=True, ge=identifiers.PORT_MIN, le=identifiers.PORT_MAX)] | None = None
+    """Port of all addresses. Fixed at creation."""
+    region: kinds.Region | None = None
+    """Region that names the Availability Zones. Fixed at creation."""
+    tags: kinds.Tags | None = None
+    """All tags of the cluster; others are removed."""
+    growth: Growth | None = None
+    """Growth of the storage volume."""
+    instances: Annotated[
+        dict[str, DeclaredInstance], by_identifier("DBInstanceIdentifier"), kinds.NAMED, Field(exclude_if=not_)
+    ] = field(default_factory=dict)
+    """Tiers of single instances."""
+    endpoints: (
+        Annotated[
+            dict[str, DeclaredEndpoint],
+            Field(max_length=ENDPOINTS_MAX),
+            by_identifier("DBClusterEndpointIdentifier"),
+            kinds.NAMED,
+        ]
+        | None
+    ) = None
+    """All custom endpoints of the cluster; others are deleted."""
+
+    @property
+    def tiers(self) -> dict[str, int]:
+        """The tiers of single instances."""
+        return {name: each.promotion_tier for name, each in self.instances.items() if each.promotion_tier is not None}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The declared values of the keys in FIXED."""
+        return {key: value for key in FIXED if (value := getattr(self, key)) is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration(DeclaredCluster):
+    """A cluster with its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredFile(_Table):
+    """A file."""
+
+    clusters: Annotated[dict[str, DeclaredCluster], by_identifier("DBClusterIdentifier"), kinds.NAMED] = field(
+        default_factory=dict
+    )
+    """The clusters, by name."""
+
+
+FILE = TypeAdapter(DeclaredFile)
+ENDPOINT = TypeAdapter(DeclaredEndpoint)
+
+
+def read_declarations(document: Mapping[str, Any]) -> list[Declaration]:
+    """Return the clusters that a file declares. Raises DeclarationError, which names the key."""
+    try:
+        clusters = FILE.validate_python(document).clusters
+    except ValidationError as error:
+        raise explained(error, document, file_schema()) from error
+    if not clusters:
+        raise DeclarationError(("clusters",), "declares no cluster.", "Begin with a line [clusters.NAME]")
+    return [Declaration(name=name, **vars(cluster)) for name, cluster in clusters.items()]
+
+
+def file_schema() -> Schema:
+    """Return the JSON schema of the file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Clusters for auroractl apply",
+        "description": "Omitted keys are not changed.",
+        **plain_schema(FILE),
+        "required": ["clusters"],
+    }

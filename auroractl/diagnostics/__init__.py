@@ -1,0 +1,1 @@
+"""doctor, report and logs, which need no supervisor."""

@@ -1,1 +1,0 @@
-"""Programs, accounts, locks and durable files: the only place that starts a program."""

@@ -1,0 +1,45 @@
+"""What the supervisor keeps in memory of one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from auroractl.core.routing import RoutingTable
+from auroractl.runtime.endpoint_process import RoutingOverride
+from auroractl.runtime.status_cache import LiveDocument
+from auroractl.runtime.synchronous_commit_usage import SynchronousCommitUsage
+from auroractl.runtime.volume_memory import VolumeMemory
+
+
+@dataclass(slots=True)
+class Told:
+    """The last report on the process that occupies the address of an instance or endpoint; empty if there is none."""
+
+    why: str = ""
+    at_s: list[float] = field(default_factory=list)
+    """When a user was last told, on the monotonic clock."""
+
+
+@dataclass(slots=True)
+class ClusterMemory:
+    """The in-memory state of one cluster.
+
+    None of it survives a restart of the supervisor. Each field says what takes its place then.
+    """
+
+    volume: VolumeMemory = field(default_factory=VolumeMemory)
+    """After a restart: observed again, except for the leases, whose holders have ended with the supervisor."""
+    commits: SynchronousCommitUsage = field(default_factory=SynchronousCommitUsage)
+    """After a restart: read again from the writer's statistics."""
+    override: RoutingOverride = field(default_factory=RoutingOverride)
+    """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
+    published: tuple[int | None, RoutingTable] | None = None
+    """The process id of the endpoint process and its routing table. After a restart: sent again."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why something is no longer restarted, by name. After a restart: tried again."""
+    injected_crashes: set[str] = field(default_factory=set)
+    """Instances of a recent fault, whose crash does not count towards the restart limit. After a restart: none counts."""
+    displaced: dict[str, Told] = field(default_factory=dict)
+    """By name of an instance or endpoint. After a restart: told once more."""
+    live: LiveDocument | None = None
+    """The latest status document, while the cluster is being watched. After a restart: made again."""

@@ -1,0 +1,228 @@
+"""What all clusters of a home share: account, programs, internal passwords, template."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+
+from auroractl.config.paths import Home
+from auroractl.config.settings import Settings
+from auroractl.core.model import Address, Instance
+from auroractl.core.volume.model import StorageNode
+from auroractl.engine import configuration
+from auroractl.engine.binaries import Binaries, find_binaries
+from auroractl.engine.connections import Access, socket_fits
+from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
+from auroractl.engine.server import Server
+from auroractl.engine.template import ensure_template, template_name
+from auroractl.storage.folder import LogFolder
+from auroractl.storage.images import ImageFolder
+from auroractl.storage.receiver import Receiver
+from auroractl.system.account import Account
+from auroractl.system.accounts import database_account, require_reachable
+from auroractl.system.file_credentials import as_self
+from auroractl.system.files import make_folder, make_folder_of, remove_tree
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class Installation:
+    """Determined at first use, so that a supervisor can run and report what is missing."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self.home = home
+        self.settings = settings
+        self._lock = RLock()
+
+    @cached_property
+    def account(self) -> Account | None:
+        """The account of the database processes; None for the current one."""
+        account = database_account(self.settings.run_as, self.home.database_folders())
+        require_reachable(self.home.root, account)
+        return account
+
+    @cached_property
+    def binaries(self) -> Binaries:
+        """The PostgreSQL programs."""
+        with self._lock:
+            return find_binaries(self.settings.postgresql_folder, self.account, self.home.binaries)
+
+    @cached_property
+    def secrets(self) -> InternalSecrets:
+        """The passwords of the internal database users."""
+        with self._lock:
+            return load_internal_secrets(self.home.internal_secrets)
+
+    def template(self) -> None:
+        """Make the template from which clusters are copied, unless it exists."""
+        # Before Python 3.12 a cached_property holds its own lock while it is computed, and these then take ours. A
+        # thread that held ours and waited for theirs would deadlock.
+        path, binaries, secrets, account = self.template_path, self.binaries, self.secrets, self.account
+        with self._lock:
+            ensure_template(path, binaries, secrets, account)
+
+    @property
+    def template_path(self) -> Path:
+        """Return the path of the template."""
+        return self.home.template(template_name(self.binaries.version))
+
+    def server(self, instance: Instance) -> Server:
+        """Return the PostgreSQL server of an instance."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        return Server(
+            name=instance.identifier,
+            data=paths.data,
+            log=paths.log,
+            address=instance.address,
+            binaries=self.binaries,
+            account=self.account,
+            socket_folder=self._socket_folder(paths.folder),
+        )
+
+    @property
+    def server_uid(self) -> int:
+        """Return the uid under which servers run."""
+        return self.account.uid if self.account else os.geteuid()
+
+    def access(self, instance: Instance) -> Access:
+        """Return the connection parameters of the supervisor for an instance's server."""
+        return self.server(instance).access(self.secrets.admin)
+
+    def _socket_folder(self, folder: Path) -> Path | None:
+        """Return the folder for a server's Unix socket; None if the path would be too long."""
+        sockets = self.home.server_sockets(folder)
+        return sockets if socket_fits(sockets) else None
+
+    def make_socket_folder(self, server: Server) -> None:
+        """Make the folder of a server's Unix socket, which only the databases' account may enter."""
+        if server.socket_folder is not None:
+            of_cluster = server.socket_folder.parent
+            with as_self():
+                make_folder(of_cluster.parent, mode=0o755)
+            make_folder_of(of_cluster, self.account)
+            make_folder(server.socket_folder)
+
+    def remove_socket_folder(self, server: Server) -> None:
+        """Remove the folder of a server's Unix socket; do nothing if there is none."""
+        if server.socket_folder is not None:
+            remove_tree(server.socket_folder)
+
+    def make_cluster_folders(self, cluster: str) -> None:
+        """Make a cluster's folder, owned by this process, and the subfolders that its databases use."""
+        paths = self.home.cluster(cluster)
+        with as_self():
+            make_folder(self.home.clusters, mode=0o755)
+            make_folder(paths.folder, mode=0o755)
+        for folder in (paths.instances, paths.moments):
+            make_folder_of(folder, self.account)
+
+    def make_storage_folder(self, cluster: str) -> None:
+        """Make the folder of a cluster's storage nodes, with the password that they need."""
+        paths = self.home.cluster(cluster)
+        make_folder_of(paths.storage, self.account)
+        configuration.write_pgpass(paths.storage_pgpass, self.secrets.replication)
+
+    def make_node_folder(self, node: StorageNode) -> None:
+        """Make the folder of a storage node."""
+        make_folder(self.home.cluster(node.cluster).storage_node(node.identifier))
+
+    def receiver(self, node: StorageNode) -> Receiver:
+        """Return the process of a storage node."""
+        paths = self.home.cluster(node.cluster)
+        return Receiver(
+            name=node.identifier,
+            folder=paths.storage_node(node.identifier),
+            lock=paths.storage / f"{node.identifier}.pid",
+            log=paths.storage / f"{node.identifier}.log",
+            program=self.binaries.program("pg_receivewal"),
+            account=self.account,
+        )
+
+    def start_receiver(self, node: StorageNode, writer: Instance) -> int | None:
+        """Start a storage node receiving from a writer; return its process id. Raises as `Receiver.start` does."""
+        passfile = self.home.cluster(node.cluster).storage_pgpass
+        conninfo = self.access(writer).replication_conninfo(node.identifier, _CONNECT_TIMEOUT_S, passfile)
+        return self.receiver(node).start(writer.address, conninfo)
+
+    def log_folder(self, node: StorageNode) -> LogFolder:
+        """Return a storage node's copy of the WAL."""
+        return LogFolder(self.home.cluster(node.cluster).storage_node(node.identifier))
+
+    def past_folder(self, node: StorageNode) -> LogFolder:
+        """Return a full storage node's copy of the WAL of abandoned timelines."""
+        return LogFolder(self.home.cluster(node.cluster).storage_past(node.identifier))
+
+    def make_past_folder(self, node: StorageNode) -> None:
+        """Make the folder for the WAL of abandoned timelines."""
+        make_folder(self.home.cluster(node.cluster).storage_past(node.identifier))
+
+    def image_folder(self, node: StorageNode) -> ImageFolder:
+        """Return a full storage node's page images."""
+        return ImageFolder(node.identifier, self.home.cluster(node.cluster).storage_images(node.identifier))
+
+    def server_at(self, folder: Path, address: Address) -> Server:
+        """Return a server that belongs to no instance, whose `data` and log are in a folder."""
+        return Server(
+            name=folder.name,
+            data=folder / "data",
+            log=folder / "postgresql.log",
+            address=address,
+            binaries=self.binaries,
+            account=self.account,
+            socket_folder=self._socket_folder(folder),
+        )
+
+    def make_instance_folder(self, instance: Instance) -> None:
+        """Make the folder of an instance with what its server needs besides the data directory."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        make_folder(paths.folder)
+        configuration.write_pgpass(paths.pgpass, self.secrets.replication)
+
+    def parameters(
+        self,
+        instance: Instance,
+        follow: Instance | None,
+        volume: configuration.VolumeSettings,
+        impairment: configuration.Impairment | None = None,
+    ) -> dict[str, str | int]:
+        """Return the parameters of an instance's server."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        settings = configuration.ServerSettings(
+            connections_max=self.settings.connections_max,
+            shared_buffers=self.settings.shared_buffers,
+            max_wal_size=self.settings.max_wal_size,
+            wal_keep_size=self.settings.wal_keep_size,
+        )
+        return configuration.server_configuration(
+            instance.identifier,
+            instance.address,
+            settings,
+            volume,
+            self.access(follow) if follow else None,
+            paths.pgpass,
+            paths.recovery,
+            self.server(instance).socket_folder,
+            impairment or configuration.Impairment(),
+        )
+
+    def configure(
+        self,
+        instance: Instance,
+        follow: Instance | None,
+        volume: configuration.VolumeSettings,
+        impairment: configuration.Impairment,
+    ) -> None:
+        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
+        values = self.parameters(instance, follow, volume, impairment)
+        if follow is not None:
+            # PostgreSQL refuses to start a standby that allows fewer connections than its WAL was written with, which
+            # may be an earlier value of the setting
+            # (https://www.postgresql.org/docs/18/hot-standby.html#HOT-STANDBY-ADMIN).
+            least = int(self.server(instance).control_data()["max_connections setting"])
+            values["max_connections"] = max(least, int(values["max_connections"]))
+        server = self.server(instance)
+        self.make_socket_folder(server)
+        configuration.write_configuration(paths.data, values, standby=follow is not None, sockets=server.uses_socket())

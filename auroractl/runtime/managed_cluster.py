@@ -1,0 +1,269 @@
+"""One cluster in the hands of the supervisor: what services that work on it are given."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from auroractl.config.paths import ClusterPaths
+from auroractl.config.settings import Settings
+from auroractl.core.errors import InvalidClusterState
+from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
+from auroractl.core.restore.retention import Era
+from auroractl.core.routing import routing_table
+from auroractl.core.synchronous_commit.setting import CommitSettings
+from auroractl.core.text.sizes import format_size, parse_size_bytes
+from auroractl.core.volume.faults import Fault, FaultKind
+from auroractl.core.volume.model import StorageNode, VolumeSnapshot
+from auroractl.core.volume.quorum import write_quorum
+from auroractl.endpoints.client import AddressInUse
+from auroractl.engine.configuration import Impairment, VolumeSettings
+from auroractl.runtime.cluster_memory import ClusterMemory
+from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
+from auroractl.runtime.installation import Installation
+from auroractl.runtime.locks import ClusterLocks
+from auroractl.runtime.observer import Observer
+from auroractl.runtime.runtime import Runtime
+from auroractl.runtime.volume_memory import observe_nodes
+from auroractl.state.repository import Repository
+
+
+def find_cluster(runtime: Runtime, identifier: str | None) -> ManagedCluster:
+    """Return the named cluster, or the only one if no name is given. Raises as `Runtime.cluster`."""
+    return ManagedCluster(runtime, runtime.cluster(identifier).identifier)
+
+
+def _refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
+    """Return the error that the endpoint sends to clients whose writes are refused by a full volume."""
+    volume = snapshot.volume
+    if volume is None or volume.full_since is None:
+        return {}
+    # Sizes change with every measurement; a table that contained them would be sent each time.
+    allocated = format_size(volume.allocated_bytes)
+    name = snapshot.cluster.identifier
+    return {
+        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
+        "refusal_hint": f"Reads continue. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
+        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedCluster:
+    """A cluster by its name, which may not exist yet or any more.
+
+    It holds no state: rows are read each time, and what is only in memory belongs to the runtime (`memory`). So it can
+    be made anywhere and passed to other threads.
+    """
+
+    runtime: Runtime
+    name: str
+
+    # What it is made of
+
+    @property
+    def repository(self) -> Repository:
+        """Return the state of all clusters."""
+        return self.runtime.repository
+
+    @property
+    def installation(self) -> Installation:
+        """Return the programs and folders."""
+        return self.runtime.installation
+
+    @property
+    def observer(self) -> Observer:
+        """Return the observations of all instances."""
+        return self.runtime.observer
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the home."""
+        return self.runtime.settings
+
+    @property
+    def locks(self) -> ClusterLocks:
+        """Return the locks of all clusters."""
+        return self.runtime.locks
+
+    @property
+    def paths(self) -> ClusterPaths:
+        """Return the cluster's folders."""
+        return self.runtime.home.cluster(self.name)
+
+    @property
+    def memory(self) -> ClusterMemory:
+        """Return the cluster's in-memory state."""
+        return self.runtime.memory(self.name)
+
+    def forget(self) -> None:
+        """Drop its in-memory state, because it is being restarted or was deleted."""
+        self.runtime.forget(self.name)
+
+    def now(self) -> datetime:
+        """Return the current time in UTC."""
+        return self.runtime.now()
+
+    def wake(self) -> None:
+        """Make the watch loop run a round at once."""
+        self.runtime.wake()
+
+    # Its rows
+
+    def row(self) -> Cluster:
+        """Return the cluster's row. Raises ClusterNotFound."""
+        return self.runtime.cluster(self.name)
+
+    def instances(self) -> list[Instance]:
+        """Return its instances, in order of creation."""
+        return self.repository.instances(self.name)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return its endpoints."""
+        return self.repository.endpoints(self.name)
+
+    def storage_nodes(self) -> list[StorageNode]:
+        """Return the storage nodes of its volume."""
+        return self.repository.storage_nodes(self.name)
+
+    def faults(self) -> list[Fault]:
+        """Return the injected faults that are in force."""
+        return self.repository.faults(self.name)
+
+    def eras(self) -> list[Era]:
+        """Return the eras of its timelines, oldest first."""
+        return self.repository.eras(self.name)
+
+    def instance(self, identifier: str) -> Instance:
+        """Return the named instance. Raises as `Runtime.instance`."""
+        return self.runtime.instance(identifier)
+
+    def writer(self) -> Instance:
+        """Return the instance with the writer role. Raises InvalidClusterState for a cluster without instances."""
+        for instance in self.instances():
+            if instance.is_writer:
+                return instance
+        raise InvalidClusterState(
+            f"DBCluster {self.name} has no instance.", f"Create one: auroractl create-instance {self.name}"
+        )
+
+    def require_running(self) -> None:
+        """Raise InvalidClusterState if the cluster is stopped (AWS: no changes are allowed then) or incomplete."""
+        self.require_whole()
+        if self.row().wanted is not Wanted.RUNNING:
+            raise InvalidClusterState(
+                f"DBCluster {self.name} is stopped.", f"Start it first: auroractl start-cluster {self.name}"
+            )
+
+    def require_whole(self) -> None:
+        """Raise InvalidClusterState for a cluster whose creation or deletion failed and was not undone."""
+        row = self.row()
+        if row.phase in {Phase.CREATING, Phase.DELETING} and self.locks.current(self.name) is None:
+            raise InvalidClusterState(
+                f"DBCluster {self.name} was only partly {'created' if row.phase is Phase.CREATING else 'deleted'}.",
+                f"Remove what is left: auroractl delete-cluster {self.name}",
+            )
+
+    # Its servers
+
+    def configure(self, instance: Instance, follow: Instance | None) -> None:
+        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+        with self.runtime.configuration_lock:
+            full = self.memory.volume.full_since is not None
+            settings = self._volume_settings(full=full)
+            self.installation.configure(instance, follow, settings, self._impairment(instance))
+
+    def _volume_settings(self, *, full: bool) -> VolumeSettings:
+        quorum = write_quorum((node.identifier, node.membership) for node in self.storage_nodes())
+        row = self.repository.cluster(self.name)
+        bound = parse_size_bytes(self.settings.backtrack_replay_max)
+        return VolumeSettings(quorum, full, bound // 3 if row and row.backtrack_window_s else None)
+
+    def _impairment(self, instance: Instance) -> Impairment:
+        for fault in self.faults():
+            if fault.target == instance.identifier:
+                return Impairment(fault.delay_ms or 0, fault.kind is FaultKind.PARTITION_INSTANCE)
+        return Impairment()
+
+    # Snapshots
+
+    def snapshot(self, row: Cluster | None = None) -> ClusterSnapshot:
+        """Take a snapshot: rows and observations. `row` saves a query if it has just been read.
+
+        Raises ClusterNotFound.
+        """
+        row = row or self.row()
+        instances, memory = self.locks.shown(self.name, self.instances()), self.memory
+        return ClusterSnapshot(
+            at=self.now(),
+            cluster=row,
+            instances=instances,
+            endpoints=tuple(self.endpoints()),
+            observed=self.observer.observed(instances),
+            endpoint_process=self.endpoint_process().observe(),
+            operation=self.locks.current(self.name),
+            failed=dict(memory.failed),
+            used_bytes=self.observer.used_bytes(self.name),
+            volume=self.volume_snapshot(),
+            backtrack=memory.volume.backtrack.reach(),
+            commits=CommitSettings(self.observer.commit_settings(self.name), memory.commits.told(time.monotonic())),
+        )
+
+    def volume_snapshot(self) -> VolumeSnapshot | None:
+        """Take a snapshot of the volume: rows and observations; None if the cluster has none."""
+        rows = self.repository.volume_rows(self.name)
+        if rows is None:
+            return None
+        memory = self.memory.volume
+        answer = self.observer.writer_answer(self.name)
+        return VolumeSnapshot(
+            volume=rows.volume,
+            nodes=rows.nodes,
+            observed=observe_nodes(self.installation, self.observer, memory, rows.nodes),
+            groups=rows.groups,
+            faults=rows.faults,
+            quorum_lost_since=memory.quorum_lost_since,
+            full_since=memory.full_since,
+            waiting_commits=answer.waiting_commits if answer else 0,
+            used_bytes=self.observer.used_bytes(self.name),
+            node_timeout_s=self.settings.node_timeout_s,
+        )
+
+    # Its endpoint process
+
+    def endpoint_process(self) -> EndpointProcess:
+        """Return the endpoint process."""
+        return EndpointProcess(self.paths, self.installation.account)
+
+    def route(self, override: RoutingOverride | None = None) -> None:
+        """Set an operation's routing override (None removes it) and apply it."""
+        with self.runtime.routing_lock:
+            self.memory.override = override or RoutingOverride()
+        self.publish_routes()
+
+    def publish_routes(self) -> None:
+        """Bring the endpoint process's routing table up to date; send nothing if it already is."""
+        row = self.repository.cluster(self.name)
+        if row is None:
+            return
+        with self.runtime.routing_lock:
+            snapshot, memory = self.snapshot(row), self.memory
+            table = routing_table(
+                snapshot,
+                connections_max=self.settings.connections_max,
+                hold_timeout_s=self.settings.hold_timeout_s,
+                server_uid=self.installation.server_uid,
+                without=memory.override.without,
+                draining=memory.override.draining,
+                farewell=memory.override.farewell,
+                synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
+                **_refusal(snapshot),
+            )
+            state = (snapshot.endpoint_process.pid, table)
+            if snapshot.endpoint_process.responding and memory.published != state:
+                # The process retries by itself; status and an event name the process at the address.
+                with contextlib.suppress(AddressInUse):
+                    self.endpoint_process().apply(table)
+                memory.published = state

@@ -1,0 +1,1 @@
+"""Operations on whole clusters: create, delete, start, stop, modify, scale, fail over."""

@@ -1,0 +1,78 @@
+"""modify-cluster, modify-instance and pause-automation: changes of a row without steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from auroractl.core import identifiers
+from auroractl.core.model import Phase
+from auroractl.runtime import events
+from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.runtime.runtime import Runtime
+from auroractl.runtime.tickets import Ticket, require_no_other
+from auroractl.services.operations import queue
+
+
+def modify_cluster(
+    cluster: ManagedCluster,
+    *,
+    deletion_protection: bool | None,
+    backtrack_window_s: int | None,
+    tags: dict[str, str] | None,
+    remove_tags: Collection[str],
+) -> None:
+    """Change the given settings. Tags are added to the existing ones.
+
+    Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped or busy; nothing is changed then.
+    """
+    cluster.require_running()
+    if backtrack_window_s is not None:
+        identifiers.backtrack_window(backtrack_window_s)
+    with _in_turn(cluster, lambda _: queue.ticket(cluster, queue.MODIFY_CLUSTER)):
+        merged = {**cluster.row().tags, **(tags or {})}
+        kept = {key: value for key, value in merged.items() if key not in remove_tags}
+        cluster.repository.update_cluster(
+            cluster.name,
+            deletion_protection=deletion_protection,
+            backtrack_window_s=backtrack_window_s,
+            tags=identifiers.tags(kept) if tags or remove_tags else None,
+        )
+
+
+def pause_automation(cluster: ManagedCluster, *, paused: bool) -> bool:
+    """Pause or resume the automation of a cluster; return False if nothing changed."""
+    if cluster.row().automation_paused is paused:
+        return False
+    cluster.repository.update_cluster(cluster.name, automation_paused=paused)
+    message = "Automation paused: there is no automatic failover or restart" if paused else "Automation resumed"
+    events.record(cluster, events.AUTOMATION, cluster.name, message)
+    cluster.wake()
+    return True
+
+
+def modify_instance(runtime: Runtime, identifier: str, *, promotion_tier: int) -> None:
+    """Change an instance's promotion tier; causes no failover.
+
+    Raises InstanceNotFound, InvalidParameterValue, InvalidInstanceState if it is being created or deleted, and
+    InvalidClusterState if the cluster is stopped or busy.
+    """
+    instance = runtime.instance(identifier)
+    cluster = ManagedCluster(runtime, instance.cluster)
+    tier = identifiers.promotion_tier(promotion_tier)
+    cluster.require_running()
+
+    def make(tickets: Collection[Ticket]) -> Ticket:
+        require_no_other(tickets, instance.identifier)
+        shown = replace(instance, phase=Phase.MODIFYING)
+        return queue.ticket(cluster, queue.MODIFY_INSTANCE, shown)
+
+    with _in_turn(cluster, make):
+        cluster.repository.update_instance(instance.identifier, promotion_tier=tier)
+
+
+@contextmanager
+def _in_turn(cluster: ManagedCluster, make: Callable[[Collection[Ticket]], Ticket]) -> Iterator[None]:
+    with queue.in_turn(cluster, make) as made, cluster.locks.operation(made.cluster, made.operation, ticket=made):
+        yield

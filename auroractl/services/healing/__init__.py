@@ -1,0 +1,1 @@
+"""Automatic repairs and other work of the watch loop."""

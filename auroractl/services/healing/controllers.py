@@ -1,0 +1,188 @@
+"""The controllers of the watch loop, one per concern, in the order in which they attend to each running cluster.
+
+A controller receives a snapshot. It acts at once if that takes no time, and otherwise returns tasks for the watch loop's
+thread pool. A new concern is one class here or in a module of its own, and one line in `controllers`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from auroractl.config.settings import Settings
+from auroractl.core.errors import AuroraError
+from auroractl.core.model import ClusterSnapshot, Phase
+from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
+from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
+from auroractl.services.instances import system_roles
+from auroractl.services.restore import recovered_copy
+
+log = logging.getLogger(__name__)
+
+_TIDY_INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work on a part of a cluster. Only one task per subject runs at a time."""
+
+    subject: str
+    """An instance, a storage node or another part of the cluster."""
+    act: Callable[[], None]
+    beside_operations: bool = False
+    """Whether it may run while an operation holds the cluster."""
+
+
+class Controller(ABC):
+    """One concern of the watch loop."""
+
+    @abstractmethod
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Act on a snapshot of a cluster, or yield tasks; `now_s` is on the monotonic clock."""
+
+    def keep_only(self, clusters: Collection[str]) -> None:  # noqa: B027  (most remember nothing)
+        """Forget all other clusters, which have been deleted."""
+
+    def after_suspension(self) -> None:  # noqa: B027  (most remember no durations)
+        """Discard measured durations, after the supervisor itself was suspended."""
+
+
+def controllers(settings: Settings) -> tuple[Controller, ...]:
+    """Return all controllers, in the order in which they act."""
+    return (
+        _Plain(volume.attend),
+        _Plain(address_conflicts.attend),
+        Internals(),
+        CommitSettings(),
+        Copies(),
+        _Plain(_publish_routes),
+        Heal(settings),
+    )
+
+
+class _Plain(Controller):
+    """A concern without tasks and without state."""
+
+    def __init__(self, act: Callable[[ManagedCluster, ClusterSnapshot], None]) -> None:
+        self._act = act
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Act."""
+        self._act(cluster, snapshot)
+        return ()
+
+
+def _publish_routes(cluster: ManagedCluster, _snapshot: ClusterSnapshot) -> None:
+    try:
+        cluster.publish_routes()
+    except AuroraError as error:
+        log.warning("%s: the endpoint process refused its routes: %s", cluster.name, error)
+
+
+class Internals(Controller):
+    """The database and the roles that auroractl relies on inside a cluster."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Restore them if a client has changed them."""
+        if not cluster.observer.internals_in_order(cluster.name):
+            yield Task("internals", lambda: system_roles.restore(cluster))
+
+
+class CommitSettings(Controller):
+    """Settings of synchronous_commit by clients."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Read the settings, and reset them if synchronous_commit is enforced."""
+        if snapshot.writing:
+            for subject, act in commit_settings.due(cluster):
+                yield Task(subject, act, beside_operations=True)
+
+
+class Copies(Controller):
+    """Recovered copies that are no longer used."""
+
+    def __init__(self) -> None:
+        self._tidied_s: dict[str, float] = {}
+        """By cluster, on the monotonic clock. After a restart: due at once."""
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget all other clusters."""
+        for name in self._tidied_s.keys() - set(clusters):
+            del self._tidied_s[name]
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Remove them."""
+        if snapshot.cluster.phase is not Phase.NONE:
+            return
+        if now_s - self._tidied_s.get(cluster.name, 0.0) > _TIDY_INTERVAL_S:
+            self._tidied_s[cluster.name] = now_s
+            yield Task("recovered copies", lambda: recovered_copy.remove_unused(cluster), beside_operations=True)
+
+
+class Heal(Controller):
+    """Restarts, failovers and reattachments, as decided by the health table."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = _limits(settings)
+        self._history: defaultdict[str, History] = defaultdict(History)
+        """By cluster. After a restart: durations and restarts are counted from zero."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Yield the tasks that are due."""
+        self._note(cluster, snapshot, now_s)
+        decisions = decide(snapshot, limits=self._limits, history=self._history[cluster.name], now_s=now_s)
+        for decision in decisions:
+            # A failover is an operation and holds the cluster itself.
+            beside = decision.rule.subject in BESIDE_OPERATIONS or decision.rule.action is Action.FAIL_OVER
+            yield Task(decision.name, self._task_for(cluster, decision), beside)
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget the history of all other clusters."""
+        for name in self._history.keys() - set(clusters):
+            del self._history[name]
+
+    def after_suspension(self) -> None:
+        """Discard how long states have lasted."""
+        for history in self._history.values():
+            history.forget_durations()
+
+    def _note(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> None:
+        memory, history = cluster.memory, self._history[cluster.name]
+        for instance in snapshot.instances:
+            if instance.identifier in memory.injected_crashes:
+                memory.injected_crashes.discard(instance.identifier)
+                history.restarts.pop(instance.identifier, None)
+        if history.writer_is_new(snapshot):
+            for instance in snapshot.instances:
+                memory.failed.pop(instance.identifier, None)
+        history.note(snapshot, now_s, self._limits)
+
+    def _task_for(self, cluster: ManagedCluster, decision: Decision) -> Callable[[], None]:
+        return lambda: self._carry_out(cluster, decision)
+
+    def _carry_out(self, cluster: ManagedCluster, decision: Decision) -> None:
+        restarts = self._history[cluster.name].restarts[decision.name]
+        if decision.rule.action is Action.GIVE_UP:
+            restarts.clear()
+        else:
+            now_s = time.monotonic()
+            restarts[:] = [*(moment_s for moment_s in restarts if moment_s > now_s - self._limits.within_s), now_s]
+        if not repair.carry_out(cluster, decision) and restarts:
+            restarts.pop()
+        self._history[cluster.name].since.pop((decision.name, decision.rule.observed), None)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        restarts_max=settings.restarts_max,
+        within_s=settings.restarts_within_s,
+        detached_after_s=settings.detached_after_s,
+        suspended_after_s=settings.suspended_after_s,
+        silent_after_s=settings.silent_after_s,
+        stalled_after_s=settings.stalled_after_s,
+    )

@@ -1,0 +1,1 @@
+"""Instances: placement, start, replication, internal objects and passwords."""

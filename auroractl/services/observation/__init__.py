@@ -1,0 +1,1 @@
+"""Descriptions of clusters, history, activity and live status."""

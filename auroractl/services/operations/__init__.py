@@ -1,0 +1,1 @@
+"""Journalled operations: steps with undo, dry runs, cancellation."""

@@ -1,0 +1,1 @@
+"""The past: recovery points, backtrack and peek."""

@@ -1,0 +1,1 @@
+"""The storage volume: nodes, their WAL, recovery from a quorum, growth."""

@@ -1,0 +1,21 @@
+"""The tables of handlers for final and early answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auroractl.supervisor.handlers import clusters, endpoints, faults, instances, restore, supervisor, volumes
+from auroractl.supervisor.handlers.call import EarlyHandler, Handler
+
+HANDLERS: Mapping[str, Handler] = {
+    **clusters.HANDLERS,
+    **instances.HANDLERS,
+    **endpoints.HANDLERS,
+    **volumes.HANDLERS,
+    **restore.HANDLERS,
+    **faults.HANDLERS,
+    **supervisor.HANDLERS,
+}
+
+EARLY: Mapping[str, EarlyHandler] = {**clusters.EARLY, **instances.EARLY, **volumes.EARLY, **restore.EARLY}
+"""Handlers of the verbs that accept NoWait."""

@@ -1,0 +1,88 @@
+"""Settings that a master user gives databases and roles, and with which internal sessions must not be met."""
+
+from __future__ import annotations
+
+ALLOWED = {
+    "statement_timeout": "1",
+    "lock_timeout": "1",
+    "idle_session_timeout": "1",
+    "idle_in_transaction_session_timeout": "1",
+    "transaction_timeout": "1",
+    "tcp_user_timeout": "1",
+    "client_connection_check_interval": "1",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "role": "rds_superuser",
+    "client_encoding": "SQL_ASCII",
+    "DateStyle": "German",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "Pacific/Kiritimati",
+    "bytea_output": "escape",
+    "exit_on_error": "on",
+    "row_security": "off",
+    "local_preload_libraries": "nowhere",
+    "jit": "on",
+    "jit_above_cost": "0",
+    "work_mem": "64kB",
+    "temp_buffers": "800kB",
+    "max_parallel_workers_per_gather": "0",
+    "debug_parallel_query": "on",
+    "quote_all_identifiers": "on",
+    "standard_conforming_strings": "off",
+    "backslash_quote": "off",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
+    "extra_float_digits": "-15",
+    "default_tablespace": "nowhere",
+    "temp_tablespaces": "nowhere",
+    "default_table_access_method": "nowhere",
+    "synchronous_commit": "off",
+    "enable_seqscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "stats_fetch_consistency": "snapshot",
+    "password_encryption": "md5",
+    "check_function_bodies": "off",
+    "createrole_self_grant": "set, inherit",
+    "log_min_messages_of_evil.x": "1",
+}
+"""What PostgreSQL may let everybody set. It may also refuse one: all that counts is what comes of it."""
+
+FORBIDDEN = {
+    "session_replication_role": "replica",
+    "session_preload_libraries": "nowhere",
+    "dynamic_library_path": "/tmp",
+    "log_statement": "all",
+    "lc_messages": "C",
+    "zero_damaged_pages": "on",
+    "allow_system_table_mods": "on",
+    "event_triggers": "off",
+    "ignore_checksum_failure": "on",
+}
+"""What only a superuser may set."""
+
+PINS = {
+    "search_path": "pg_catalog,pg_temp",
+    "role": "none",
+    "statement_timeout": "15000",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+    "tcp_user_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_deferrable": "off",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "exit_on_error": "off",
+    "local_preload_libraries": "",
+    "default_tablespace": "",
+    "temp_tablespaces": "",
+    "default_table_access_method": "heap",
+    "synchronous_commit": "on",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+}
+OPTIONS = " ".join(f"-c {name}={value}" for name, value in PINS.items())
+"""With these the tests' own sessions as the master user do not meet their own settings."""
