@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import tomli
@@ -11,9 +10,6 @@ from tomlkit.exceptions import TOMLKitError
 
 from auroractl.config.settings import read_settings
 from auroractl.core.errors import ConfigurationError
-
-_LEFT_ALONE = re.compile(r"\"\"\"|'''|\\\"")
-"""Texts of several lines and quotes within a text: `config show` would not find the lines of settings around them."""
 
 
 def with_value(text: str, key: str, value: str | None) -> str:
@@ -39,10 +35,9 @@ def edited(path: Path, key: str, value: str | None) -> str:
     """
     text, before = read_settings(path)
     wanted = {**before, key: value} if value is not None else {each: before[each] for each in before if each != key}
-    plain = isinstance(before.get(key, ""), str) and not _LEFT_ALONE.search(text)
     try:
         changed = with_value(text, key, value)
-        understood = plain and tomli.loads(changed) == wanted
+        understood = isinstance(before.get(key, ""), str) and tomli.loads(changed) == wanted
     except (TOMLKitError, tomli.TOMLDecodeError, RecursionError):
         understood = False
     if not understood:

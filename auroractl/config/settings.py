@@ -13,6 +13,7 @@ import tomli
 
 from auroractl.config.paths import Home, user_config
 from auroractl.config.reading import read_file_text
+from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import AuroraError, ConfigurationError
 from auroractl.core.guessing import did_you_mean
 from auroractl.core.text.sizes import parse_size_bytes
@@ -129,7 +130,7 @@ def origins(home: Home, environment: Mapping[str, str] | None = None) -> list[Or
     for path in (user_config(), home.config):
         text, document = read_settings(path)
         for key in document:
-            found[key] = replace(found[key], file=path, line=_line_of(text, key))
+            found[key] = replace(found[key], file=path, line=line_of(text, (key,)))
     for key, origin in found.items():
         variable = _ENVIRONMENT_PREFIX + key.upper()
         if variable in variables:
@@ -161,8 +162,11 @@ def _merge_file(settings: Settings, path: Path) -> Settings:
     text, document = read_settings(path)
     values: dict[str, Any] = {}
     for key, value in document.items():
-        place = f"{path}, line {_line_of(text, key)}"
-        values[key] = _checked(key, value, place)
+        try:
+            values[key] = _checked(key, value)
+        except ConfigurationError as error:
+            place = f"{path}, line {line_of(text, (key,))}"
+            raise ConfigurationError(f"{place}: {error.message}", error.hint) from error
     return replace(settings, **values)
 
 
@@ -173,7 +177,11 @@ def _merge_environment(settings: Settings, environment: Mapping[str, str]) -> Se
         key = name.lower()
         if name == variable or name in _OTHER_VARIABLES or key not in _DEFAULTS:
             continue
-        values[key] = _checked(key, _from_text(variable, text, _DEFAULTS[key]), variable)
+        value = _from_text(variable, text, _DEFAULTS[key])
+        try:
+            values[key] = _checked(key, value)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{variable}: {error.message}", error.hint) from error
     return replace(settings, **values)
 
 
@@ -193,39 +201,34 @@ def _from_text(variable: str, text: str, default: Any) -> Any:
         ) from error
 
 
-def _line_of(text: str, key: str) -> int:
-    pattern = re.compile(rf"^\s*(\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
-
-
-def _checked(key: str, value: Any, place: str) -> Any:
+def _checked(key: str, value: Any) -> Any:
     if key not in _DEFAULTS:
         hint = did_you_mean(key, _DEFAULTS, "docs/configuration.md lists all keys")
-        raise ConfigurationError(f"{place}: unknown key {key!r}.", hint)
+        raise ConfigurationError(f"unknown key {key!r}.", hint)
     default = _DEFAULTS[key]
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not type(default):
         raise ConfigurationError(
-            f"{place}: {key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {_shown(default)}"
+            f"{key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {_shown(default)}"
         )
     allowed = {"output": OUTPUTS, "addresses": ADDRESSES}.get(key)
     if allowed and value not in allowed:
-        raise ConfigurationError(f"{place}: {key} must be one of {', '.join(allowed)}, not {value!r}.", "")
+        raise ConfigurationError(f"{key} must be one of {', '.join(allowed)}, not {value!r}.", "")
     if key in _SIZES:
         try:
             parse_size_bytes(str(value))
         except AuroraError as error:
-            raise ConfigurationError(f"{place}: {key}: {error.message}", error.hint) from error
+            raise ConfigurationError(f"{key}: {error.message}", error.hint) from error
     if key in _PARAMETERS and not _PARAMETER_SIZE.fullmatch(str(value)):
         raise ConfigurationError(
-            f"{place}: {key} must be a size with one of PostgreSQL's units, not {value!r}.",
+            f"{key} must be a size with one of PostgreSQL's units, not {value!r}.",
             f"Write kB, MB, GB or TB behind the number; the default is {default!r}",
         )
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if numeric and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):
         least = "0 or more" if key in _MAY_BE_ZERO else "more than 0"
-        raise ConfigurationError(f"{place}: {key} must be {least}, not {value}.", f"The default is {default!r}")
+        raise ConfigurationError(f"{key} must be {least}, not {value}.", f"The default is {default!r}")
     return value
 
 

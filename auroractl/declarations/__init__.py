@@ -6,5 +6,5 @@ schema      the JSON schema, and errors as sentences that say what it requires
 views       an existing cluster in the same form
 plan        the differences, and the requests (requests) that remove them
 file        reading of a file within limits; errors with their line
-toml        writing of TOML, and the line of a key
+toml        writing of TOML
 """

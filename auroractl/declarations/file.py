@@ -12,10 +12,10 @@ from typing import Any
 import tomli
 
 from auroractl.config.reading import read_file_text, read_text
+from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import ConfigurationError, InvalidParameterValue
 from auroractl.declarations.kinds import DeclarationError
 from auroractl.declarations.model import Declaration, read_declarations
-from auroractl.declarations.toml import line_of
 
 STDIN = "-"
 _DEPTH_MAX = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -21,6 +22,10 @@ FILES = [
     "  default_cluster='old' # why\nregion = 'x'",
     '"default_cluster" = "old"\noutput = "json"\n',
     '# default_cluster = "commented"\n',
+    'default_cluster = """old\nand more"""  # why\n',
+    'default_cluster = "with \\" inside"\n',
+    "run_as = '''\ndefault_cluster = 'inside'\n# no comment'''\ndefault_cluster = 'old'\n",
+    '# """ begins nothing\nregion = """\ndefault_cluster = "inside a text" \\"""\n"""\noutput = "json"\n',
 ]
 
 
@@ -45,20 +50,17 @@ def test_a_table_keeps_what_is_its_own() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        'default_cluster = """old"""\n',
-        'region = """\ndefault_cluster = "inside a text"\n"""\n',
-        'default_cluster = "with \\" inside"\n',
-        "default_cluster.of = 'something else'\n",
-    ],
-)
-def test_what_is_not_understood_is_left_to_the_person(tmp_path: Path, text: str) -> None:
+def test_a_table_in_place_of_the_value_is_left_to_the_person(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text(text)
+    path.write_text("default_cluster.of = 'something else'\n")
     with pytest.raises(ConfigurationError, match="does not change"):
         edited(path, "default_cluster", "demo")
+
+
+def test_a_result_that_is_not_the_wanted_one_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auroractl.config.editing.with_value", lambda *_: "region = 'changed too'\n")
+    with pytest.raises(ConfigurationError, match="does not change"):
+        edited(tmp_path / "config.toml", "default_cluster", "demo")
 
 
 def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +78,14 @@ def test_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.Monke
     assert (found["history_days"].value, found["history_days"].variable) == (7, "AURORACTL_HISTORY_DAYS")
     assert (found["default_cluster"].value, found["default_cluster"].variable) == ("demo", "AURORACTL_CLUSTER")
     assert (found["addresses"].value, found["addresses"].file, found["addresses"].variable) == ("auto", None, None)
+
+
+def test_lines_are_counted_around_strings_of_several_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURORACTL_CONFIG", os.devnull)
+    home = Home(tmp_path)
+    home.config.write_text(
+        '# """ begins nothing\nrun_as = """\nregion = "inside" \\"""\n[output]\n""""" # it\'s\n'
+        "postgresql_folder = '''\noutput = 1'''\n# \u2028 \x85\n\"region\" = 'mine'\n\"\\u006futput\" = 'text'\n"
+    )
+    lines = {each.key: each.line for each in origins(home, {}) if each.file}
+    assert lines == {"run_as": 2, "postgresql_folder": 6, "region": 9, "output": 10}

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auroractl.cli import schemas
+from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import AuroraError, InvalidClusterState
 from auroractl.core.topology import instance_names
 from auroractl.core.volume.growth import MAX_CAPACITY_BYTES
@@ -19,7 +20,7 @@ from auroractl.declarations.file import read_file
 from auroractl.declarations.kinds import DeclarationError
 from auroractl.declarations.model import Declaration, read_declarations
 from auroractl.declarations.plan import Plan, plan_apply
-from auroractl.declarations.toml import line_of, write_toml
+from auroractl.declarations.toml import write_toml
 from auroractl.declarations.views import Facts, declared, file_document
 
 GIB = 1024**3
@@ -330,6 +331,7 @@ def test_what_is_wrong_is_told_with_line_and_key_before_anything_changes(
         (("clusters", "demo", "endpoints", "a", "type"), 9),
         (("clusters", "demo"), 2),
         (("clusters", "other", "port"), 11),
+        (("clusters", "last", "region"), 17),
         (("elsewhere",), 1),
     ],
 )
@@ -337,6 +339,7 @@ def test_the_line_of_a_key(keys: tuple[str, ...], line: int) -> None:
     text = (
         "# a file\n[clusters.demo] # it\nreaders=2\n\n[clusters . 'demo' . tags]\n\"cost.center\" = 'x'\n\n"
         "[clusters.demo.endpoints.a]\ntype = 'ANY'\n[clusters]\nother = { port = 1 }\n"
+        "[clusters.last]\nport = '''\n[clusters.demo]\nregion = 1\n'''\nregion = 'x'\n"
     )
     assert line_of(text, keys) == line
 
