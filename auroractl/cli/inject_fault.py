@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,8 +56,21 @@ FaultyEndpoint = Annotated[
         autocompletion=name_completion.endpoints,
     ),
 ]
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="The target of the fault: a storage node, an instance, an endpoint or an AZ.",
+        autocompletion=name_completion.targets,
+    ),
+]
 DelayOption = Annotated[str, typer.Option(metavar="DURATION", help="The delay, such as 250ms or 30s.")]
 ZoneArgument = Annotated[str, typer.Argument(metavar="AZ", help="The Availability Zone.")]
+
+
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+_DELAY = inspect.Parameter("delay", inspect.Parameter.KEYWORD_ONLY, annotation=DelayOption)
+_DURATION = inspect.Parameter("duration", inspect.Parameter.KEYWORD_ONLY, annotation=DurationOption, default=None)
 
 
 def _inject(context: typer.Context, request: FaultRequest) -> None:
@@ -64,47 +78,45 @@ def _inject(context: typer.Context, request: FaultRequest) -> None:
     this.show(this.change(request), sentences.injected, text.injected)
 
 
-def _seconds(duration: str | None) -> int | None:
-    return None if duration is None else parse_duration_s(duration)
+def _add(name: str, argument: Any, summary: str, *options: inspect.Parameter, example: str, request: str = "") -> None:
+    """Add a command that asks for a fault on a target; its request is named like the command by default."""
+
+    def command(context: typer.Context, target: str, delay: str | None = None, duration: str | None = None) -> None:
+        # Requests are loaded only when a command runs.
+        kind = getattr(requests.faults, request or name.title().replace("-", ""))
+        own: dict[str, Any] = {}
+        if delay is not None:
+            own["delay_ms"] = round(parse_duration_ms(delay))
+        if duration is not None:
+            own["duration_s"] = parse_duration_s(duration)
+        _inject(context, kind(cluster=session(context).cluster(), target=target, **own))
+
+    target = _CONTEXT.replace(name="target", annotation=argument)
+    declared: Any = command
+    declared.__signature__ = inspect.Signature([_CONTEXT, target, *options])
+    app.command(name, help=summary, epilog=f"Example: auroractl inject-fault {name} {example}")(declared)
 
 
-def _milliseconds(delay: str) -> int:
-    return round(parse_duration_ms(delay))
-
-
-@app.command("crash-storage-node", epilog="Example: auroractl inject-fault crash-storage-node demo-storage-3")
-def crash_storage_node(
-    context: typer.Context,
-    node: NodeArgument,
-    duration: DurationOption = None,
-) -> None:
-    """Kill a storage node (SIGKILL); it restarts at once, or after a duration."""
-    request = requests.faults.CrashStorageNode(
-        cluster=session(context).cluster(), target=node, duration_s=_seconds(duration)
-    )
-    _inject(context, request)
-
-
-@app.command("hang-storage-node", epilog="Example: auroractl inject-fault hang-storage-node 3 --duration 10s")
-def hang_storage_node(
-    context: typer.Context,
-    node: NodeArgument,
-    duration: DurationOption = None,
-) -> None:
-    """Freeze a storage node (SIGSTOP) for a duration, or until the fault is ended."""
-    request = requests.faults.HangStorageNode(
-        cluster=session(context).cluster(), target=node, duration_s=_seconds(duration)
-    )
-    _inject(context, request)
-
-
-@app.command("wipe-storage-node", epilog="Example: auroractl inject-fault wipe-storage-node demo-storage-3")
-def wipe_storage_node(
-    context: typer.Context,
-    node: NodeArgument,
-) -> None:
-    """Kill a storage node and remove all its data; it is refilled from its peers."""
-    _inject(context, requests.faults.WipeStorageNode(cluster=session(context).cluster(), target=node))
+_add(
+    "crash-storage-node",
+    NodeArgument,
+    "Kill a storage node (SIGKILL); it restarts at once, or after a duration.",
+    _DURATION,
+    example="demo-storage-3",
+)
+_add(
+    "hang-storage-node",
+    NodeArgument,
+    "Freeze a storage node (SIGSTOP) for a duration, or until the fault is ended.",
+    _DURATION,
+    example="3 --duration 10s",
+)
+_add(
+    "wipe-storage-node",
+    NodeArgument,
+    "Kill a storage node and remove all its data; it is refilled from its peers.",
+    example="demo-storage-3",
+)
 
 
 @app.command("corrupt-segment", epilog="Example: auroractl inject-fault corrupt-segment 3 --how truncate --count 5")
@@ -124,114 +136,66 @@ def corrupt_segment(
     _inject(context, request)
 
 
-@app.command("crash-instance", epilog="Example: auroractl inject-fault crash-instance writer --cluster demo")
-def crash_instance(
-    context: typer.Context,
-    instance: FaultyInstance,
-) -> None:
-    """Kill every process of an instance (SIGKILL)."""
-    _inject(context, requests.faults.CrashInstance(cluster=session(context).cluster(), target=instance))
-
-
-@app.command("hang-instance", epilog="Example: auroractl inject-fault hang-instance writer --cluster demo")
-def hang_instance(
-    context: typer.Context,
-    instance: FaultyInstance,
-) -> None:
-    """Freeze every process of an instance (SIGSTOP)."""
-    _inject(context, requests.faults.HangInstance(cluster=session(context).cluster(), target=instance))
-
-
-@app.command("replica-lag", epilog="Example: auroractl inject-fault replica-lag demo-instance-2 --delay 30s")
-def replica_lag(
-    context: typer.Context,
-    reader: ReaderArgument,
-    delay: DelayOption,
-    duration: DurationOption = None,
-) -> None:
-    """Delay a reader's replay of every change, for a duration or until the fault is ended."""
-    request = requests.faults.ReplicaLag(
-        cluster=session(context).cluster(), target=reader, delay_ms=_milliseconds(delay), duration_s=_seconds(duration)
-    )
-    _inject(context, request)
-
-
-@app.command("partition-instance", epilog="Example: auroractl inject-fault partition-instance demo-instance-2")
-def partition_instance(
-    context: typer.Context,
-    reader: ReaderArgument,
-    duration: DurationOption = None,
-) -> None:
-    """Cut a reader off from the writer, for a duration or until the fault is ended; clients still reach it."""
-    request = requests.faults.PartitionInstance(
-        cluster=session(context).cluster(), target=reader, duration_s=_seconds(duration)
-    )
-    _inject(context, request)
-
-
-@app.command("slow-endpoint", epilog="Example: auroractl inject-fault slow-endpoint reader --delay 50ms --duration 1m")
-def slow_endpoint(
-    context: typer.Context,
-    endpoint: FaultyEndpoint,
-    delay: DelayOption,
-    duration: DurationOption = None,
-) -> None:
-    """Delay every request through an endpoint, including those on open connections."""
-    request = requests.faults.SlowEndpoint(
-        cluster=session(context).cluster(),
-        target=endpoint,
-        delay_ms=_milliseconds(delay),
-        duration_s=_seconds(duration),
-    )
-    _inject(context, request)
-
-
-@app.command("refuse-endpoint", epilog="Example: auroractl inject-fault refuse-endpoint writer --duration 20s")
-def refuse_endpoint(
-    context: typer.Context,
-    endpoint: FaultyEndpoint,
-    duration: DurationOption = None,
-) -> None:
-    """Refuse new connections to an endpoint; open ones continue."""
-    request = requests.faults.RefuseEndpoint(
-        cluster=session(context).cluster(), target=endpoint, duration_s=_seconds(duration)
-    )
-    _inject(context, request)
-
-
-@app.command("az-outage", epilog="Example: auroractl inject-fault az-outage us-east-1b --duration 30s")
-def az_outage(
-    context: typer.Context,
-    zone: ZoneArgument,
-    duration: DurationOption = None,
-) -> None:
-    """Kill all storage nodes and instances of an Availability Zone and keep them down."""
-    _inject(
-        context,
-        requests.faults.AzOutage(cluster=session(context).cluster(), target=zone, duration_s=_seconds(duration)),
-    )
-
-
-@app.command("az-restore", epilog="Example: auroractl inject-fault az-restore us-east-1b")
-def az_restore(
-    context: typer.Context,
-    zone: ZoneArgument,
-) -> None:
-    """End the outage of an Availability Zone before its duration is over."""
-    _inject(context, requests.faults.EndFault(cluster=session(context).cluster(), target=zone))
-
-
-@app.command("restore", epilog="Example: auroractl inject-fault restore demo-storage-3")
-def restore(
-    context: typer.Context,
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            help="The target of the fault: a storage node, an instance, an endpoint or an AZ.",
-            autocompletion=name_completion.targets,
-        ),
-    ],
-) -> None:
-    """End an injected fault before its duration is over."""
-    _inject(context, requests.faults.EndFault(cluster=session(context).cluster(), target=target))
+_add(
+    "crash-instance",
+    FaultyInstance,
+    "Kill every process of an instance (SIGKILL).",
+    example="writer --cluster demo",
+)
+_add(
+    "hang-instance",
+    FaultyInstance,
+    "Freeze every process of an instance (SIGSTOP).",
+    example="writer --cluster demo",
+)
+_add(
+    "replica-lag",
+    ReaderArgument,
+    "Delay a reader's replay of every change, for a duration or until the fault is ended.",
+    _DELAY,
+    _DURATION,
+    example="demo-instance-2 --delay 30s",
+)
+_add(
+    "partition-instance",
+    ReaderArgument,
+    "Cut a reader off from the writer, for a duration or until the fault is ended; clients still reach it.",
+    _DURATION,
+    example="demo-instance-2",
+)
+_add(
+    "slow-endpoint",
+    FaultyEndpoint,
+    "Delay every request through an endpoint, including those on open connections.",
+    _DELAY,
+    _DURATION,
+    example="reader --delay 50ms --duration 1m",
+)
+_add(
+    "refuse-endpoint",
+    FaultyEndpoint,
+    "Refuse new connections to an endpoint; open ones continue.",
+    _DURATION,
+    example="writer --duration 20s",
+)
+_add(
+    "az-outage",
+    ZoneArgument,
+    "Kill all storage nodes and instances of an Availability Zone and keep them down.",
+    _DURATION,
+    example="us-east-1b --duration 30s",
+)
+_add(
+    "az-restore",
+    ZoneArgument,
+    "End the outage of an Availability Zone before its duration is over.",
+    example="us-east-1b",
+    request="EndFault",
+)
+_add(
+    "restore",
+    TargetArgument,
+    "End an injected fault before its duration is over.",
+    example="demo-storage-3",
+    request="EndFault",
+)
