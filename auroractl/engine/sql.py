@@ -66,6 +66,12 @@ def session(
             yield connection
 
 
+def write_checkpoint(access: Access, timeout_s: float = 300.0) -> None:
+    """Write a checkpoint, so that the shutdown checkpoint is short. Raises as `session` does."""
+    with session(access, statement_timeout_s=timeout_s) as connection:
+        connection.execute("CHECKPOINT")
+
+
 @contextmanager
 def client_session(
     address: Address,

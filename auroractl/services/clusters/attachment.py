@@ -25,11 +25,9 @@ from auroractl.services.instances.draining import wait_idle
 from auroractl.services.operations.runner import Plan, Step
 from auroractl.services.volume import storage_nodes
 from auroractl.system.files import exists, flush_folder, has_name
-from auroractl.system.waiting import stopping_when
 
 log = logging.getLogger(__name__)
 
-_CHECKPOINT_TIMEOUT_S = 300.0
 _RECOVERY_TIMEOUT_S = 3600.0
 """For a first writer whose data is that of a killed server: an end of its start would begin the recovery again."""
 
@@ -136,16 +134,13 @@ def stop_and_keep(cluster: ManagedCluster, instance: Instance) -> None:
 
 
 def _checkpoint(cluster: ManagedCluster, instance: Instance) -> None:
-    """Write a checkpoint, so that the shutdown's own is short and the server need not be killed in it."""
+    """Write a checkpoint if the server answers, so that it need not be killed during its shutdown checkpoint."""
     server = cluster.installation.server(instance)
     server.resume_suspended()
     if not server.is_ready():
         return
     try:
-        with sql.session(
-            cluster.installation.access(instance), statement_timeout_s=_CHECKPOINT_TIMEOUT_S
-        ) as connection:
-            connection.execute("CHECKPOINT")
+        sql.write_checkpoint(cluster.installation.access(instance))
     except AuroraError as error:
         log.warning("%s is stopped without a checkpoint before: %s", instance.identifier, error)
 
@@ -226,16 +221,9 @@ class OnlyInstance:
 
     def _commit(self) -> None:
         storage_nodes.start_nodes(self._cluster)
-        timeout_s = self._cluster.settings.start_timeout_s
-        storage_nodes.wait_write_quorum(self._cluster, timeout_s)
-        access = self._cluster.installation.access(self._cluster.writer())
-        check = storage_nodes.quorum_check(self._cluster)
-        try:
-            with stopping_when(check), sql.session(access, statement_timeout_s=timeout_s) as connection:
-                connection.execute("SELECT pg_catalog.pg_current_xact_id()")
-        except TimedOut:
-            storage_nodes.require_write_quorum(self._cluster)
-            raise
+        storage_nodes.wait_write_quorum(self._cluster, self._cluster.settings.start_timeout_s)
+        with storage_nodes.committing_session(self._cluster) as connection:
+            connection.execute("SELECT pg_catalog.pg_current_xact_id()")
 
     def _open(self) -> None:
         for instance in self._rows():

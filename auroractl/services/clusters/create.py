@@ -10,7 +10,7 @@ from auroractl.api.progress import Progress
 from auroractl.api.requests.clusters import CreateCluster
 from auroractl.core import identifiers
 from auroractl.core.addresses import AddressPlan
-from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineError, TimedOut
+from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineError
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
@@ -33,7 +33,7 @@ from auroractl.services.operations.runner import Plan, Step, new_record
 from auroractl.services.volume import storage_nodes
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
-from auroractl.system.waiting import stopping_when, wait_until
+from auroractl.system.waiting import wait_until
 
 _VERIFY_TIMEOUT_S = 30.0
 _POLL_S = 0.005
@@ -209,20 +209,10 @@ class _Creation:
         row = self._cluster.row()
         password = master_password(self._cluster)
         # The first commit waits for the first write quorum.
-        try:
-            with (
-                stopping_when(storage_nodes.quorum_check(self._cluster)),
-                sql.session(
-                    self._installation.access(self._cluster.writer()),
-                    statement_timeout_s=self._cluster.settings.start_timeout_s,
-                ) as connection,
-            ):
-                sql.create_master(connection, row.master_username, password, row.database_name)
-            with self._client(self._endpoint(EndpointType.WRITER)) as connection:
-                connection.execute("SELECT pg_catalog.pg_current_xact_id()")
-        except TimedOut:
-            storage_nodes.require_write_quorum(self._cluster)
-            raise
+        with storage_nodes.committing_session(self._cluster) as connection:
+            sql.create_master(connection, row.master_username, password, row.database_name)
+            with self._client(self._endpoint(EndpointType.WRITER)) as client:
+                client.execute("SELECT pg_catalog.pg_current_xact_id()")
 
     def _client(self, address: Address) -> AbstractContextManager[psycopg.Connection]:
         row = self._cluster.row()

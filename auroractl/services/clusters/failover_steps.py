@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _RECEIVE_TIMEOUT_S = 5.0
 _PROMOTE_TIMEOUT_S = 30.0
-_CHECKPOINT_TIMEOUT_S = 300.0
 
 
 @dataclass(slots=True)
@@ -112,13 +111,13 @@ class FailoverSteps:
         """Write a checkpoint while clients still write, so that the writer's shutdown checkpoint is short."""
         self._cluster.repository.update_cluster(self._cluster.name, phase=Phase.FAILING_OVER)
         source = self._access(self.source)
-        with sql.session(source, statement_timeout_s=_CHECKPOINT_TIMEOUT_S) as connection:
+        with sql.session(source) as connection:
             if self.target not in sql.streaming_standbys(connection):
                 raise InvalidInstanceState(
                     f"DBInstance {self.target} is not receiving changes from the writer.",
                     f"See auroractl status {self._cluster.name}",
                 )
-            connection.execute("CHECKPOINT")
+        sql.write_checkpoint(source)
 
     def hold(self) -> None:
         self._switch.begin()

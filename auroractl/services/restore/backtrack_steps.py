@@ -150,8 +150,7 @@ class _Backtracking:
         if not (self._copy.server.pid() is not None and self._copy.server.is_ready()):
             recovered_copy.recover(self._cluster, self._place(), self._copy, self._progress.message)
         # Dirty pages are written now, while clients still work, not during the copy's shutdown.
-        with sql.session(self._copy.server.access(self._password), statement_timeout_s=600) as connection:
-            connection.execute("CHECKPOINT")
+        sql.write_checkpoint(self._copy.server.access(self._password), timeout_s=600)
 
     @property
     def _password(self) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import psycopg
 
 from auroractl.core.errors import AuroraError, EngineError, QuorumLost, TimedOut
 from auroractl.core.model import Instance
@@ -22,7 +25,7 @@ from auroractl.services.instances.lineage import lineage
 from auroractl.storage.folder import LogFolder
 from auroractl.system.limits import raise_shortage
 from auroractl.system.liveness import kill_all
-from auroractl.system.waiting import Check, wait_until
+from auroractl.system.waiting import Check, stopping_when, wait_until
 
 log = logging.getLogger(__name__)
 
@@ -240,14 +243,27 @@ def wait_write_quorum(cluster: ManagedCluster, timeout_s: float) -> None:
         raise
 
 
-def quorum_check(cluster: ManagedCluster) -> Check:
-    """Return a check for waits while nodes are not restarted; it raises QuorumLost if too few of them run."""
+@contextmanager
+def committing_session(cluster: ManagedCluster) -> Iterator[psycopg.Connection]:
+    """Open a session on the writer that commits while nodes are not restarted.
+
+    Raises as `sql.session` does, and QuorumLost if too few nodes run or acknowledge its commits.
+    """
 
     def running() -> list[str]:
         nodes = cluster.storage_nodes()
         return [node.identifier for node in nodes if cluster.installation.receiver(node).pid() is not None]
 
-    return _quorum_check(cluster, running)
+    access, timeout_s = cluster.installation.access(cluster.writer()), cluster.settings.start_timeout_s
+    try:
+        with (
+            stopping_when(_quorum_check(cluster, running)),
+            sql.session(access, statement_timeout_s=timeout_s) as connection,
+        ):
+            yield connection
+    except TimedOut:
+        require_write_quorum(cluster)
+        raise
 
 
 def _quorum_check(cluster: ManagedCluster, candidates: Callable[[], list[str]]) -> Check:

@@ -13,7 +13,6 @@ from auroractl.core.errors import QuorumLost, TimedOut
 from auroractl.core.volume.growth import initial_groups
 from auroractl.core.volume.model import NodeObservation, StorageVolume, VolumeSnapshot, place_nodes
 from auroractl.engine import sql
-from auroractl.services.clusters import create
 from auroractl.services.volume import storage_nodes
 from tests.unit.core.clusters import NOW, cluster, instance
 
@@ -31,6 +30,8 @@ def _cluster(acknowledging: int) -> Any:
         volume_snapshot=lambda: snapshot,
         observer=SimpleNamespace(refresh=lambda _: None),
         writer=lambda: instance(1),
+        installation=SimpleNamespace(access=lambda _: None),
+        settings=SimpleNamespace(start_timeout_s=4.0),
         paths=SimpleNamespace(storage="/home/storage"),
     )
 
@@ -42,14 +43,9 @@ def _frozen(*_: object, **__: object) -> Iterator[None]:
 
 
 def _commit(managed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    making: Any = object.__new__(create._Creation)
-    making._cluster = managed
-    making._installation = SimpleNamespace(access=lambda _: None)
-    managed.row = cluster
-    managed.settings = SimpleNamespace(start_timeout_s=4.0)
-    monkeypatch.setattr(create, "master_password", lambda *_: "secret")
     monkeypatch.setattr(sql, "session", _frozen)
-    making.commit()
+    with storage_nodes.committing_session(managed):
+        pass
 
 
 def test_a_frozen_server_is_not_told_as_a_lost_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
