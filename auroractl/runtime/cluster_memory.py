@@ -37,8 +37,11 @@ class ClusterMemory:
     """The process id of the endpoint process and its routing table. After a restart: sent again."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why something is no longer restarted, by name. After a restart: tried again."""
-    injected_crashes: set[str] = field(default_factory=set)
-    """Instances of a recent fault, whose crash does not count towards the restart limit. After a restart: none counts."""
+    uncounted: set[str] = field(default_factory=set)
+    """Instances whose earlier restarts no longer count towards the limit. After a restart: none counts.
+
+    The instance was the target of a fault, or is a new one under the name of a deleted one.
+    """
     displaced: dict[str, Told] = field(default_factory=dict)
     """By name of an instance or endpoint. After a restart: told once more."""
     live: LiveDocument | None = None

@@ -122,7 +122,7 @@ def az_outage(cluster: ManagedCluster, zone: str, duration_s: float | None) -> I
         for node in nodes:
             cluster.installation.receiver(node).kill()
     for instance in instances:
-        cluster.memory.injected_crashes.add(instance.identifier)
+        cluster.memory.uncounted.add(instance.identifier)
         cluster.installation.server(instance).kill()
     return done(cluster, zone, "Availability Zone is down", fault)
 
@@ -131,7 +131,7 @@ def crash_instance(cluster: ManagedCluster, instance: str) -> Injected:
     """Kill every process of an instance's server."""
     found = find_instance(cluster, instance)
     end_dry_run(f"Kill the instance {found.identifier}")
-    cluster.memory.injected_crashes.add(found.identifier)
+    cluster.memory.uncounted.add(found.identifier)
     cluster.installation.server(found).kill()
     return done(cluster, found.identifier, "Instance killed", None)
 
@@ -140,7 +140,7 @@ def hang_instance(cluster: ManagedCluster, instance: str) -> Injected:
     """Freeze every process of an instance's server (SIGSTOP). The supervisor kills and replaces a frozen instance."""
     found = find_instance(cluster, instance)
     end_dry_run(f"Freeze the instance {found.identifier}")
-    cluster.memory.injected_crashes.add(found.identifier)
+    cluster.memory.uncounted.add(found.identifier)
     cluster.installation.server(found).suspend()
     return done(cluster, found.identifier, "Instance frozen", None)
 

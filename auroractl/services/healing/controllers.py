@@ -154,8 +154,8 @@ class Heal(Controller):
     def _note(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> None:
         memory, history = cluster.memory, self._history[cluster.name]
         for instance in snapshot.instances:
-            if instance.identifier in memory.injected_crashes:
-                memory.injected_crashes.discard(instance.identifier)
+            if instance.identifier in memory.uncounted:
+                memory.uncounted.discard(instance.identifier)
                 history.restarts.pop(instance.identifier, None)
         if history.writer_is_new(snapshot):
             for instance in snapshot.instances:

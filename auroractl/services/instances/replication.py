@@ -273,3 +273,4 @@ def remove_stopped(cluster: ManagedCluster, instance: Instance) -> None:
     cluster.repository.delete_instance(instance.identifier)
     # Another instance may be given its name.
     cluster.memory.failed.pop(instance.identifier, None)
+    cluster.memory.uncounted.add(instance.identifier)

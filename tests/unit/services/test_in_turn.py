@@ -34,6 +34,7 @@ from auroractl.runtime.tickets import Ticket
 from auroractl.services.clusters import instances, modify, power, scale_readers
 from auroractl.services.clusters.readers import Readers
 from auroractl.services.healing.controllers import Heal
+from auroractl.services.instances import replication
 from auroractl.services.operations import cancel, queue, runner
 from auroractl.services.operations.runner import new_record
 from auroractl.services.volume import storage_nodes
@@ -243,6 +244,22 @@ def test_a_name_that_is_used_again_begins_anew(cluster: ManagedCluster, monkeypa
     cluster.memory.failed = {READER: "it keeps ending", "demo-instance-3": "it keeps ending"}
     Readers(cluster, [READER]).remove()
     assert cluster.memory.failed.keys() == {"demo-instance-3"}
+
+
+def test_restarts_of_a_deleted_instance_do_not_count_for_the_next_one_of_its_name(
+    cluster: ManagedCluster,
+) -> None:
+    heal = Heal(cluster.settings)
+    restarts = heal._history["demo"].restarts
+    deleted, other = "i2", "i3"
+    restarts.update({deleted: [1.0, 2.0], other: [1.0]})
+    reader = replace(cluster.instance(READER), identifier=deleted)
+    replication.remove_stopped(cluster, reader)
+    heal._note(cluster, snapshot(well(1), well(2), well(3)), 3.0)
+    assert restarts == {other: [1.0]}
+    restarts[deleted] = [4.0]
+    heal._note(cluster, snapshot(well(1), well(2), well(3)), 5.0)
+    assert restarts == {deleted: [4.0], other: [1.0]}
 
 
 def test_a_writer_that_was_given_up_as_a_reader_is_attended_to_again(cluster: ManagedCluster) -> None:
