@@ -88,7 +88,7 @@ class WalWorker(Worker):
     """Maintains the WAL copies of a cluster's volume."""
 
     @abstractmethod
-    def scrub(self, tell: Callable[[str], None]) -> ScrubReport:
+    def scrub(self) -> ScrubReport:
         """Scrub now: read all finished segments of all nodes, repair the damaged ones, and return the findings."""
 
 

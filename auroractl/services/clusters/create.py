@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 
 import psycopg
 
-from auroractl.api.progress import Progress
 from auroractl.api.requests.clusters import CreateCluster
 from auroractl.core import identifiers
 from auroractl.core.addresses import AddressPlan
@@ -93,7 +92,7 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
     return record
 
 
-def create_cluster(runtime: Runtime, request: CreateCluster, progress: Progress, source: SourceName = TEMPLATE) -> str:
+def create_cluster(runtime: Runtime, request: CreateCluster, source: SourceName = TEMPLATE) -> str:
     """Create a cluster with the data of a source and return its identifier.
 
     The master user and the database are created unless the data has them. The user always gets the requested password.
@@ -106,7 +105,6 @@ def create_cluster(runtime: Runtime, request: CreateCluster, progress: Progress,
         cluster,
         OperationKind.CREATE_CLUSTER,
         prepare=lambda: _reserve(cluster, request, source),
-        progress=progress,
     )
     return cluster.name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from auroractl.api.progress import Progress
 from auroractl.core.errors import InvalidParameterCombination
 from auroractl.core.model import Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
@@ -19,7 +18,7 @@ from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
 
 
-def delete_cluster(cluster: ManagedCluster, progress: Progress) -> None:
+def delete_cluster(cluster: ManagedCluster) -> None:
     """Delete a cluster with all its data; a running creation is cancelled.
 
     Raises ClusterNotFound, InvalidParameterCombination under deletion protection (AWS's code for it), and
@@ -29,7 +28,7 @@ def delete_cluster(cluster: ManagedCluster, progress: Progress) -> None:
     cancel_creation(cluster)
     if cluster.repository.cluster(cluster.name) is None:
         return
-    runner.perform(cluster, OperationKind.DELETE_CLUSTER, prepare=lambda: _prepare(cluster), progress=progress)
+    runner.perform(cluster, OperationKind.DELETE_CLUSTER, prepare=lambda: _prepare(cluster))
 
 
 def _require_unprotected(cluster: ManagedCluster) -> None:

@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auroractl.api.progress import Progress, Silent
 from auroractl.core import topology
 from auroractl.core.errors import AuroraError, InvalidClusterState, InvalidInstanceState, TimedOut
 from auroractl.core.model import ClusterSnapshot, Instance
@@ -56,7 +55,6 @@ class FailoverResult:
 def failover(
     cluster: ManagedCluster,
     target: str | None,
-    progress: Progress,
     *,
     allow_data_loss: bool = False,
     ticket: Ticket | None = None,
@@ -74,7 +72,6 @@ def failover(
         cluster,
         OperationKind.FAILOVER,
         prepare=lambda: _prepare(cluster, target, allow_data_loss),
-        progress=progress,
         planner=lambda cluster, record: plan(cluster, record, switch),
         ticket=ticket,
     )
@@ -92,7 +89,6 @@ def fail_over(cluster: ManagedCluster, reason: str) -> None:
         cluster,
         OperationKind.FAILOVER,
         prepare=lambda: _prepare_unplanned(cluster, reason),
-        progress=Silent(),
         planner=lambda cluster, record: plan(cluster, record, switch),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from auroractl.api.progress import Progress
 from auroractl.api.requests.instances import CreateInstance
 from auroractl.core import identifiers, topology
 from auroractl.core.addresses import AddressPlan
@@ -41,7 +40,7 @@ from auroractl.services.operations import queue, runner
 from auroractl.services.operations.runner import Plan, Rehearsed, new_record
 
 
-def create_instance(cluster: ManagedCluster, request: CreateInstance, progress: Progress) -> str:
+def create_instance(cluster: ManagedCluster, request: CreateInstance) -> str:
     """Create an instance and return its identifier. The first of a cluster is its writer and takes the volume's data.
 
     Raises InvalidParameterValue, InstanceAlreadyExists, QuotaExceeded, Cancelled, InvalidClusterState if the cluster is
@@ -52,12 +51,11 @@ def create_instance(cluster: ManagedCluster, request: CreateInstance, progress: 
         announced = _announced(cluster, request, tickets)
         return queue.ticket(cluster, OperationKind.CREATE_INSTANCE, announced)
 
-    with queue.in_turn(cluster, make, progress, lambda ticket: {"Instance": _of(ticket).identifier}) as ticket:
+    with queue.in_turn(cluster, make, lambda ticket: {"Instance": _of(ticket).identifier}) as ticket:
         runner.perform(
             cluster,
             OperationKind.CREATE_INSTANCE,
             prepare=lambda: _prepare_creation(cluster, _of(ticket)),
-            progress=progress,
             ticket=ticket,
         )
     return _of(ticket).identifier
@@ -141,7 +139,7 @@ def _plan_creation(cluster: ManagedCluster, record: OperationRecord) -> Plan:
     return plan_add(Readers(cluster, [name]))
 
 
-def delete_instance(runtime: Runtime, identifier: str, progress: Progress) -> None:
+def delete_instance(runtime: Runtime, identifier: str) -> None:
     """Delete an instance. For the writer a reader is promoted first, as on AWS; the last leaves its data with the volume.
 
     Raises InstanceNotFound; InvalidInstanceState if it is being created or deleted, or is the last one and its data is
@@ -164,28 +162,27 @@ def delete_instance(runtime: Runtime, identifier: str, progress: Progress) -> No
         made.yields = writes
         return made
 
-    with queue.in_turn(cluster, make, progress, lambda _: {"Remove": [instance.identifier]}) as ticket:
-        _delete(cluster, instance.identifier, progress, ticket)
+    with queue.in_turn(cluster, make, lambda _: {"Remove": [instance.identifier]}) as ticket:
+        _delete(cluster, instance.identifier, ticket)
 
 
-def _delete(cluster: ManagedCluster, identifier: str, progress: Progress, ticket: Ticket) -> None:
+def _delete(cluster: ManagedCluster, identifier: str, ticket: Ticket) -> None:
     instance = cluster.instance(identifier)
     if instance.is_writer and len(cluster.instances()) == 1:
         runner.perform(
             cluster,
             OperationKind.DELETE_INSTANCE,
             prepare=lambda: _prepare_last(cluster, identifier),
-            progress=progress,
             ticket=ticket,
         )
         return
     if instance.is_writer:
         try:
-            failover.failover(cluster, None, progress, ticket=ticket)
+            failover.failover(cluster, None, ticket=ticket)
         except Rehearsed as rehearsed:
             rehearsed.steps += [step.name for step in plan_remove(Readers(cluster, [identifier])).steps]
             raise
-    scale_readers.remove_readers(cluster, [identifier], progress, OperationKind.DELETE_INSTANCE, ticket)
+    scale_readers.remove_readers(cluster, [identifier], OperationKind.DELETE_INSTANCE, ticket)
 
 
 def _prepare_last(cluster: ManagedCluster, identifier: str) -> OperationRecord:

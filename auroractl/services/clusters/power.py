@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from auroractl.api.progress import Progress
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Instance, Phase, RunningOperation, Wanted
 from auroractl.core.operation_kinds import OperationKind
@@ -20,7 +19,7 @@ from auroractl.services.restore import recovered_copy
 from auroractl.services.volume import storage_nodes
 
 
-def stop_cluster(cluster: ManagedCluster, progress: Progress) -> bool:
+def stop_cluster(cluster: ManagedCluster) -> bool:
     """Stop a cluster cleanly; False where it already was stopped and nothing of it runs.
 
     Raises InvalidClusterState for a cluster without instances, and where another operation is in progress.
@@ -28,7 +27,7 @@ def stop_cluster(cluster: ManagedCluster, progress: Progress) -> bool:
     if cluster.row().wanted is Wanted.STOPPED and not _running(cluster):
         return False
     _require_instances(cluster)
-    _perform(cluster, OperationKind.STOP_CLUSTER, {}, progress)
+    _perform(cluster, OperationKind.STOP_CLUSTER, {})
     return True
 
 
@@ -40,7 +39,7 @@ def _require_instances(cluster: ManagedCluster) -> None:
         )
 
 
-def start_cluster(cluster: ManagedCluster, progress: Progress) -> bool:
+def start_cluster(cluster: ManagedCluster) -> bool:
     """Start a stopped cluster, or the missing parts of a running one; return False if nothing was missing.
 
     Waits for a failover in progress. Raises QuorumLost if too few storage nodes acknowledge commits, InvalidClusterState
@@ -50,7 +49,7 @@ def start_cluster(cluster: ManagedCluster, progress: Progress) -> bool:
     _wait_for_failover(cluster)
     if cluster.row().wanted is Wanted.RUNNING and not _missing(cluster):
         return False
-    _perform(cluster, OperationKind.START_CLUSTER, {}, progress)
+    _perform(cluster, OperationKind.START_CLUSTER, {})
     return True
 
 
@@ -60,7 +59,7 @@ def _wait_for_failover(cluster: ManagedCluster) -> None:
         cluster.locks.wait_ended(cluster.name, cancellation, cluster.settings.start_timeout_s)
 
 
-def reboot_instance(runtime: Runtime, identifier: str, progress: Progress) -> None:
+def reboot_instance(runtime: Runtime, identifier: str) -> None:
     """Stop an instance and start it again in the same role (on AWS, a reboot without failover).
 
     Raises InstanceNotFound, InvalidInstanceState if it is still to be created, InvalidClusterState.
@@ -69,7 +68,7 @@ def reboot_instance(runtime: Runtime, identifier: str, progress: Progress) -> No
     cluster = ManagedCluster(runtime, instance.cluster)
     cluster.require_running()
     arguments = {"Instance": instance.identifier}
-    _perform(cluster, OperationKind.REBOOT_INSTANCE, arguments, progress)
+    _perform(cluster, OperationKind.REBOOT_INSTANCE, arguments)
 
 
 def end_all_processes(runtime: Runtime) -> None:
@@ -91,7 +90,7 @@ def end_all_processes(runtime: Runtime) -> None:
         raise
 
 
-def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, str], progress: Progress) -> None:
+def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, str]) -> None:
     def prepare() -> OperationRecord:
         if kind is OperationKind.STOP_CLUSTER:
             # It may have waited for the deletion of the last one.
@@ -102,7 +101,7 @@ def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, 
             dismiss_all(cluster, "the cluster is being stopped")
         return record
 
-    runner.perform(cluster, kind, prepare=prepare, progress=progress)
+    runner.perform(cluster, kind, prepare=prepare)
 
 
 def _running(cluster: ManagedCluster) -> bool:

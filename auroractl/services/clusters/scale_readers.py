@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from auroractl.api.progress import Progress
 from auroractl.core import identifiers, topology
 from auroractl.core.addresses import AddressPlan
 from auroractl.core.errors import InvalidClusterState, InvalidParameterValue, QuotaExceeded, UsageError
@@ -19,7 +18,7 @@ from auroractl.services.operations.runner import Plan, new_record
 
 
 def scale_readers(
-    cluster: ManagedCluster, *, to: int | None, add: int | None, remove: int | None, progress: Progress
+    cluster: ManagedCluster, *, to: int | None, add: int | None, remove: int | None
 ) -> tuple[list[str], list[str]]:
     """Change the number of readers, and return the names of added and removed ones.
 
@@ -32,10 +31,10 @@ def scale_readers(
     readers = [instance for instance in cluster.instances() if not instance.is_writer]
     target = _target(len(readers), to, add, remove)
     if target > len(readers):
-        return _add(cluster, target - len(readers), progress), []
+        return _add(cluster, target - len(readers)), []
     if target < len(readers):
         leaving = topology.removal_order(readers)[: len(readers) - target]
-        return [], remove_readers(cluster, [reader.identifier for reader in leaving], progress)
+        return [], remove_readers(cluster, [reader.identifier for reader in leaving])
     return [], []
 
 
@@ -59,7 +58,7 @@ def _target(current: int, to: int | None, add: int | None, remove: int | None) -
     return current + change
 
 
-def _add(cluster: ManagedCluster, count: int, progress: Progress) -> list[str]:
+def _add(cluster: ManagedCluster, count: int) -> list[str]:
     def prepare() -> OperationRecord:
         cluster.require_running()
         cluster.writer()
@@ -83,7 +82,7 @@ def _add(cluster: ManagedCluster, count: int, progress: Progress) -> list[str]:
         cluster.repository.add_instances(made)
         return record
 
-    record = runner.perform(cluster, OperationKind.SCALE_READERS, prepare=prepare, progress=progress)
+    record = runner.perform(cluster, OperationKind.SCALE_READERS, prepare=prepare)
     return list(record.arguments["Add"])
 
 
@@ -101,7 +100,6 @@ def require_room(cluster: str, instances: Collection[str], count: int) -> None:
 def remove_readers(
     cluster: ManagedCluster,
     leaving: Sequence[str],
-    progress: Progress,
     kind: OperationKind = OperationKind.SCALE_READERS,
     ticket: Ticket | None = None,
 ) -> list[str]:
@@ -116,7 +114,7 @@ def remove_readers(
         cluster.repository.begin_operation(record)
         return record
 
-    record = runner.perform(cluster, kind, prepare=prepare, progress=progress, ticket=ticket)
+    record = runner.perform(cluster, kind, prepare=prepare, ticket=ticket)
     return list(record.arguments["Remove"])
 
 

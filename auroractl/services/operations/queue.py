@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from auroractl.api.progress import Progress, Silent
 from auroractl.core.errors import AuroraError, Cancelled, TimedOut
 from auroractl.core.model import Instance, RunningOperation
 from auroractl.core.operation_kinds import OperationKind
@@ -41,7 +40,6 @@ def ticket(cluster: ManagedCluster, kind: str, instance: Instance | None = None)
 def in_turn(
     cluster: ManagedCluster,
     make: Callable[[Collection[Ticket]], Ticket],
-    progress: Progress | None = None,
     arguments: Callable[[Ticket], dict[str, Any]] | None = None,
 ) -> Iterator[Ticket]:
     """Wait in the queue of a cluster, and hold its turn in this block.
@@ -57,7 +55,7 @@ def in_turn(
             cluster.require_running()
             yield made
             return
-        (progress or Silent()).message(f"Waiting for {ahead.kind} of DBCluster {made.cluster}")
+        caller().progress.message(f"Waiting for {ahead.kind} of DBCluster {made.cluster}")
         if arguments is not None:
             kind = OperationKind(made.operation.kind)
             caller().accepted(new_record(cluster, kind, arguments(made)))

@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auroractl.api.progress import Progress, Silent
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import RunningOperation
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, Recovery, StepStatus, recovery
 from auroractl.engine.server_log import step_begins
 from auroractl.runtime import events
-from auroractl.runtime.caller import caller
+from auroractl.runtime.caller import NO_ONE, caller, on_behalf_of
 from auroractl.runtime.cancellation import Cancellation
 from auroractl.runtime.locks import BEING_PREPARED
 from auroractl.runtime.managed_cluster import ManagedCluster
@@ -86,15 +85,14 @@ def perform(
     kind: OperationKind,
     *,
     prepare: Callable[[], OperationRecord],
-    progress: Progress,
     planner: Planner | None = None,
     ticket: Ticket | None = None,
 ) -> OperationRecord:
     """Hold the cluster, prepare and journal an operation, and run it.
 
-    `prepare` runs all checks and then writes, its journal record first. Afterwards the caller's `accepted` is called. With
-    a ticket, the operation waits for its turn. Raises InvalidClusterState if another operation holds the cluster,
-    Cancelled, and the errors of the steps; in a dry run Rehearsed.
+    `prepare` runs all checks and then writes, its journal record first. Afterwards the caller's `accepted` is called, and
+    its `progress` receives the steps. With a ticket, the operation waits for its turn. Raises InvalidClusterState if
+    another operation holds the cluster, Cancelled, and the errors of the steps; in a dry run Rehearsed.
     """
     operation = RunningOperation("", kind.value, cluster.now())
     first = kind in _GO_FIRST
@@ -112,7 +110,7 @@ def perform(
         cancellation.record = record.identifier
         caller().accepted(record)
         try:
-            _execute(cluster, record, (planner or PLANNERS[kind])(cluster, record), progress, cancellation)
+            _execute(cluster, record, (planner or PLANNERS[kind])(cluster, record), cancellation)
         finally:
             cluster.wake()
     return record
@@ -120,12 +118,11 @@ def perform(
 
 def abandon(cluster: ManagedCluster, record: OperationRecord, reason: str) -> None:
     """Undo an operation whose preparation failed after its journal record was written."""
-    undo(cluster, record, PLANNERS[record.kind](cluster, record), 0, Silent(), reason)
+    with on_behalf_of(NO_ONE):
+        undo(cluster, record, PLANNERS[record.kind](cluster, record), 0, reason)
 
 
-def _execute(
-    cluster: ManagedCluster, record: OperationRecord, plan: Plan, progress: Progress, cancellation: Cancellation
-) -> None:
+def _execute(cluster: ManagedCluster, record: OperationRecord, plan: Plan, cancellation: Cancellation) -> None:
     """Run a journalled operation from its first step. The caller holds the cluster's lock.
 
     If a step fails or the operation is cancelled before the point of no return, its steps are undone, the last one first.
@@ -137,9 +134,9 @@ def _execute(
             for position, step in enumerate(plan.steps):
                 cancellation.enter(f"it is at {step.name!r}", final=step.name == plan.point_of_no_return)
                 begun = position + 1
-                _do(cluster, record, position, step, progress)
+                _do(cluster, record, position, step)
     except Exception as error:
-        _stop(cluster, record, plan, begun, progress, error, cancelled=cancellation.requested)
+        _stop(cluster, record, plan, begun, error, cancelled=cancellation.requested)
         raise
     _finish(cluster, record, OperationStatus.COMPLETED, None)
 
@@ -149,7 +146,6 @@ def _stop(
     record: OperationRecord,
     plan: Plan,
     begun: int,
-    progress: Progress,
     error: Exception,
     *,
     cancelled: bool,
@@ -157,22 +153,22 @@ def _stop(
     """Undo the first `begun` steps, unless the operation is past its point of no return or is to be retained."""
     started = [step.name for step in plan.steps[:begun]]
     if started:
-        progress.step(started[-1], "failed", None)
+        caller().progress.step(started[-1], "failed", None)
     where = repr(started[-1]) if started else "its preparation"
     log.warning("%s %s failed in %s: %s", record.kind, record.cluster, where, error)
     kept = bool(record.arguments.get("Retain")) and not cancelled
     if kept or recovery(started, plan.point_of_no_return) is Recovery.FINISH:
         _finish(cluster, record, OperationStatus.FAILED, str(error))
         return
-    status = undo(cluster, record, plan, begun, progress, str(error))
+    status = undo(cluster, record, plan, begun, str(error))
     if cancelled:
         outcome = "undone" if status is OperationStatus.UNDONE else "only partly undone"
         message = f"{record.kind} was cancelled and {outcome}"
         events.record(cluster, events.OPERATION_CANCELLED, record.cluster, message)
 
 
-def _do(cluster: ManagedCluster, record: OperationRecord, position: int, step: Step, progress: Progress) -> None:
-    progress.step(step.name, "started", None)
+def _do(cluster: ManagedCluster, record: OperationRecord, position: int, step: Step) -> None:
+    caller().progress.step(step.name, "started", None)
     started_at = time.monotonic()
     cluster.repository.begin_step(record.identifier, position, step.name)
     _crash_point(record.kind, position, "before")
@@ -182,12 +178,10 @@ def _do(cluster: ManagedCluster, record: OperationRecord, position: int, step: S
     cluster.repository.finish_step(record.identifier, position)
     elapsed_ms = (time.monotonic() - started_at) * 1000
     log.info("%s %s: %s (%.0f ms)", record.kind, record.cluster, step.name, elapsed_ms)
-    progress.step(step.name, "done", elapsed_ms)
+    caller().progress.step(step.name, "done", elapsed_ms)
 
 
-def undo(
-    cluster: ManagedCluster, record: OperationRecord, plan: Plan, started: int, progress: Progress, reason: str
-) -> OperationStatus:
+def undo(cluster: ManagedCluster, record: OperationRecord, plan: Plan, started: int, reason: str) -> OperationStatus:
     """Undo the first `started` steps, the last one first; a failure is logged and does not stop the others.
 
     Returns the status: undone, or failed if a step could not be undone. The first step is always undone, because its undo
@@ -196,7 +190,7 @@ def undo(
     left: list[str] = []
     for position in reversed(range(max(1, started))):
         step = plan.steps[position]
-        progress.step(step.name, "undoing", None)
+        caller().progress.step(step.name, "undoing", None)
         try:
             with uninterrupted():
                 step.undo()
@@ -207,7 +201,7 @@ def undo(
         if position < started:
             cluster.repository.undo_step(record.identifier, position)
         _crash_point(record.kind, position, "undo")
-        progress.step(step.name, "undone", None)
+        caller().progress.step(step.name, "undone", None)
     status = OperationStatus.FAILED if left else OperationStatus.UNDONE
     _finish(cluster, record, status, "; ".join([reason, *left]))
     return status
@@ -229,13 +223,13 @@ def resume(cluster: ManagedCluster, record: OperationRecord) -> None:
             return
         log.warning("%s %s was interrupted; %s", record.kind, record.cluster, doing)
         if back:
-            undo(cluster, record, plan, len(started), Silent(), "interrupted")
+            undo(cluster, record, plan, len(started), "interrupted")
             return
         done = {step.position for step in record.steps if step.status is StepStatus.DONE}
         try:
             for position, step in enumerate(plan.steps):
                 if position not in done:
-                    _do(cluster, record, position, step, Silent())
+                    _do(cluster, record, position, step)
         except Exception as error:
             _finish(cluster, record, OperationStatus.FAILED, str(error))
             raise

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from auroractl.api.documents import View, backtrack_view
-from auroractl.api.progress import Progress
 from auroractl.core.errors import BacktrackNotFound, InvalidClusterState
 from auroractl.core.model import Phase, RunningOperation
 from auroractl.core.operation_kinds import OperationKind
@@ -42,7 +41,7 @@ class BacktrackRequest:
     use_earliest: bool = False
 
 
-def backtrack(cluster: ManagedCluster, request: BacktrackRequest, progress: Progress) -> Backtrack:
+def backtrack(cluster: ManagedCluster, request: BacktrackRequest) -> Backtrack:
     """Rewind a cluster, or undo the last backtrack.
 
     Raises InvalidParameterValue for a target outside the window, InvalidClusterState if the cluster is stopped or busy,
@@ -55,13 +54,7 @@ def backtrack(cluster: ManagedCluster, request: BacktrackRequest, progress: Prog
     def prepare() -> OperationRecord:
         return _begin(cluster, identifier, find(cluster, request))
 
-    runner.perform(
-        cluster,
-        OperationKind.BACKTRACK,
-        prepare=prepare,
-        progress=progress,
-        planner=lambda cluster, record: backtrack_steps.plan(cluster, record, progress),
-    )
+    runner.perform(cluster, OperationKind.BACKTRACK, prepare=prepare, planner=backtrack_steps.plan)
     return _row(cluster, identifier)
 
 
@@ -87,7 +80,7 @@ def find(cluster: ManagedCluster, request: BacktrackRequest) -> RecoveryPoint:
     return recovery_point.end_of(cluster, last.from_timeline, last.from_lsn)
 
 
-def prepare(cluster: ManagedCluster, request: BacktrackRequest, progress: Progress) -> Backtrack:
+def prepare(cluster: ManagedCluster, request: BacktrackRequest) -> Backtrack:
     """Make a recovered copy and keep it, readable, until `accept` or `cancel`.
 
     Raises as `backtrack`, and InvalidClusterState if there is a pending backtrack already.
@@ -107,8 +100,8 @@ def prepare(cluster: ManagedCluster, request: BacktrackRequest, progress: Progre
         cluster.repository.pin(cluster.name, identifier, place.image.reached_at)
         cluster.repository.add_backtrack(_new_row(cluster, identifier, place, BacktrackStatus.PENDING))
         try:
-            recovered_copy.stage_durably(cluster, place, copy, progress.message)
-            recovered_copy.recover(cluster, place, copy, progress.message)
+            recovered_copy.stage_durably(cluster, place, copy)
+            recovered_copy.recover(cluster, place, copy)
             cancellation.enter("its copy is ready", final=True)
         except BaseException as error:
             with uninterrupted():
@@ -159,7 +152,7 @@ def cancel(cluster: ManagedCluster) -> Backtrack:
     return _row(cluster, row.identifier)
 
 
-def accept(cluster: ManagedCluster, progress: Progress) -> Backtrack:
+def accept(cluster: ManagedCluster) -> Backtrack:
     """Backtrack to the prepared copy; if its server is gone, another copy is made for the same recovery point."""
     cluster.require_running()
     row = _require_pending(cluster)
@@ -168,13 +161,7 @@ def accept(cluster: ManagedCluster, progress: Progress) -> Backtrack:
         place = recovery_point.end_of(cluster, row.timeline, row.lsn + 1)
         return _begin(cluster, row.identifier, place, row)
 
-    runner.perform(
-        cluster,
-        OperationKind.BACKTRACK,
-        prepare=prepare,
-        progress=progress,
-        planner=lambda cluster, record: backtrack_steps.plan(cluster, record, progress),
-    )
+    runner.perform(cluster, OperationKind.BACKTRACK, prepare=prepare, planner=backtrack_steps.plan)
     return _row(cluster, row.identifier)
 
 

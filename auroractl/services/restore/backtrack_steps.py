@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from auroractl.api.progress import Progress, Silent
 from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Address, Instance, Phase
 from auroractl.core.operation_kinds import OperationKind
@@ -19,6 +18,7 @@ from auroractl.core.wal.segments import Lineage
 from auroractl.engine import sql
 from auroractl.engine.server_log import said
 from auroractl.runtime import events
+from auroractl.runtime.caller import caller
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
@@ -40,9 +40,9 @@ _ATTEMPTS = 3
 _BETWEEN_ATTEMPTS_S = 1.0
 
 
-def plan(cluster: ManagedCluster, record: OperationRecord, progress: Progress | None = None) -> Plan:
-    """Build the steps of a journalled backtrack; `progress` receives the progress of its copy."""
-    work = _Backtracking(cluster, record, progress or Silent())
+def plan(cluster: ManagedCluster, record: OperationRecord) -> Plan:
+    """Build the steps of a journalled backtrack."""
+    work = _Backtracking(cluster, record)
     put = f"Put the recovered data in the place of {work.writer.identifier}"
     steps = [
         Step("Stage the page image and WAL", work.stage, undo=work.give_up),
@@ -62,11 +62,10 @@ def plan(cluster: ManagedCluster, record: OperationRecord, progress: Progress | 
 
 
 class _Backtracking:
-    def __init__(self, cluster: ManagedCluster, record: OperationRecord, progress: Progress) -> None:
+    def __init__(self, cluster: ManagedCluster, record: OperationRecord) -> None:
         self._cluster = cluster
         self._record = record.identifier
         self._arguments = record.arguments
-        self._progress = progress
         self._identifier: str = record.arguments["Backtrack"]
         self._closed_s: float | None = None
         self._downtime_ms: float | None = None
@@ -124,9 +123,9 @@ class _Backtracking:
         place = self._place()
         while True:
             try:
-                recovered_copy.stage_durably(self._cluster, place, self._copy, self._progress.message)
+                recovered_copy.stage_durably(self._cluster, place, self._copy)
             except DamagedImage as error:
-                self._progress.message(str(error))
+                caller().progress.message(str(error))
                 other = recovery_point.from_another_image(self._cluster, place)
                 if other is None:
                     raise
@@ -148,7 +147,7 @@ class _Backtracking:
 
     def recover(self) -> None:
         if not (self._copy.server.pid() is not None and self._copy.server.is_ready()):
-            recovered_copy.recover(self._cluster, self._place(), self._copy, self._progress.message)
+            recovered_copy.recover(self._cluster, self._place(), self._copy)
         # Dirty pages are written now, while clients still work, not during the copy's shutdown.
         sql.write_checkpoint(self._copy.server.access(self._password), timeout_s=600)
 
@@ -195,7 +194,7 @@ class _Backtracking:
         server = self._copy.server
         if not self._is_promoted():
             if server.pid() is None:
-                recovered_copy.recover(self._cluster, self._place(), self._copy, self._progress.message)
+                recovered_copy.recover(self._cluster, self._place(), self._copy)
             # Promotion uses the next timeline without a history file. Others may have been used while the copy was pending.
             recovered_copy.stage_histories(self._cluster, self._copy)
             with sql.session(server.access(self._password)) as connection:

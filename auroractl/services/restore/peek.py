@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import Any
 
-from auroractl.api.progress import Progress
 from auroractl.api.requests.restore import Peek
 from auroractl.core.restore.retention import PageImage
 from auroractl.core.text.timestamps import exact_timestamp
 from auroractl.core.wal.lsn import format_lsn
+from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.instances.master_password import master_password
 from auroractl.services.page_images.staging import ImageCopy
@@ -24,14 +24,14 @@ from auroractl.system.files import write_json
 from auroractl.system.liveness import started_at
 
 
-def peek(cluster: ManagedCluster, request: Peek, progress: Progress) -> dict[str, Any]:
+def peek(cluster: ManagedCluster, request: Peek) -> dict[str, Any]:
     """Make a recovered copy; return how to connect. Raises as `recovery_point.find_recovery_point`, EngineError, TimedOut."""
     cluster.require_running()
     identifier = f"peek-{uuid.uuid4()}"
     with recovered_copy.in_use(cluster, identifier):
         copy = recovered_copy.copy_named(cluster, identifier, recovered_copy.free_address(cluster))
         try:
-            place = _bring(cluster, request, copy, progress)
+            place = _bring(cluster, request, copy)
         except BaseException:
             recovered_copy.remove(cluster, identifier)
             raise
@@ -47,9 +47,7 @@ def peek(cluster: ManagedCluster, request: Peek, progress: Progress) -> dict[str
     }
 
 
-def _bring(
-    cluster: ManagedCluster, request: Peek, copy: recovered_copy.RecoveredCopy, progress: Progress
-) -> recovery_point.RecoveryPoint:
+def _bring(cluster: ManagedCluster, request: Peek, copy: recovered_copy.RecoveredCopy) -> recovery_point.RecoveryPoint:
     """Recover a copy to a target, with another image if one is damaged; return its recovery point."""
     with ExitStack() as copies:
 
@@ -67,14 +65,14 @@ def _bring(
                     begun.close()
                 begun = begin(place.image)
             try:
-                _reach(cluster, place, copy, begun, progress)
+                _reach(cluster, place, copy, begun)
             except DamagedImage as error:
                 begun.close()
                 begun = None
                 other = recovery_point.from_another_image(cluster, place)
                 if other is None:
                     raise
-                progress.message(str(error))
+                caller().progress.message(str(error))
                 place = other
             else:
                 return place
@@ -85,15 +83,14 @@ def _reach(
     place: recovery_point.RecoveryPoint,
     copy: recovered_copy.RecoveredCopy,
     begun: ImageCopy,
-    progress: Progress,
 ) -> None:
     """Recover a copy to its recovery point. Raises DamagedImage if its image is damaged, even if recovery succeeded."""
-    recovered_copy.stage(cluster, place, copy, begun, durable=False, tell=progress.message)
+    recovered_copy.stage(cluster, place, copy, begun, durable=False)
     with ThreadPoolExecutor(1) as pool:
         # Verified during the recovery to save time. The answer waits for both.
         whole = pool.submit(begun.check)
         try:
-            recovered_copy.recover(cluster, place, copy, progress.message)
+            recovered_copy.recover(cluster, place, copy)
         finally:
             whole.result()
 

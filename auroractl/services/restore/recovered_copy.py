@@ -23,6 +23,7 @@ from auroractl.core.wal.lsn import format_lsn
 from auroractl.core.wal.segments import segment_at
 from auroractl.engine import configuration, recovery
 from auroractl.engine.server import Server, end_all_below
+from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.page_images.staging import ImageCopy
@@ -92,14 +93,15 @@ def stage(
     image_copy: ImageCopy,
     *,
     durable: bool,
-    tell: Callable[[str], None],
 ) -> None:
     """Stage the WAL of a copy, and wait until its page image is staged.
 
     With `durable`, the image is verified and everything is flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError if a file cannot be read or written.
     """
-    tell(f"{'Move' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB")
+    caller().progress.message(
+        f"{'Move' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB"
+    )
     work: list[Callable[[], object]] = [image_copy.wait, lambda: _stage_wal(cluster, place, copy)]
     if durable:
         work.append(image_copy.check)
@@ -112,16 +114,14 @@ def stage(
             recovery.lay_in_place(copy.server.data, copy.log_folder)
 
 
-def stage_durably(
-    cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCopy, tell: Callable[[str], None]
-) -> None:
+def stage_durably(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCopy) -> None:
     """Stage image and WAL durably, for a copy that may replace the writer. Raises as `begin_copy` and `stage`."""
     lock = cluster.memory.volume.backtrack.images_lock
     with (
         held(lock, "another page image is being copied", _RECOVER_TIMEOUT_S),
         closing(begin_copy(cluster, place.image, copy)) as image_copy,
     ):
-        stage(cluster, place, copy, image_copy, durable=True, tell=tell)
+        stage(cluster, place, copy, image_copy, durable=True)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def _copy_settings(source: Path, target: Path) -> None:
             file.write(settings)
 
 
-def recover(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCopy, tell: Callable[[str], None]) -> None:
+def recover(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCopy) -> None:
     """Start the copy's server and wait until it reaches its recovery point. Raises EngineError, TimedOut."""
     began_s = told_s = time.monotonic()
     password = cluster.installation.secrets.admin
@@ -196,7 +196,7 @@ def recover(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCopy, 
         took_s = time.monotonic() - began_s
         left = place.replay_bytes - done
         if done > 0 and left > 0:
-            tell(
+            caller().progress.message(
                 f"Replayed up to {format_lsn(lsn)} of {format_lsn(place.cut.lsn)}: "
                 f"{max(0, done) / 1e6:.0f} of {place.replay_bytes / 1e6:.0f} MB, about {left * took_s / done:.0f} s left"
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auroractl.api.progress import Progress
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
 from auroractl.core.volume.model import NodeState, StorageNode, node_name
@@ -27,7 +26,7 @@ _FILL_TIMEOUT_S = 3600.0
 _POLL_S = 0.1
 
 
-def replace_storage_node(cluster: ManagedCluster, node: str, progress: Progress) -> tuple[str, str]:
+def replace_storage_node(cluster: ManagedCluster, node: str) -> tuple[str, str]:
     """Replace a storage node, dead or alive, with a new one in its Availability Zone; return both names.
 
     Raises NotFound, InvalidClusterState if the cluster is stopped or busy, TimedOut if the new node is not complete
@@ -38,7 +37,6 @@ def replace_storage_node(cluster: ManagedCluster, node: str, progress: Progress)
         cluster,
         OperationKind.REPLACE_STORAGE_NODE,
         prepare=lambda: _prepare(cluster, node),
-        progress=progress,
     )
     return record.arguments["Old"], record.arguments["New"]
 

@@ -15,6 +15,7 @@ from auroractl.core.volume.model import NodeKind, ScrubReport, StorageNode
 from auroractl.core.wal.segments import SEGMENT_BYTES, Segment, beyond_fork, segment_at
 from auroractl.runtime import events
 from auroractl.runtime.background import WalWorker
+from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.storage.checksums import ChecksumRecord, checksum
@@ -88,7 +89,7 @@ class WalKeeper(WalWorker):
             self._scrub_some(held)
             self._prune(held)
 
-    def scrub(self, tell: Callable[[str], None]) -> ScrubReport:
+    def scrub(self) -> ScrubReport:
         """Read all finished segments of all nodes, repair damage, and return a report."""
         began_s = time.monotonic()
         with self._lock:
@@ -102,7 +103,7 @@ class WalKeeper(WalWorker):
                     found[name].add(segment.name)
                 read_bytes += SEGMENT_BYTES * sum(segment in each.inventory.finished for each in held)
                 if number % 64 == 0:
-                    tell(f"Read {number} of {len(segments)} segments")
+                    caller().progress.message(f"Read {number} of {len(segments)} segments")
             repaired = self._repair(self._look())
             return ScrubReport(
                 segments=len(segments),

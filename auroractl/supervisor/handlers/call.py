@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from auroractl.api.progress import Progress
 from auroractl.api.request import Options
 from auroractl.core.operations import OperationRecord
-from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster, find_cluster
 from auroractl.runtime.runtime import Runtime
 
@@ -20,11 +18,6 @@ class Call:
 
     runtime: Runtime
     options: Options
-
-    @property
-    def progress(self) -> Progress:
-        """Return what receives the progress of the request."""
-        return caller().progress
 
     def cluster(self, identifier: str | None) -> ManagedCluster:
         """Resolve a cluster name; None means the only cluster. Raises ClusterNotFound, UsageError if there are several."""

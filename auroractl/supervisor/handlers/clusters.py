@@ -25,7 +25,7 @@ from auroractl.supervisor.results import (
 
 def create_cluster(call: Call, request: requests.CreateCluster) -> ClusterCreated:
     """create-cluster."""
-    return ClusterCreated(create.create_cluster(call.runtime, request, call.progress))
+    return ClusterCreated(create.create_cluster(call.runtime, request))
 
 
 def creating(_cluster: ManagedCluster, record: OperationRecord, _request: requests.CreateCluster) -> ClusterCreated:
@@ -37,7 +37,7 @@ def delete_cluster(call: Call, request: requests.DeleteCluster) -> ClusterDelete
     """delete-cluster."""
     cluster = call.cluster(request.cluster)
     snapshot = cluster.snapshot()
-    delete.delete_cluster(cluster, call.progress)
+    delete.delete_cluster(cluster)
     return ClusterDeleted(cluster.name, snapshot)
 
 
@@ -50,13 +50,13 @@ def deleting(cluster: ManagedCluster, record: OperationRecord, _request: request
 def start_cluster(call: Call, request: requests.StartCluster) -> ClusterChanged:
     """start-cluster."""
     cluster = call.cluster(request.cluster)
-    return ClusterChanged(cluster.name, power.start_cluster(cluster, call.progress))
+    return ClusterChanged(cluster.name, power.start_cluster(cluster))
 
 
 def stop_cluster(call: Call, request: requests.StopCluster) -> ClusterChanged:
     """stop-cluster."""
     cluster = call.cluster(request.cluster)
-    return ClusterChanged(cluster.name, power.stop_cluster(cluster, call.progress))
+    return ClusterChanged(cluster.name, power.stop_cluster(cluster))
 
 
 def changing(_cluster: ManagedCluster, record: OperationRecord, request: requests.ClusterRequest) -> ClusterChanged:
@@ -67,9 +67,7 @@ def changing(_cluster: ManagedCluster, record: OperationRecord, request: request
 def scale_readers_(call: Call, request: requests.ScaleReaders) -> ReadersScaled:
     """scale-readers."""
     cluster = call.cluster(request.cluster)
-    added, removed = scale_readers.scale_readers(
-        cluster, to=request.to, add=request.add, remove=request.remove, progress=call.progress
-    )
+    added, removed = scale_readers.scale_readers(cluster, to=request.to, add=request.add, remove=request.remove)
     return ReadersScaled(cluster.name, added, removed)
 
 
@@ -81,7 +79,7 @@ def scaling(_cluster: ManagedCluster, record: OperationRecord, _request: request
 def failover_(call: Call, request: requests.Failover) -> FailedOver:
     """failover."""
     cluster = call.cluster(request.cluster)
-    done = failover.failover(cluster, request.target, call.progress, allow_data_loss=request.allow_data_loss)
+    done = failover.failover(cluster, request.target, allow_data_loss=request.allow_data_loss)
     return FailedOver(cluster.name, done.source, done.target, done.planned, done.switch_ms)
 
 

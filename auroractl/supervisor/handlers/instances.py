@@ -18,7 +18,7 @@ from auroractl.supervisor.results import Document, InstanceChanged, InstanceDele
 def create_instance(call: Call, request: requests.CreateInstance) -> InstanceChanged:
     """create-instance."""
     cluster = call.cluster(request.cluster)
-    return InstanceChanged(instances.create_instance(cluster, request, call.progress))
+    return InstanceChanged(instances.create_instance(cluster, request))
 
 
 def creating(_cluster: ManagedCluster, record: OperationRecord, request: requests.CreateInstance) -> InstanceChanged:
@@ -29,7 +29,7 @@ def creating(_cluster: ManagedCluster, record: OperationRecord, request: request
 def delete_instance(call: Call, request: requests.DeleteInstance) -> InstanceDeleted:
     """delete-instance."""
     found = _current(call.runtime, request.instance)
-    instances.delete_instance(call.runtime, request.instance, call.progress)
+    instances.delete_instance(call.runtime, request.instance)
     return found
 
 
@@ -45,7 +45,7 @@ def _current(runtime: Runtime, identifier: str) -> InstanceDeleted:
 
 def reboot_instance(call: Call, request: requests.RebootInstance) -> InstanceChanged:
     """reboot-instance."""
-    power.reboot_instance(call.runtime, request.instance, call.progress)
+    power.reboot_instance(call.runtime, request.instance)
     return InstanceChanged(request.instance)
 
 

@@ -20,7 +20,7 @@ def _parameters(request: requests.Backtrack) -> BacktrackRequest:
 def backtrack_(call: Call, request: requests.Backtrack) -> Backtracked:
     """backtrack."""
     cluster = call.cluster(request.cluster)
-    return Backtracked(backtrack.backtrack(cluster, _parameters(request), call.progress))
+    return Backtracked(backtrack.backtrack(cluster, _parameters(request)))
 
 
 def backtracking(cluster: ManagedCluster, record: OperationRecord, _request: requests.BacktrackRequest) -> Backtracked:
@@ -39,13 +39,13 @@ def prepare_backtrack(call: Call, request: requests.PrepareBacktrack) -> Backtra
     """prepare-backtrack."""
     cluster = call.cluster(request.cluster)
     parameters = BacktrackRequest(request.target, request.use_earliest)
-    row = backtrack.prepare(cluster, parameters, call.progress)
+    row = backtrack.prepare(cluster, parameters)
     return BacktrackPrepared(row, backtrack.pending_connection(cluster, row.identifier))
 
 
 def accept_backtrack(call: Call, request: requests.AcceptBacktrack) -> Backtracked:
     """accept-backtrack."""
-    return Backtracked(backtrack.accept(call.cluster(request.cluster), call.progress))
+    return Backtracked(backtrack.accept(call.cluster(request.cluster)))
 
 
 def cancel_backtrack(call: Call, request: requests.CancelBacktrack) -> Backtracked:
@@ -60,7 +60,7 @@ def describe_backtracks(call: Call, request: requests.DescribeBacktracks) -> Doc
 
 def peek_(call: Call, request: requests.Peek) -> Document:
     """peek."""
-    return {"Peek": peek.peek(call.cluster(request.cluster), request, call.progress)}
+    return {"Peek": peek.peek(call.cluster(request.cluster), request)}
 
 
 HANDLERS: Mapping[str, Handler] = {

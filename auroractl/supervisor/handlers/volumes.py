@@ -28,13 +28,13 @@ def scrub_volume(call: Call, request: requests.ScrubVolume) -> VolumeScrubbed:
     cluster = call.cluster(request.cluster)
     require_volume(cluster)
     end_dry_run("Read all finished WAL on every storage node", "Repair damage from the other nodes")
-    return VolumeScrubbed(cluster.name, cluster.runtime.wal_keepers.of(cluster.name).scrub(call.progress.message))
+    return VolumeScrubbed(cluster.name, cluster.runtime.wal_keepers.of(cluster.name).scrub())
 
 
 def replace_storage_node(call: Call, request: requests.ReplaceStorageNode) -> NodeReplaced:
     """replace-storage-node."""
     cluster = call.cluster(request.cluster)
-    old, new = replace_node.replace_storage_node(cluster, request.node, call.progress)
+    old, new = replace_node.replace_storage_node(cluster, request.node)
     return NodeReplaced(cluster.name, old, new)
 
 

@@ -119,12 +119,12 @@ def _cancel_while_preparing(cluster: ManagedCluster, undo: Callable[[], None]) -
             return record
 
         steps = [Step("Begin", lambda: None, undo), Step("Promote", lambda: None)]
-        with pytest.raises(Cancelled, match=r"failover of DBCluster demo was cancelled\."):
+        cancelled = pytest.raises(Cancelled, match=r"failover of DBCluster demo was cancelled\.")
+        with on_behalf_of(Caller(told)), cancelled:
             runner.perform(
                 cluster,
                 OperationKind.FAILOVER,
                 prepare=prepare,
-                progress=told,
                 planner=lambda _cluster, _record: Plan(steps, "Promote"),
             )
     (outcome,) = outcomes

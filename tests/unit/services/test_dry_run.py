@@ -66,7 +66,6 @@ def _perform(cluster: ManagedCluster, meeting: Barrier) -> OperationRecord:
         cluster,
         OperationKind.START_CLUSTER,
         prepare=prepare,
-        progress=caller().progress,
         planner=plan,
     )
 

@@ -11,7 +11,6 @@ from threading import Event
 
 import pytest
 
-from auroractl.api.progress import Silent
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.addresses import AddressPlan
@@ -100,7 +99,7 @@ def _modify_cluster(cluster: ManagedCluster) -> None:
     [
         lambda it: modify.modify_instance(it.runtime, READER, promotion_tier=3),
         _modify_cluster,
-        lambda it: instances.delete_instance(it.runtime, READER, Silent()),
+        lambda it: instances.delete_instance(it.runtime, READER),
     ],
 )
 def test_a_request_behind_a_creation_that_fails_changes_nothing(
@@ -121,7 +120,7 @@ def test_an_accepted_request_that_fails_leaves_an_event(cluster: ManagedCluster)
         cluster.repository.update_cluster("demo", phase=Phase.CREATING)
 
     with suppress(AuroraError):
-        _behind(cluster, "create-cluster", leave, lambda: instances.delete_instance(cluster.runtime, READER, Silent()))
+        _behind(cluster, "create-cluster", leave, lambda: instances.delete_instance(cluster.runtime, READER))
     (told,) = [each for each in _messages(cluster) if "delete-instance" in each]
     assert told.startswith(
         f"delete-instance of {READER}, which had waited for its turn, failed: DBCluster demo was only"
@@ -134,7 +133,7 @@ def test_a_request_that_is_dismissed_leaves_one_event(cluster: ManagedCluster) -
             cluster,
             "scale-readers",
             lambda: cancel.dismiss_all(cluster, "the cluster is being stopped"),
-            lambda: instances.delete_instance(cluster.runtime, READER, Silent()),
+            lambda: instances.delete_instance(cluster.runtime, READER),
         )
     assert [each for each in _messages(cluster) if "delete-instance" in each] == [
         "delete-instance was cancelled before it had begun"
@@ -162,9 +161,9 @@ def test_what_has_begun_meanwhile_is_not_reported_as_cancelled(
 @pytest.mark.parametrize(
     "call",
     [
-        lambda it: instances.delete_instance(it.runtime, "NEW", Silent()),
+        lambda it: instances.delete_instance(it.runtime, "NEW"),
         lambda it: modify.modify_instance(it.runtime, "new", promotion_tier=3),
-        lambda it: power.reboot_instance(it.runtime, "new", Silent()),
+        lambda it: power.reboot_instance(it.runtime, "new"),
     ],
 )
 def test_an_instance_that_is_only_announced_is_being_created(
@@ -187,7 +186,7 @@ def test_a_cluster_that_has_lost_its_last_instance_meanwhile_is_not_stopped(
 
     monkeypatch.setattr(runner, "perform", perform)
     with pytest.raises(InvalidClusterState, match="nothing to stop"):
-        power.stop_cluster(cluster, Silent())
+        power.stop_cluster(cluster)
     assert cluster.repository.running_operations() == []
 
 
@@ -214,7 +213,7 @@ def _scale(cluster: ManagedCluster, count: int, monkeypatch: pytest.MonkeyPatch)
         return prepare()
 
     monkeypatch.setattr(runner, "perform", perform)
-    return scale_readers._add(cluster, count, Silent())
+    return scale_readers._add(cluster, count)
 
 
 def test_readers_get_no_name_and_no_place_that_a_waiting_request_has(
