@@ -1,4 +1,9 @@
-"""Aurora's rules for names, passwords, ports and tags (source: the RDS API reference and moto's messages)."""
+"""Aurora's rules for names, passwords, ports and tags (source: the RDS API reference and moto's messages).
+
+Where the summary and the text for an engine differ, the text for the engine counts: CreateDBCluster speaks of letters and
+numbers in MasterUsername and DatabaseName, CreateDBInstance (MasterUsername; DBName, Amazon Aurora PostgreSQL) allows
+underscores too (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ _PASSWORD_FORBIDDEN = frozenset('/"@ ')
 # Role names that the cluster itself needs, and SQL's reserved key words
 # (https://www.postgresql.org/docs/18/sql-keywords-appendix.html), which AWS refuses too.
 RESERVED_USERNAMES = frozenset(
-    """rdsadmin rdsrepladmin rdssuperuser admin
+    """rdsadmin rdsrepladmin rdssuperuser admin rds_superuser rds_replication rds_iam rds_password rds_ad
     all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create
     default deferrable desc distinct do else end except false fetch for foreign from grant group having in
     initially intersect into lateral leading limit localtime localtimestamp not null offset on only or order
@@ -54,13 +59,14 @@ def identifier(parameter: str, value: str) -> str:
 
 
 def master_username(value: str) -> str:
-    """Check a master user name: 1 to 16 letters or digits, first a letter, not reserved."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,15}", value):
+    """Check a master user name: 1 to 16 letters, digits or underscores, first a letter, not reserved."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", value):
         raise InvalidParameterValue(
-            f"MasterUsername {value!r} must be 1 to 16 letters or digits and begin with a letter.",
+            f"MasterUsername {value!r} must be 1 to 16 letters, digits or underscores and begin with a letter.",
             "Leave it out to get the user postgres",
         )
-    if value.lower() in RESERVED_USERNAMES:
+    # PostgreSQL keeps names that begin with pg_ for itself, in lower case only.
+    if value.lower() in RESERVED_USERNAMES or value.startswith("pg_"):
         raise InvalidParameterValue(
             f"MasterUsername {value} cannot be used as it is a reserved word used by the engine.",
             "Choose another name, or leave it out to get the user postgres",
@@ -84,10 +90,11 @@ def master_password(value: str) -> str:
 
 
 def database_name(value: str) -> str:
-    """Check a database name: 1 to 64 letters or digits (PostgreSQL keeps 63), first a letter."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,62}", value):
+    """Check a database name: 1 to 63 letters, digits or underscores, first a letter."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", value):
         raise InvalidParameterValue(
-            f"DatabaseName {value!r} must begin with a letter and contain only letters and digits, at most 63.",
+            f"DatabaseName {value!r} must begin with a letter and contain only letters, digits and underscores, at most "
+            "63.",
             "Leave it out to use the database postgres",
         )
     if value.lower() in {"template0", "template1", "rdsadmin"}:
