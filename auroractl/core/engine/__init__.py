@@ -1,0 +1,1 @@
+"""What a database engine allows: extensions, and the privileges of rds_superuser."""
