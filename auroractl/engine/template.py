@@ -16,7 +16,7 @@ from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree, walk
 from auroractl.system.programs import run
 
-_REVISION = 5
+_REVISION = 6
 """Incremented when the contents of a template change."""
 
 # Iterations slow down guessing. 192 random bits cannot be guessed, and every internal connection would pay for the
@@ -46,9 +46,11 @@ def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, 
     roles = _ROLES.format(
         admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
     )
-    _execute(
-        aside, "postgres", [roles, *system_roles.ROLES, *system_roles.create_database("file_copy")], binaries, account
-    )
+    of_clients = system_roles.roles(int(binaries.version.partition(".")[0]))
+    of_every = system_roles.OF_EVERY_DATABASE
+    _execute(aside, "template1", [roles, *of_clients, *of_every], binaries, account)
+    _execute(aside, "template0", of_every, binaries, account)
+    _execute(aside, "postgres", [*of_every, *system_roles.create_database("file_copy")], binaries, account)
     _execute(aside, ADMIN_DATABASE, system_roles.CONTENTS, binaries, account)
     _drop_derived(aside)
     os.sync()

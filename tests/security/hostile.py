@@ -18,7 +18,7 @@ from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import wait_window
 from tests.functional.ledger import Ledger
 from tests.security.conftest import eventually
-from tests.security.hostile_acts import FIRST, INTERNAL, POWERFUL, Act, Site
+from tests.security.hostile_acts import FIRST, INTERNAL, OF_AURORA, POWERFUL, Act, Site
 from tests.security.hostile_settings import OPTIONS
 
 _UNTIL_DONE_S = 4.0
@@ -183,7 +183,7 @@ class Arena:
         powers = ", ".join(f"'{name}'" for name in POWERFUL[:3])
         got = self.master.rows(
             "select rolname::text from pg_roles where (rolsuper or rolreplication or rolbypassrls)"
-            " and rolname not in ('rdsadmin', 'rdsrepladmin')"
+            " and rolname !~ '^(pg_|rdsadmin$|rdsrepladmin$)'"
             " union select rolname || ' of ' || session_user from pg_roles"
             f" where (rolsuper or rolreplication or rolname in ({powers})) and pg_has_role(session_user, oid, 'member')"
         )
@@ -200,7 +200,7 @@ class Arena:
     def _emptied(self) -> str | None:
         """Which internal role is not what it was."""
         names = {row[0] for row in self.master.rows("select rolname from pg_roles")}
-        if missing := set(INTERNAL) - names:
+        if missing := {*INTERNAL, *OF_AURORA} - names:
             return f"{sorted(missing)} are gone"
         ((whole,),) = self.master.rows(
             "select bool_and(rolcanlogin and rolconnlimit = -1) from pg_roles where rolname in ('rdsadmin', 'rdsrepladmin')"

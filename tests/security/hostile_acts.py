@@ -177,6 +177,7 @@ def postgres_is_gone() -> list[Act]:
 
 
 INTERNAL = ("rds_superuser", "rdsadmin", "rdsrepladmin")
+OF_AURORA = ("rds_replication", "rds_iam", "rds_password", "rds_ad")
 
 
 def acts_on_roles() -> list[Act]:
@@ -184,7 +185,8 @@ def acts_on_roles() -> list[Act]:
     return [
         *(act(f"drop role {name}") for name in INTERNAL),
         *(refused(f"drop role {name}") for name in INTERNAL[1:]),
-        *(act(f"alter role {name} rename to renamed_{name}") for name in INTERNAL),
+        *(refused(f"drop role {name}") for name in OF_AURORA),
+        *(act(f"alter role {name} rename to renamed_{name}") for name in (*INTERNAL, *OF_AURORA)),
         *(act(f"alter role {name} nologin noinherit connection limit 0") for name in INTERNAL),
         *(refused(f"alter role {name} password 'known to me'") for name in INTERNAL[1:]),
         *(refused(f"grant {name} to postgres") for name in INTERNAL[1:]),
@@ -243,7 +245,8 @@ def acts_on_the_machine(site: Site) -> list[Act]:
         refused("select pg_wal_replay_pause()"),
         refused("select pg_rotate_logfile()"),
         refused("select pg_reload_conf()"),
-        *(refused(f"create extension {name}") for name in ("dblink", "postgres_fdw", "file_fdw", "pg_surgery", "pageinspect", "amcheck")),
+        *(act(f"create extension {name}") for name in ("dblink", "postgres_fdw", "amcheck", "pg_prewarm", "pg_buffercache")),
+        *(refused(f"create extension {name}") for name in ("file_fdw", "pg_surgery", "pageinspect", "pg_walinspect", "xml2")),
         *(refused(f"create extension {name}") for name in ("plpython3u", "plperlu")),
         *(
             refused(f"create subscription evil connection '{where} user={user} dbname={database}' publication p")

@@ -44,15 +44,18 @@ ALLOWED = {
     "password_encryption": "md5",
     "check_function_bodies": "off",
     "createrole_self_grant": "set, inherit",
+    "session_replication_role": "replica",
+    "log_statement": "all",
+    "log_min_messages": "panic",
+    "pg_stat_statements.track": "none",
     "log_min_messages_of_evil.x": "1",
 }
 """What PostgreSQL may let everybody set. It may also refuse one: all that counts is what comes of it."""
 
 FORBIDDEN = {
-    "session_replication_role": "replica",
+    "track_counts": "off",
     "session_preload_libraries": "nowhere",
     "dynamic_library_path": "/tmp",
-    "log_statement": "all",
     "lc_messages": "C",
     "zero_damaged_pages": "on",
     "allow_system_table_mods": "on",
