@@ -85,7 +85,7 @@ def _script_s(setting: Setting) -> float:
     addresses = {name: Address(f"127.250.{os.getpid() % 250}.{number}", PORT) for number, name in enumerate(NAMES, 1)}
     script = SCRIPT.format(
         template=folder / "template",
-        bin=Path(installation.binaries.program("psql")).parent,
+        bin=Path(installation.binaries("any").program("psql")).parent,
         password=installation.secrets.admin,
         replication=installation.secrets.replication,
         port=PORT,
@@ -103,16 +103,16 @@ def _script_s(setting: Setting) -> float:
     finally:
         for name in NAMES:
             subprocess.run(
-                [installation.binaries.program("pg_ctl"), "-s", "-m", "immediate", "-D", str(folder / name), "stop"],
+                [installation.binaries("any").program("pg_ctl"), "-s", "-m", "immediate", "-D", str(folder / name), "stop"],
                 check=False, **identity,
             )  # type: ignore[call-overload]  # fmt: skip
         shutil.rmtree(folder)
 
 
 def _prepare(installation: Installation, folder: Path, addresses: dict[str, Address]) -> None:
-    subprocess.run(["cp", "-Rp", str(installation.template_path), str(folder / "template")], check=True)
+    subprocess.run(["cp", "-Rp", str(installation.template_path("any")), str(folder / "template")], check=True)
     set_system_identifier(folder / "template", new_system_identifier())
-    settings = ServerSettings(1000, "128MB", "1GB", "512MB")
+    settings = ServerSettings(1000, "128MB", "1GB", "512MB", "pg_stat_statements")
     write_pgpass(folder / "pgpass", installation.secrets.replication)
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -124,7 +124,7 @@ def _prepare(installation: Installation, folder: Path, addresses: dict[str, Addr
             address,
             settings,
             quorum,
-            Access(follow, "") if follow else None,
+            Access(follow, "", installation.binaries("any").major) if follow else None,
             folder / "pgpass",
             folder / name / "recovery",
             None,

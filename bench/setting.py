@@ -54,7 +54,7 @@ class Setting:
 
     def program(self, name: str) -> str:
         """A PostgreSQL program of the installation that auroractl uses."""
-        return self.installation().binaries.program(name)
+        return self.installation().binaries("any").program(name)
 
     def access(self, instance: dict[str, Any]) -> Access:
         """The way in of the internal superuser, for an instance as describe-instances has it."""
@@ -65,7 +65,8 @@ class Setting:
 
     def installation(self) -> Installation:
         """What the clusters of the home share."""
-        return Installation(Home(self.home), Settings())
+        found = Installation(Home(self.home), Settings(), lambda _: found.builds.default().identifier)
+        return found
 
 
 @contextmanager

@@ -84,6 +84,9 @@ _BY_HAND: dict[str, Checked] = {
     "storage-autogrow": _nobody("storage-autogrow", "demo", "demo --dry-run"),
     "scrub-volume": _nobody("scrub-volume", "demo"),
     "failover": _nobody("failover", "demo", "demo --target demo-instance-1"),
+    "describe-db-engine-versions": Checked(
+        "describe-db-engine-versions", ("", "--default-only"), "--engine-version", 2, "requires an argument"
+    ),
     "failover-history": _nobody("failover-history", "demo"),
     "describe-events": Checked(
         "describe-events", ("demo", "--source-type db-cluster"), "--start-time soon", 2, "not a time"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from auroractl.core import status
+from auroractl.core.engine.versions import Build
 from auroractl.core.identifiers import ENGINE
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
 from auroractl.core.operations import OperationRecord
@@ -333,3 +334,21 @@ def event_view(event: Event) -> View:
 def log_view(line: LogLine) -> View:
     """Build one element of LogLines."""
     return {"Time": timestamp(line.at), "TimeIsExact": line.exact, "Part": line.part, "Message": line.text}
+
+
+def engine_version_view(build: Build) -> View:
+    """A PostgreSQL build, as AWS describes an engine version, with what it was compiled with."""
+    return {
+        "Engine": ENGINE,
+        "EngineVersion": str(build.version),
+        "MajorEngineVersion": str(build.version.major),
+        "DBParameterGroupFamily": f"{ENGINE}{build.version.major}",
+        "DBEngineVersionDescription": f"PostgreSQL {build.version}",
+        "Status": "available",
+        "IsDefault": build.is_default,
+        "Build": build.identifier,
+        "Origin": build.origin.value,
+        "Folder": build.folder,
+        "Features": sorted(feature.value for feature in build.features),
+        "Extensions": list(build.extensions),
+    }

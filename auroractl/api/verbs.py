@@ -202,6 +202,12 @@ _CLUSTERS = (
     Verb(name="describe-activity", noun="clusters", commands=("top",)),
     Verb(name="describe-events", noun="clusters", commands=("describe-events",), aws_action="DescribeEvents"),
     Verb(name="failover-history", noun="clusters", commands=("failover-history",)),
+    Verb(
+        name="describe-db-engine-versions",
+        noun="clusters",
+        commands=("describe-db-engine-versions",),
+        aws_action="DescribeDBEngineVersions",
+    ),
 )
 
 _INSTANCES = (

@@ -17,6 +17,7 @@ from auroractl.cli import (
     diagram,
     drill,
     endpoints,
+    engine_versions,
     history,
     inject_fault,
     instances,
@@ -88,6 +89,7 @@ endpoints.register(app)
 backtrack.register(app)
 troubleshooting.register(app)
 history.register(app)
+engine_versions.register(app)
 diagram.register(app)
 waiting.register(app)
 config.register(app)

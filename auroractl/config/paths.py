@@ -8,8 +8,8 @@ HOME/
   supervisor.pid            locked by the supervisor for as long as it lives
   supervisor.log            and supervisor.log.1 with the older entries, as for every log below
   secrets/internal.json     passwords of the internal database users
-  postgresql/VERSION/       copy of the binaries, only if the account cannot read the installed ones
-  template/VERSION/      *  an initialised data directory, from which clusters are copied
+  postgresql/BUILD/         copies of the PostgreSQL builds that clusters use
+  template/BUILD-N/      *  an initialised data directory, from which clusters are copied
   clusters/NAME/
     secrets.json            the master user's password
     endpoint/               routes.json, pid file and log of the endpoint process
@@ -179,13 +179,17 @@ class Home:
             yield from (cluster / "instances", cluster / "storage")
         yield from sorted((self.root / "template").glob("*"))
 
-    def binaries(self, version: str) -> Path:
-        """The copy of the PostgreSQL binaries of a version."""
-        return self.root / "postgresql" / version
+    def binaries(self, build: str) -> Path:
+        """The copy of a PostgreSQL build."""
+        return self.root / "postgresql" / build
 
-    def template(self, version: str) -> Path:
-        """The initialised data directory of a version."""
-        return self.root / "template" / version
+    def template(self, name: str) -> Path:
+        """An initialised data directory."""
+        return self.root / "template" / name
+
+    def cluster_of(self, folder: Path) -> str:
+        """The identifier of the cluster in whose folder `folder` is."""
+        return folder.relative_to(self.clusters).parts[0]
 
     def cluster_sockets(self, identifier: str) -> Path:
         """The folder of the Unix sockets of a cluster's servers. Its name is short, because a socket's path has to be."""

@@ -43,7 +43,9 @@ class Settings:
     Empty: the account of the home's databases, otherwise `auroractl`.
     """
     postgresql_folder: str = ""
-    """A PostgreSQL 18 installation (the parent of bin). Empty: the one from the wheel."""
+    """The default PostgreSQL installation (the parent of bin). Empty: the one from the wheel."""
+    postgresql_folders: str = ""
+    """Further PostgreSQL installations for `--engine-version`, separated by colons."""
     addresses: str = "auto"
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""

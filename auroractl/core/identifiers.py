@@ -157,22 +157,6 @@ def max_records(value: int) -> int:
     return value
 
 
-def engine_version(value: str, installed: str) -> str:
-    """Resolve the engine version of a request, given the installed one.
-
-    >>> engine_version("18", "18.6")
-    '18.6'
-
-    Bare majors are accepted as on AWS; anything that is not installed is refused.
-    """
-    if value not in {installed, installed.partition(".")[0]}:
-        raise InvalidParameterValue(
-            f"Cannot find version {value} for {ENGINE}.",
-            f"Installed is {installed}; leave --engine-version out to use it",
-        )
-    return installed
-
-
 def tags(pairs: dict[str, str]) -> dict[str, str]:
     """Check tags against AWS's limits: at most 50, keys of 1 to 128 characters without `aws:`, values to 256."""
     if len(pairs) > TAGS_MAX:

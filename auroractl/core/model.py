@@ -77,6 +77,8 @@ class Cluster:
     phase: Phase = Phase.NONE
     automation_paused: bool = False
     """True if nothing is promoted or restarted automatically."""
+    engine_build: str = ""
+    """The identifier of its PostgreSQL build; empty for a cluster from before builds were pinned, until it is used."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:

@@ -13,7 +13,8 @@ from auroractl.api.requests.endpoints import DeleteEndpoint
 from auroractl.api.requests.instances import CreateInstance, DeleteInstance, ModifyInstance
 from auroractl.api.requests.volumes import StorageAutogrow
 from auroractl.core import identifiers
-from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.engine import versions
+from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import EndpointType
 from auroractl.core.text.sizes import format_size
 from auroractl.core.topology import instance_names
@@ -169,12 +170,8 @@ class _ClusterPlan:
 
     def _check_fixed(self, now: Declaration) -> None:
         for key, value in self._wanted.fixed.items():
-            if key == "engine_version":
-                try:
-                    identifiers.engine_version(value, now.fixed[key])
-                    continue
-                except AuroraError:
-                    pass
+            if key == "engine_version" and versions.serves(value, now.fixed[key]):
+                continue
             if value != now.fixed[key]:
                 raise self._refuse(
                     (key,), f"is {now.fixed[key]!r} and cannot be changed after creation.", "Correct or remove it"

@@ -21,7 +21,7 @@ from auroractl.core.checks import Check, failed, ok, warning
 from auroractl.core.errors import AuroraError
 from auroractl.core.identifiers import PORT_DEFAULT
 from auroractl.core.text.sizes import format_size
-from auroractl.engine.binaries import can_run, find_binaries
+from auroractl.runtime.engine_builds import EngineBuilds
 from auroractl.system import leftovers, limits, machine
 from auroractl.system.account import Account
 from auroractl.system.accounts import FALLBACK, existing_account, named_account, require_reachable, usable_account
@@ -111,11 +111,15 @@ def _account(home: Home, settings: Settings) -> Check:
 
 
 def _postgresql(home: Home, settings: Settings, account: Account | None) -> Check:
-    binaries = find_binaries(settings.postgresql_folder, None, home.binaries)
-    found = f"PostgreSQL {binaries.version} in {binaries.folder}"
-    if account is not None and not can_run(binaries.folder, account):
-        return ok("PostgreSQL", f"{found}; {account.name} cannot run it there, so the home gets a copy of it.")
-    return ok("PostgreSQL", f"{found} runs.")
+    builds = EngineBuilds(home, settings, lambda: account)
+    default, (found, problems) = builds.default(), builds.all()
+    text = f"PostgreSQL {default.version} in {default.folder} is the default."
+    others = sorted({build.version for build in found} - {default.version})
+    if others:
+        text += f" For --engine-version there are {', '.join(map(str, others))}."
+    if problems:
+        return warning("PostgreSQL", f"{text} {problems[0].message}", problems[0].hint)
+    return ok("PostgreSQL", text)
 
 
 def _addresses(settings: Settings) -> Check:

@@ -64,6 +64,8 @@ class ServerSettings:
     shared_buffers: str
     max_wal_size: str
     wal_keep_size: str
+    preload_libraries: str
+    """Modules that a server loads at its start, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def server_configuration(
         "superuser_reserved_connections": RESERVED_CONNECTIONS,
         "password_encryption": "scram-sha-256",
         "shared_buffers": settings.shared_buffers,
-        "shared_preload_libraries": "pg_stat_statements",
+        "shared_preload_libraries": settings.preload_libraries,
         "max_wal_size": _max_wal_size(settings, volume),
         "checkpoint_completion_target": _COMPLETION_WITH_IMAGES if volume.checkpoint_bytes_max else "0.9",
         "min_wal_size": f"{WAL_SEGMENT_MB * 8}MB",

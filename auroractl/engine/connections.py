@@ -18,6 +18,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from auroractl.core.errors import MachineError
 from auroractl.core.model import Address
 from auroractl.engine.secrets import ADMIN, REPLICATION
 
@@ -30,6 +31,7 @@ SOCKET_PATH_BYTES_MAX = 100
 _UNENCRYPTED = {"sslmode": "disable", "gssencmode": "disable"}
 REQUIRE_AUTH = "scram-sha-256"
 """libpq's `require_auth`: refuses to send a password to a server that asks for it in any other way."""
+_REQUIRE_AUTH_SINCE = 16
 _SCRAM = {"require_auth": REQUIRE_AUTH}
 _PINNED = {
     "search_path": "pg_catalog,pg_temp",
@@ -68,6 +70,10 @@ The startup packet overrides every setting of a database or a role
 """
 
 
+_SINCE = {"transaction_timeout": 17, "event_triggers": 17}
+"""The major versions that introduced some of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Connection parameters of auroractl itself, as the internal superuser or to receive WAL."""
@@ -75,6 +81,8 @@ class Access:
     address: Address
     password: str = field(repr=False)
     """The internal superuser's password, for a server without a Unix socket."""
+    major: int
+    """The server's major version, and that of the programs that come with it."""
     socket_folder: Path | None = None
     """Folder of the server's Unix socket; None if it has none."""
     server_account: str = ""
@@ -98,14 +106,14 @@ class Access:
             user=ADMIN,
             dbname=database,
             application_name=application_name,
-            options=options({**_PINNED, **settings}),
+            options=options({**_pinned(self.major), **settings}),
         )
 
     def replication_conninfo(self, application_name: str, timeout_s: float, passfile: Path | None = None) -> str:
         """Build the connection string of a WAL receiver or base backup; without `passfile` PGPASSWORD is used."""
         return make_conninfo(
             **self._way(timeout_s),
-            **_SCRAM,
+            **self._proof(),
             user=REPLICATION,
             application_name=application_name,
             **({"passfile": str(passfile)} if passfile else {}),
@@ -115,17 +123,42 @@ class Access:
         """Build the connection string of pg_rewind, which reads PGPASSWORD and sets its own search path."""
         return make_conninfo(
             **self._way(timeout_s),
-            **_SCRAM,
+            **self._proof(),
             user=REPLICATION,
             dbname=ADMIN_DATABASE,
             application_name=application_name,
         )
+
+    def _proof(self) -> dict[str, str]:
+        """Return how a server proves itself to PostgreSQL's own programs.
+
+        Before 16 they do not know `require_auth`: there `requirepeer` must suffice, and a home without sockets cannot
+        have such a cluster (`require_socket`).
+        """
+        return _SCRAM if self.major >= _REQUIRE_AUTH_SINCE else {}
 
     def _way(self, timeout_s: float) -> dict[str, str]:
         limit = {"port": str(self.address.port), "connect_timeout": str(max(1, round(timeout_s)))}
         if self.socket_folder is None:
             return {"host": self.address.host, **limit, **_UNENCRYPTED}
         return {"host": str(self.socket_folder), **limit, "requirepeer": self.server_account}
+
+
+def _pinned(major: int) -> dict[str, str]:
+    """Return the pinned settings that a server knows; it refuses a connection with any other."""
+    return {name: value for name, value in _PINNED.items() if _SINCE.get(name, 0) <= major}
+
+
+def require_socket(major: int, folder: Path | None) -> None:
+    """Check that a server of this version can have its Unix socket, if its programs could trust no other connection.
+
+    Raises MachineError.
+    """
+    if folder is None and major < _REQUIRE_AUTH_SINCE:
+        raise MachineError(
+            f"PostgreSQL {major} needs Unix sockets, and the path of this home is too long for them.",
+            f"Set AURORACTL_HOME to a shorter path, or use PostgreSQL {_REQUIRE_AUTH_SINCE} or newer",
+        )
 
 
 def lacks_admin_database(message: str) -> bool:

@@ -31,7 +31,7 @@ SELECT pg_catalog.pg_is_in_recovery(),
   (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event = 'SyncRep'),
   pg_catalog.current_setting('default_transaction_read_only') = 'on',
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_flush_lsn() END,
-  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite')),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite', 'WALSync')),
   (SELECT pg_catalog.concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_catalog.pg_control_checkpoint()),
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) END
 """

@@ -72,6 +72,7 @@ class Server:
         return Access(
             self.address,
             password,
+            self.binaries.major,
             self.socket_folder if self.uses_socket() else None,
             account,
             by_account=self.account is not None,

@@ -16,6 +16,7 @@ identifies it if it was renamed.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 
 import psycopg
 from psycopg import sql as compose
@@ -55,8 +56,6 @@ _EXTENSION = (
     "CREATE SCHEMA IF NOT EXISTS monitoring",
     "CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA monitoring",
 )
-CONTENTS = (*(f"CREATE SCHEMA {name} AUTHORIZATION {name}" for name in OF_CLIENTS), *_EXTENSION)
-"""Statements that fill the database of internal sessions."""
 _RESET_FUNCTIONS = (
     "pg_stat_reset()",
     "pg_stat_reset_single_table_counters(oid)",
@@ -106,6 +105,12 @@ def _rights(major: int) -> tuple[str, ...]:
     if major >= 16:
         grants.append(f"GRANT {', '.join(_MAY_GRANT)} TO {SUPERUSER} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
     return (*grants, f"GRANT SET ON PARAMETER {', '.join(settable(major))} TO {SUPERUSER}")
+
+
+def contents(libraries: Collection[str]) -> tuple[str, ...]:
+    """Return the statements that fill the database of internal sessions, given the modules of the build."""
+    anchors = (f"CREATE SCHEMA {name} AUTHORIZATION {name}" for name in OF_CLIENTS)
+    return (*anchors, *(_EXTENSION if "pg_stat_statements" in libraries else ()))
 
 
 def create_database(strategy: str) -> tuple[str, ...]:

@@ -19,18 +19,19 @@ from auroractl.system.programs import run
 _REVISION = 6
 """Incremented when the contents of a template change."""
 
+_BUILTIN_LOCALE_SINCE = 17
+_SCRAM_ITERATIONS_SINCE = 16
 # Iterations slow down guessing. 192 random bits cannot be guessed, and every internal connection would pay for the
 # iterations.
 _ROLES = """\
-SET scram_iterations = 1;
 ALTER ROLE {admin} PASSWORD '{admin_password}';
 CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
 """
 
 
-def template_name(version: str) -> str:
-    """Return the template's name for an engine version."""
-    return f"{version}-{_REVISION}"
+def template_name(build: str) -> str:
+    """Return the name of a build's template."""
+    return f"{build}-{_REVISION}"
 
 
 def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, account: Account | None) -> None:
@@ -43,19 +44,23 @@ def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, 
         remove_tree(aside)
     make_folder_of(aside, account)
     _initdb(aside, binaries, account)
-    roles = _ROLES.format(
-        admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
-    )
-    of_clients = system_roles.roles(int(binaries.version.partition(".")[0]))
+    statements = [_roles(binaries.major, secrets), *system_roles.roles(binaries.major)]
     of_every = system_roles.OF_EVERY_DATABASE
-    _execute(aside, "template1", [roles, *of_clients, *of_every], binaries, account)
+    _execute(aside, "template1", [*statements, *of_every], binaries, account)
     _execute(aside, "template0", of_every, binaries, account)
     _execute(aside, "postgres", [*of_every, *system_roles.create_database("file_copy")], binaries, account)
-    _execute(aside, ADMIN_DATABASE, system_roles.CONTENTS, binaries, account)
+    _execute(aside, ADMIN_DATABASE, system_roles.contents(binaries.libraries), binaries, account)
     _drop_derived(aside)
     os.sync()
     with as_self():
         aside.rename(target)
+
+
+def _roles(major: int, secrets: InternalSecrets) -> str:
+    statements = _ROLES.format(
+        admin=ADMIN, admin_password=secrets.admin, replication=REPLICATION, password=secrets.replication
+    )
+    return f"SET scram_iterations = 1;\n{statements}" if major >= _SCRAM_ITERATIONS_SINCE else statements
 
 
 def _drop_derived(data: Path) -> None:
@@ -81,6 +86,12 @@ def _execute(data: Path, database: str, statements: Sequence[str], binaries: Bin
     )
 
 
+def _locale(major: int) -> tuple[str, ...]:
+    if major >= _BUILTIN_LOCALE_SINCE:
+        return ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+    return ("--locale=C", "--lc-ctype=C.UTF-8")
+
+
 def _initdb(data: Path, binaries: Binaries, account: Account | None) -> None:
     run(
         [
@@ -90,9 +101,7 @@ def _initdb(data: Path, binaries: Binaries, account: Account | None) -> None:
             # No client can connect before the passwords are set and pg_hba.conf is written.
             "--auth=reject",
             "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
+            *_locale(binaries.major),
             f"--wal-segsize={WAL_SEGMENT_MB}",
             "--data-checksums",
             "--no-sync",

@@ -1,8 +1,9 @@
-"""What all clusters of a home share: account, programs, internal passwords, template."""
+"""What the clusters of a home share: account, programs, internal passwords, templates."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
@@ -12,11 +13,12 @@ from auroractl.config.settings import Settings
 from auroractl.core.model import Address, Instance
 from auroractl.core.volume.model import StorageNode
 from auroractl.engine import configuration
-from auroractl.engine.binaries import Binaries, find_binaries
-from auroractl.engine.connections import Access, socket_fits
+from auroractl.engine.binaries import Binaries
+from auroractl.engine.connections import Access, require_socket, socket_fits
 from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
 from auroractl.engine.server import Server
 from auroractl.engine.template import ensure_template, template_name
+from auroractl.runtime.engine_builds import EngineBuilds
 from auroractl.storage.folder import LogFolder
 from auroractl.storage.images import ImageFolder
 from auroractl.storage.receiver import Receiver
@@ -26,14 +28,18 @@ from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree
 
 _CONNECT_TIMEOUT_S = 10.0
+_PRELOADED = {"pg_stat_statements"}
 
 
 class Installation:
     """Determined at first use, so that a supervisor can run and report what is missing."""
 
-    def __init__(self, home: Home, settings: Settings) -> None:
+    def __init__(self, home: Home, settings: Settings, build_of: Callable[[str], str]) -> None:
         self.home = home
         self.settings = settings
+        self.builds = EngineBuilds(home, settings, lambda: self.account)
+        self._build_of = build_of
+        """Returns the build that a cluster uses."""
         self._lock = RLock()
 
     @cached_property
@@ -43,11 +49,9 @@ class Installation:
         require_reachable(self.home.root, account)
         return account
 
-    @cached_property
-    def binaries(self) -> Binaries:
-        """The PostgreSQL programs."""
-        with self._lock:
-            return find_binaries(self.settings.postgresql_folder, self.account, self.home.binaries)
+    def binaries(self, cluster: str) -> Binaries:
+        """Return the PostgreSQL programs of a cluster. Raises MachineError if they are gone."""
+        return self.builds.pin(self._build_of(cluster))
 
     @cached_property
     def secrets(self) -> InternalSecrets:
@@ -55,18 +59,22 @@ class Installation:
         with self._lock:
             return load_internal_secrets(self.home.internal_secrets)
 
-    def template(self) -> None:
-        """Make the template from which clusters are copied, unless it exists."""
+    def template(self, cluster: str) -> None:
+        """Make the template of which a cluster is a copy, unless it exists."""
         # Before Python 3.12 a cached_property holds its own lock while it is computed, and these then take ours. A
         # thread that held ours and waited for theirs would deadlock.
-        path, binaries, secrets, account = self.template_path, self.binaries, self.secrets, self.account
+        path, binaries, secrets, account = (
+            self.template_path(cluster),
+            self.binaries(cluster),
+            self.secrets,
+            self.account,
+        )
         with self._lock:
             ensure_template(path, binaries, secrets, account)
 
-    @property
-    def template_path(self) -> Path:
-        """Return the path of the template."""
-        return self.home.template(template_name(self.binaries.version))
+    def template_path(self, cluster: str) -> Path:
+        """Return the path of the template of a cluster's build."""
+        return self.home.template(template_name(self._build_of(cluster)))
 
     def server(self, instance: Instance) -> Server:
         """Return the PostgreSQL server of an instance."""
@@ -76,7 +84,7 @@ class Installation:
             data=paths.data,
             log=paths.log,
             address=instance.address,
-            binaries=self.binaries,
+            binaries=self.binaries(instance.cluster),
             account=self.account,
             socket_folder=self._socket_folder(paths.folder),
         )
@@ -94,6 +102,10 @@ class Installation:
         """Return the folder for a server's Unix socket; None if the path would be too long."""
         sockets = self.home.server_sockets(folder)
         return sockets if socket_fits(sockets) else None
+
+    def require_sockets(self, cluster: str, major: int) -> None:
+        """Check that servers of this version can have their Unix sockets, if they need them. Raises MachineError."""
+        require_socket(major, self._socket_folder(self.home.cluster(cluster).instance("any").folder))
 
     def make_socket_folder(self, server: Server) -> None:
         """Make the folder of a server's Unix socket, which only the databases' account may enter."""
@@ -136,7 +148,7 @@ class Installation:
             folder=paths.storage_node(node.identifier),
             lock=paths.storage / f"{node.identifier}.pid",
             log=paths.storage / f"{node.identifier}.log",
-            program=self.binaries.program("pg_receivewal"),
+            program=self.binaries(node.cluster).program("pg_receivewal"),
             account=self.account,
         )
 
@@ -169,7 +181,7 @@ class Installation:
             data=folder / "data",
             log=folder / "postgresql.log",
             address=address,
-            binaries=self.binaries,
+            binaries=self.binaries(self.home.cluster_of(folder)),
             account=self.account,
             socket_folder=self._socket_folder(folder),
         )
@@ -194,6 +206,7 @@ class Installation:
             shared_buffers=self.settings.shared_buffers,
             max_wal_size=self.settings.max_wal_size,
             wal_keep_size=self.settings.wal_keep_size,
+            preload_libraries=", ".join(_PRELOADED & self.binaries(instance.cluster).libraries),
         )
         return configuration.server_configuration(
             instance.identifier,

@@ -19,6 +19,7 @@ from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.endpoints.client import AddressInUse
+from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
@@ -72,6 +73,11 @@ class ManagedCluster:
     def installation(self) -> Installation:
         """Return the programs and folders."""
         return self.runtime.installation
+
+    @property
+    def binaries(self) -> Binaries:
+        """Return the PostgreSQL programs of the cluster. Raises MachineError if they are gone."""
+        return self.installation.binaries(self.name)
 
     @property
     def observer(self) -> Observer:

@@ -39,7 +39,7 @@ class Runtime:
         self.home = home
         self.settings = settings
         self.repository = repository
-        self.installation = Installation(home, settings)
+        self.installation = Installation(home, settings, self._build_of)
         self.observer = Observer(self.installation, settings, on_change)
         self.locks = ClusterLocks()
         self.wal_keepers: PerCluster[WalWorker] = PerCluster(_not_assembled)
@@ -110,6 +110,18 @@ class Runtime:
         if found is None:
             raise InstanceNotFound(identifier, [instance.identifier for instance in self.repository.instances()])
         return found
+
+    def _build_of(self, cluster: str) -> str:
+        """Return the build that a cluster uses. One from before builds were pinned gets one of its major version."""
+        row = self.repository.cluster(cluster)
+        if row is None:
+            raise ClusterNotFound(cluster, [each.identifier for each in self.repository.clusters()])
+        if row.engine_build:
+            return row.engine_build
+        build = self.installation.builds.choose(row.engine_version.partition(".")[0])
+        self.repository.update_cluster(cluster, engine_build=build.identifier)
+        log.info("%s uses the build %s of PostgreSQL from now on", cluster, build.identifier)
+        return build.identifier
 
     def memory(self, cluster: str) -> ClusterMemory:
         """Return the in-memory state of a cluster."""

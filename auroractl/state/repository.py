@@ -126,6 +126,7 @@ class Repository(VolumeRepository, BacktrackRepository):
         tags: Mapping[str, str] | None = None,
         backtrack_window_s: int | None = None,
         automation_paused: bool | None = None,
+        engine_build: str | None = None,
     ) -> None:
         """Change the given fields. Raises ClusterNotFound."""
         with self._write() as session:
@@ -137,6 +138,7 @@ class Repository(VolumeRepository, BacktrackRepository):
                 tags=None if tags is None else dict(tags),
                 backtrack_window_s=backtrack_window_s,
                 automation_paused=automation_paused,
+                engine_build=engine_build,
             )
 
     def delete_cluster(self, identifier: str) -> None:

@@ -1,7 +1,7 @@
-"""The files that test sessions share to start quickly: the initialised data directory, its passwords and programs.
+"""The files that test sessions share to start quickly: the initialised data directories and their passwords.
 
 CACHE/
-  VERSION-ACCOUNT/          template/, secrets/ and postgresql/ of a home
+  VERSION-ACCOUNT/          template/ and secrets/ of a home
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from auroractl.system.account import Account
 from auroractl.system.accounts import require_reachable
 from auroractl.system.files import copy_tree, make_folder, make_folder_of, remove_tree
 
-_SHARED = ("template", "secrets", "postgresql")
-"""The passwords must match the roles in the template. The programs exist only if the home needs its own copies."""
+_SHARED = ("template", "secrets")
+"""The passwords must match the roles in the template."""
 
 
 class SessionCache:

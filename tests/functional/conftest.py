@@ -31,7 +31,9 @@ from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
 from auroractl.core.errors import RemoteError, SupervisorUnavailable
 from auroractl.core.model import Address
+from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access
+from auroractl.engine.pinning import pinned
 from auroractl.engine.shared_memory_cleanup import release_shared_memory
 from auroractl.system.liveness import processes_below
 
@@ -88,7 +90,15 @@ class Auroractl:
         sockets = self.home.server_sockets(paths.folder)
         address = Address(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"])
         password = str(json.loads(self.home.internal_secrets.read_text())["admin"])
-        return Access(address, password, sockets, sockets.owner(), by_account=os.geteuid() == 0)
+        major = int(self.cluster(instance["DBClusterIdentifier"])["EngineVersion"].partition(".")[0])
+        return Access(address, password, major, sockets, sockets.owner(), by_account=os.geteuid() == 0)
+
+    def binaries(self, cluster: str = "demo") -> Binaries:
+        """The PostgreSQL programs of a cluster."""
+        ((build,),) = self.rows(f"select engine_build from cluster where identifier = '{cluster}'")
+        found = pinned(self.home.binaries(build))
+        assert found is not None
+        return found
 
     @property
     def environment(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
+from auroractl.engine.builds import NEEDED
 from tests.functional.conftest import Auroractl, make_home
 
 
@@ -183,13 +184,13 @@ def test_wrong_binaries(fresh: Auroractl, case: str) -> None:
     folder = fresh.home.root / "pg"
     if case != "missing":
         (folder / "bin").mkdir(parents=True)
-        names = ["postgres", "initdb", "pg_basebackup", "pg_controldata", "pg_resetwal", "pg_rewind", "psql"]
+        names = NEEDED
         for name in names if case == "wrong version" else names[:2]:
-            _script(folder / "bin" / name, "echo 'postgres (PostgreSQL) 15.18'")
+            _script(folder / "bin" / name, "echo 'postgres (PostgreSQL) 14.18'")
     fresh.variables["AURORACTL_POSTGRESQL_FOLDER"] = str(folder)
     done = fresh.run("create-cluster", "demo")
     assert done.returncode == 1, done
-    expected = "15.18, and auroractl needs PostgreSQL 18" if case == "wrong version" else "is incomplete"
+    expected = "14.18, and auroractl needs PostgreSQL 15 to 18" if case == "wrong version" else "is incomplete"
     assert expected in done.stderr
     assert "postgresql_folder" in done.stderr
     assert fresh.json("describe-clusters")["DBClusters"] == []

@@ -16,7 +16,7 @@ import pytest
 
 from auroractl.config.settings import load_settings
 from auroractl.engine.control_file import read_control_data
-from auroractl.runtime.installation import Installation
+from auroractl.system.accounts import database_account
 from auroractl.system.locks import lock_holder
 from tests.functional.conftest import Auroractl, wait_until
 
@@ -56,8 +56,8 @@ def test_a_reader_that_can_never_become_consistent_is_made_anew_and_not_waited_f
     reader = auroractl.readers("demo")[0]
     auroractl("pause-automation", "demo")
     os.kill(reader["ProcessId"], signal.SIGKILL)
-    installation = Installation(auroractl.home, load_settings(auroractl.home))
-    control = read_control_data(Path(reader["DataDirectory"]), installation.binaries, installation.account)
+    account = database_account(load_settings(auroractl.home).run_as, auroractl.home.database_folders())
+    control = read_control_data(Path(reader["DataDirectory"]), auroractl.binaries(), account)
     redo, file = (control[f"Latest checkpoint's REDO {name}"] for name in ("location", "WAL file"))
     timeline = control["Latest checkpoint's TimeLineID"]
     label = Path(reader["DataDirectory"], "backup_label")

@@ -14,7 +14,6 @@ import pytest
 from auroractl.config.paths import Home
 from auroractl.core.routing import RoutingTable
 from auroractl.endpoints.client import EndpointProcessClient
-from auroractl.engine.binaries import find_binaries
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 SETTING = "AURORACTL_ENFORCE_SYNCHRONOUS_COMMIT"
@@ -200,7 +199,7 @@ def test_both_directions_can_be_followed(enforced: Auroractl) -> None:
 
 
 def test_psql_and_pgbench_work_and_are_refused(enforced: Auroractl, tmp_path: Path) -> None:
-    binaries = find_binaries("", None, enforced.home.binaries)
+    binaries = enforced.binaries()
     uri = enforced.uri("demo")
 
     def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,11 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.engine.versions import EngineVersion
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.secrets import InternalSecrets
 from auroractl.runtime import installation
+from auroractl.runtime.engine_builds import EngineBuilds
 from auroractl.runtime.installation import Installation
 
 
@@ -24,14 +26,14 @@ def test_the_template_is_made_while_others_ask_for_the_secrets(tmp_path: Path, m
     def find_slowly(*_: Any) -> Binaries:
         finding.set()
         time.sleep(0.1)  # meanwhile the other thread is on its way into the secrets
-        return Binaries(tmp_path, "18.6")
+        return Binaries(tmp_path, EngineVersion(18, 6))
 
     monkeypatch.setattr(installation, "database_account", lambda *_: None)
-    monkeypatch.setattr(installation, "find_binaries", find_slowly)
+    monkeypatch.setattr(EngineBuilds, "pin", find_slowly)
     monkeypatch.setattr(installation, "load_internal_secrets", lambda _: secrets)
     monkeypatch.setattr(installation, "ensure_template", lambda *arguments: made.append(arguments))
-    shared = Installation(Home(tmp_path), Settings())
-    making = threading.Thread(target=shared.template, daemon=True)
+    shared = Installation(Home(tmp_path), Settings(), lambda _: "18.6-0a1b2c3d")
+    making = threading.Thread(target=shared.template, args=("demo",), daemon=True)
     asking = threading.Thread(target=lambda: finding.wait(5) and shared.secrets, daemon=True)
     for thread in (making, asking):
         thread.start()

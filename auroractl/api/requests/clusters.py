@@ -121,3 +121,11 @@ class DescribeEvents(Request):
     end: str | None = field(default=None, metadata=TEXT.key("EndTime"))
     categories: tuple[str, ...] = field(default=(), metadata=TEXTS.key("EventCategories"))
     max_records: int = field(default=_EVENTS_MAX, metadata=WHOLE.key("MaxRecords"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeDbEngineVersions(Request):
+    """List the PostgreSQL builds on this machine."""
+
+    engine_version: str | None = field(default=None, metadata=TEXT.key("EngineVersion"))
+    default_only: bool = field(default=False, metadata=FLAG.key("DefaultOnly"))

@@ -304,6 +304,21 @@ def events(document: Document) -> RenderableType:
     return table
 
 
+def engine_versions(document: Document) -> RenderableType:
+    """Show the PostgreSQL builds and those that cannot be used."""
+    table = _table("VERSION", "ORIGIN", "FEATURES", "EXTENSIONS", "FOLDER")
+    for build in document["DBEngineVersions"]:
+        table.add_row(
+            build["EngineVersion"] + (" (default)" if build["IsDefault"] else ""),
+            build["Origin"],
+            " ".join(build["Features"]) or "-",
+            str(len(build["Extensions"])),
+            build["Folder"],
+        )
+    problems = [Text(f"{each['Reason']} {each['Hint']}.", style="yellow") for each in document["Unusable"]]
+    return Group(table, *problems)
+
+
 def failovers(document: Document) -> RenderableType:
     """Show failovers, newest first."""
     if not document["Failovers"]:

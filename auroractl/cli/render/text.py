@@ -159,6 +159,15 @@ def events(document: Document) -> Rows:
     ]
 
 
+def engine_versions(document: Document) -> Rows:
+    """Return the PostgreSQL builds."""
+    keys = ("EngineVersion", "DBParameterGroupFamily", "IsDefault", "Origin", "Build", "Folder")
+    return [
+        (*(view[key] for key in keys), " ".join(view["Features"]), " ".join(view["Extensions"]))
+        for view in document["DBEngineVersions"]
+    ]
+
+
 def failovers(document: Document) -> Rows:
     """Return failovers, newest first."""
     keys = ("StartTime", "DBClusterIdentifier", "From", "To", "RequestedBy", "Status", "Timeline", "GapMilliseconds")

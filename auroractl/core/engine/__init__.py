@@ -1,1 +1,1 @@
-"""What a database engine allows: extensions, and the privileges of rds_superuser."""
+"""Facts about the engine: its versions, and what Aurora PostgreSQL allows in it."""

@@ -58,13 +58,14 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
     tags = identifiers.tags(request.tags or {})
     if cluster.repository.cluster(name) is not None:
         raise ClusterAlreadyExists(name)
-    installed = cluster.installation.binaries.version
-    version = identifiers.engine_version(request.engine_version or installed, installed)
+    build = cluster.installation.builds.choose(request.engine_version)
+    cluster.installation.require_sockets(name, build.version.major)
     plan = address_allocation.find_addresses(cluster.runtime, request.port)
     row = Cluster(
         identifier=name,
         resource_id=f"cluster-{generate_password(26).upper()}",
-        engine_version=version,
+        engine_version=str(build.version),
+        engine_build=build.identifier,
         region=region,
         port=plan.port,
         address_block=plan.block,

@@ -16,7 +16,7 @@ _LABELS = ("Database system identifier", "Latest checkpoint's TimeLineID", "Late
 
 
 def _position(cluster: ManagedCluster, data: Path) -> dict[str, str]:
-    control = read_control_data(data, cluster.installation.binaries, cluster.installation.account)
+    control = read_control_data(data, cluster.binaries, cluster.installation.account)
     return {label: control[label] for label in _LABELS}
 
 

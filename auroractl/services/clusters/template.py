@@ -1,4 +1,4 @@
-"""The data source of empty clusters: the template of the home, a data directory that has never been used."""
+"""The data source of empty clusters: the template of their build, a data directory that has never been used."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from auroractl.system.files import copy_tree
 
 
 class Template:
-    """The home's template; it is made once and never removed, so there is nothing to claim."""
+    """A build's template; it is made once and never removed, so there is nothing to claim."""
 
     def __init__(self, cluster: ManagedCluster, _name: Mapping[str, Any]) -> None:
-        self._installation = cluster.installation
+        self._cluster = cluster
 
     def prepare(self) -> None:
         """Make the template unless it exists."""
-        self._installation.template()
+        self._cluster.installation.template(self._cluster.name)
 
     def stage(self, target: Path) -> None:
         """Copy the template."""
-        copy_tree(self._installation.template_path, target, self._installation.account)
+        installation = self._cluster.installation
+        copy_tree(installation.template_path(self._cluster.name), target, installation.account)
 
     def history(self) -> Lineage:
         """Return the first timeline."""

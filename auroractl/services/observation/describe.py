@@ -122,8 +122,8 @@ def connection(runtime: Runtime, name: str | None, role: str, instance: str | No
         "User": row.master_username,
         "Password": master_password(cluster),
         "Database": row.database_name,
-        "PsqlPath": runtime.installation.binaries.program("psql"),
-        "PgbenchPath": runtime.installation.binaries.program("pgbench"),
+        "PsqlPath": cluster.binaries.program("psql"),
+        "PgbenchPath": cluster.binaries.program("pgbench"),
     }
 
 

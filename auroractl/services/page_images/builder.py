@@ -16,7 +16,6 @@ from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.model import StorageNode
 from auroractl.core.wal.segments import SEGMENT_BYTES, Lineage
 from auroractl.engine import configuration, recovery
-from auroractl.engine.template import template_name
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.page_images import seed, suspect_images
 from auroractl.services.page_images.stored_copies import StoredCopies
@@ -182,7 +181,7 @@ class ImageMaker:
     def make_first(self, nodes: Sequence[StorageNode], library: WalLibrary, current: Lineage) -> None:
         """Make the first image: from the cluster's template on every full node, or from a base backup on one node."""
         eras = self._cluster.eras()
-        template = self._cluster.runtime.home.template(template_name(self._cluster.row().engine_version))
+        template = self._cluster.installation.template_path(self._cluster.name)
         if seed.fits(self._cluster, template, library, current):
             for node in nodes:
                 made = seed.from_template(

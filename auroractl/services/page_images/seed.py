@@ -30,7 +30,7 @@ def fits(cluster: ManagedCluster, template: Path, library: WalLibrary, current: 
     if not eras or eras[0].timeline != 1 or not template.exists():
         return False
     installation = cluster.installation
-    control = read_control_data(template, installation.binaries, installation.account)
+    control = read_control_data(template, cluster.binaries, installation.account)
     # The template may have been created again since, or the data may be from another source.
     if control[_ORIGIN] != installation.server(cluster.writer()).control_data()[_ORIGIN]:
         return False
@@ -43,7 +43,7 @@ def from_template(cluster: ManagedCluster, template: Path, folder: ImageFolder, 
     """Make the image of a cluster's initial state from its template."""
     installation = cluster.installation
     own = installation.server(cluster.writer()).control_data()
-    control = read_control_data(template, installation.binaries, installation.account)
+    control = read_control_data(template, cluster.binaries, installation.account)
     lsn = parse_lsn(control["Latest checkpoint location"])
     image = PageImage(f"{1:08X}-{lsn:016X}", folder.node, 1, lsn, lsn, reached_at)
     place = folder.begin(image.identifier)
@@ -61,7 +61,7 @@ def base_backup(cluster: ManagedCluster, folder: ImageFolder) -> tuple[Path, Che
     source = next((each for each in instances if not each.is_writer and seen[each.identifier].accepting), writer)
     place = folder.begin("base-backup")
     standby.base_backup(
-        installation.access(source), place, installation.binaries, installation.account, installation.secrets
+        installation.access(source), place, cluster.binaries, installation.account, installation.secrets
     )
     with sql.session(installation.access(writer)) as connection:
         # The backup is consistent only from its end, after which an idle writer makes no checkpoint.

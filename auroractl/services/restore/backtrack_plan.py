@@ -66,7 +66,7 @@ def _undone(cluster: ManagedCluster, place: RecoveryPoint) -> dict[str, Any]:
     read = [number for number in numbers if number * SEGMENT_BYTES < start_lsn + _READ_BYTES_MAX]
     folder = cluster.paths.moments / f"plan-{time.monotonic_ns()}"
     commits, changes = 0, Counter[tuple[int, int]]()
-    reader = Reader(cluster.installation.binaries.program("pg_waldump"), cluster.installation.account)
+    reader = Reader(cluster.binaries.program("pg_waldump"), cluster.installation.account)
     with recovered_copy.in_use(cluster, folder.name):
         try:
             there = library.stage(current, read, folder)

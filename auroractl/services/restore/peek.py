@@ -98,7 +98,7 @@ def _reach(
 def read_access(cluster: ManagedCluster, copy: recovered_copy.RecoveredCopy) -> dict[str, Any]:
     """Return how to connect to a copy as the master user."""
     row = cluster.row()
-    binaries = cluster.installation.binaries
+    binaries = cluster.binaries
     return {
         "DBClusterIdentifier": cluster.name,
         "Host": copy.server.address.host,

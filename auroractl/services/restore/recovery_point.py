@@ -290,7 +290,7 @@ class _Search:
         self._folder = cluster.paths.moments / f"search-{time.monotonic_ns()}"
         self._in_use = cluster.memory.volume.backtrack.in_use
         self._in_use.add(self._folder.name)
-        self._reader = Reader(cluster.installation.binaries.program("pg_waldump"), cluster.installation.account)
+        self._reader = Reader(cluster.binaries.program("pg_waldump"), cluster.installation.account)
 
     def close(self) -> None:
         """Remove the staged WAL."""

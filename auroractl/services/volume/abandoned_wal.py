@@ -153,7 +153,7 @@ def _end_of(cluster: ManagedCluster, folder: LogFolder, segment: Segment, conten
         path = scratch / segment.name
         with make_regular(path) as file:
             file.write(content)
-        program = cluster.installation.binaries.program("pg_waldump")
+        program = cluster.binaries.program("pg_waldump")
         if not content.strip(b"\0"):
             return segment.start
         return find_end(program, scratch, segment.timeline, segment.start, cluster.installation.account).lsn

@@ -288,7 +288,7 @@ class _Reading:
         start_lsn = start_lsn if all(each.timeline == timeline for each in before) else segment.start
         if not content.strip(b"\0"):
             return LogEnd(segment.start, segment.start)
-        program = self._installation.binaries.program("pg_waldump")
+        program = self._cluster.binaries.program("pg_waldump")
         return find_end(program, folder, timeline, start_lsn, self._installation.account)
 
     def _stage_history(self, whole: Sequence[_Source], timeline: int) -> None:

@@ -9,7 +9,7 @@ from auroractl.api.verbs import VERBS
 from auroractl.core.operations import OperationRecord
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.clusters import create, delete, failover, modify, power, scale_readers
-from auroractl.services.observation import activity, describe, history, live
+from auroractl.services.observation import activity, describe, engine_versions, history, live
 from auroractl.services.operations import cancel
 from auroractl.supervisor.handlers.call import Call, EarlyHandler, Handler
 from auroractl.supervisor.results import (
@@ -151,6 +151,11 @@ def failover_history(call: Call, request: requests.FailoverHistory) -> Document:
     return {"Failovers": history.failover_history(call.runtime, request.cluster)}
 
 
+def describe_db_engine_versions(call: Call, request: requests.DescribeDbEngineVersions) -> Document:
+    """describe-db-engine-versions."""
+    return engine_versions.describe_engine_versions(call.runtime, request)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "create-cluster": create_cluster,
     "delete-cluster": delete_cluster,
@@ -167,6 +172,7 @@ HANDLERS: Mapping[str, Handler] = {
     "describe-activity": describe_activity,
     "describe-events": describe_events,
     "failover-history": failover_history,
+    "describe-db-engine-versions": describe_db_engine_versions,
 }
 EARLY: Mapping[str, EarlyHandler] = {
     "create-cluster": creating,

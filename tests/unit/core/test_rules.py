@@ -62,12 +62,6 @@ def test_values_beyond_the_rules_are_refused_with_a_hint(rule: Callable[[Any], A
     assert caught.value.hint
 
 
-def test_engine_versions() -> None:
-    assert identifiers.engine_version("18", "18.6") == identifiers.engine_version("18.6", "18.6") == "18.6"
-    with pytest.raises(InvalidParameterValue, match=r"18\.7"):
-        identifiers.engine_version("18.7", "18.6")
-
-
 @given(st.integers(0, 2**64 - 1))
 def test_positions_survive_their_text_form(lsn: int) -> None:
     assert parse_lsn(format_lsn(lsn)) == lsn

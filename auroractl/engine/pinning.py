@@ -1,0 +1,123 @@
+"""The home's own copies of PostgreSQL builds, one for each that its clusters use.
+
+    HOME/postgresql/BUILD/
+      build.json            version, installation folder and modules
+      ...                   the files of the installation, at the same relative paths as where they came from
+
+A copy keeps the server of a cluster the same when a wheel or a package is upgraded or removed. Where it can, it consists
+of hard links: an upgrade replaces files and does not change them. In it, extensions that Aurora's master user may create
+are marked as trusted, and extensions that the build lacks are added as far as SQL can express them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from auroractl.core.engine.versions import Build
+from auroractl.core.errors import MachineError
+from auroractl.engine.binaries import Binaries, can_run
+from auroractl.engine.builds import Layout, files_of
+from auroractl.system.account import Account
+from auroractl.system.file_credentials import as_self
+from auroractl.system.files import make_folder, read_json, remove_tree, unwritable, write_json
+
+_DESCRIPTION = "build.json"
+_READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+
+
+def pinned(target: Path) -> Binaries | None:
+    """Return a pinned build; None if it has not been pinned. Raises MachineError if its description is unreadable."""
+    with as_self():
+        description = read_json(target / _DESCRIPTION)
+    return None if description is None else Binaries.from_json(target, description)
+
+
+def pin(build: Build, layout: Layout, target: Path, account: Account | None) -> Binaries:
+    """Pin a build unless it is pinned; return the copy. An interrupted attempt leaves nothing that is used.
+
+    Raises MachineError if it cannot be written or the databases' account cannot run it.
+    """
+    found = pinned(target)
+    if found is not None:
+        return found
+    aside = target.with_name(f"{target.name}.partial")
+    with as_self():
+        remove_tree(aside)
+        make_folder(target.parent, mode=0o755)
+        make_folder(aside, mode=0o755)
+        try:
+            _copy(layout, aside)
+        except OSError as error:
+            raise unwritable(aside, error) from error
+        binaries = Binaries(
+            folder=aside / layout.folder.relative_to(layout.prefix),
+            version=build.version,
+            libraries=frozenset(_modules(layout)),
+        )
+        _require_runnable(binaries, account)
+        write_json(aside / _DESCRIPTION, binaries.to_json(aside), mode=0o644)
+        remove_tree(target)
+        aside.rename(target)
+    return Binaries.from_json(target, binaries.to_json(aside))
+
+
+def _require_runnable(binaries: Binaries, account: Account | None) -> None:
+    if account is not None and not can_run(binaries.folder, account):
+        raise MachineError(
+            f"The account {account.name} cannot run PostgreSQL from {binaries.folder}.",
+            "Check that the home is not on a filesystem mounted noexec",
+        )
+
+
+def _modules(layout: Layout) -> list[str]:
+    """List the modules of an installation that a server can load."""
+    return [
+        path.stem for path in files_of(layout) if path.suffix in {".so", ".dylib"} and not path.name.startswith("lib")
+    ]
+
+
+def _copy(layout: Layout, target: Path) -> None:
+    made: set[Path] = set()
+    for path in files_of(layout):
+        copy = target / path.relative_to(layout.prefix)
+        if copy.parent not in made:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _make_enterable(copy.parent, target)
+            made.add(copy.parent)
+        if path.is_symlink():
+            _copy_link(path, copy, layout)
+        else:
+            _link_or_copy(path, copy)
+
+
+def _make_enterable(folder: Path, top: Path) -> None:
+    """Let every account enter a folder and those above it, whatever the umask is."""
+    while folder != top:
+        folder.chmod(0o755)
+        folder = folder.parent
+
+
+def _copy_link(path: Path, copy: Path, layout: Layout) -> None:
+    """Copy a symbolic link. One that leads out of the installation, as Debian's dictionaries do, keeps its target."""
+    aim, target = path.readlink(), path.resolve()
+    inside = not aim.is_absolute() and any(target.is_relative_to(tree) for tree in layout.trees)
+    copy.symlink_to(aim if inside else target)
+
+
+def _link_or_copy(path: Path, copy: Path) -> None:
+    """Copy one file, as a hard link if that is possible and safe.
+
+    Another user's file is copied: its owner could change it later.
+    """
+    found = path.lstat()
+    if found.st_uid == os.geteuid() and found.st_mode & _READABLE == _READABLE:
+        # Fails on another filesystem, and on one without hard links.
+        with contextlib.suppress(OSError):
+            copy.hardlink_to(path)
+            return
+    shutil.copyfile(path, copy)
+    copy.chmod(0o755 if found.st_mode & stat.S_IXUSR else 0o644)
