@@ -290,7 +290,9 @@ def copy_home(warm_home: Home) -> Home:
     for name in ("template", "secrets", "postgresql"):
         source = warm_home.root / name
         if source.exists():
-            subprocess.run(["cp", "-Rp", str(source), str(home.root / name)], check=True)
+            # The programs are never changed in place, so that homes can share them.
+            links = ["-l"] if name == "postgresql" else []
+            subprocess.run(["cp", "-Rp", *links, str(source), str(home.root / name)], check=True)
     return home
 
 

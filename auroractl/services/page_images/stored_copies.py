@@ -10,6 +10,7 @@ from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.page_images import suspect_images
 from auroractl.services.volume import storage_nodes
 from auroractl.storage.images import StoredImage
+from auroractl.system.limits import Shortage, raise_shortage
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,10 @@ class StoredCopies:
         for node in storage_nodes.reachable_nodes(self._cluster):
             try:
                 stored = self._cluster.installation.image_folder(node).image(self._identifier)
+            except Shortage:
+                raise
             except (OSError, MachineError) as error:
+                raise_shortage(error)
                 log.warning("%s: the image %s cannot be read: %s", node.identifier, self._identifier, error)
                 continue
             if stored is not None and not suspect_images.is_suspect(self._cluster, stored.image):

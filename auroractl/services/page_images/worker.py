@@ -35,6 +35,7 @@ from auroractl.services.volume import abandoned_wal, storage_nodes
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
 from auroractl.system.files import exists, remove_tree
+from auroractl.system.limits import Shortage, raise_shortage
 from auroractl.system.priority import SpareProcessors
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,10 @@ class ImageKeeper(Worker):
             try:
                 self._remove_broken(node)
                 found += self._folder(node).images()
+            except Shortage:
+                raise
             except (AuroraError, OSError) as error:
+                raise_shortage(error)
                 log.warning("%s: its page images cannot be read: %s", node.identifier, error)
         return found
 

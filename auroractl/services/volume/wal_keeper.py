@@ -21,6 +21,7 @@ from auroractl.runtime.parallel import side_by_side
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
 from auroractl.system.files import exists
+from auroractl.system.limits import raise_shortage
 from auroractl.system.waiting import SLICE_S, check_stop
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ class WalKeeper(WalWorker):
                 inventory = folder.inventory()
                 usable = exists(folder.path)
             except OSError as error:
+                raise_shortage(error)
                 condition.unusable = f"its folder cannot be used: {error.strerror}"
                 continue
             condition.unusable = "" if usable else "its folder is gone"
@@ -206,6 +208,7 @@ class WalKeeper(WalWorker):
             try:
                 call(each)
             except OSError as error:
+                raise_shortage(error)
                 condition = self._cluster.memory.volume.condition(each.name)
                 condition.unusable = f"its folder cannot be used: {error.strerror}"
 

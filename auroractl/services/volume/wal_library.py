@@ -24,6 +24,7 @@ from auroractl.services.volume import storage_nodes
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import Inventory, LogFolder
 from auroractl.system.files import exists, make_folder
+from auroractl.system.limits import raise_shortage
 from auroractl.system.safe_open import make_regular, read_start
 
 log = logging.getLogger(__name__)
@@ -187,6 +188,7 @@ def _shelves(cluster: ManagedCluster) -> Iterable[Shelf]:
             try:
                 inventory = folder.inventory(measured=False)
             except OSError as error:
+                raise_shortage(error)
                 log.info("%s cannot be read: %s", folder.path, error.strerror)
                 continue
             yield Shelf(node, folder, inventory)

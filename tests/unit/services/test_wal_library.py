@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -10,9 +11,12 @@ import pytest
 
 from auroractl.core.volume.model import StorageNode
 from auroractl.core.wal.segments import SEGMENT_BYTES, Segment
+from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.services.volume import storage_nodes
 from auroractl.services.volume.wal_library import Shelf, WalLibrary
 from auroractl.storage.checksums import ChecksumRecord, checksum
 from auroractl.storage.folder import LogFolder
+from auroractl.system.limits import Shortage
 
 SEGMENT = Segment(7, 1)
 
@@ -65,3 +69,16 @@ def test_a_copy_that_is_cut_off_is_not_believed(folders: list[LogFolder]) -> Non
     with folders[1].finished(SEGMENT).open("r+b") as file:
         file.truncate(100)
     assert _trustworthy_peer(folders) == folders[2].finished(SEGMENT)
+
+
+def test_a_lack_of_descriptors_is_not_taken_for_missing_wal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    node = SimpleNamespace(identifier="demo-storage-1")
+    installation = SimpleNamespace(log_folder=lambda _: LogFolder(tmp_path), past_folder=lambda _: LogFolder(tmp_path))
+
+    def inventory(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(storage_nodes, "reachable_nodes", lambda _: [node])
+    monkeypatch.setattr(LogFolder, "inventory", inventory)
+    with pytest.raises(Shortage, match="Too many open files"):
+        WalLibrary(cast("ManagedCluster", SimpleNamespace(installation=installation)))

@@ -1,0 +1,95 @@
+"""What a cluster does, on every supported version of PostgreSQL besides the default, whose clusters all others test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from auroractl.core.engine.versions import MAJORS, how_to_install
+from auroractl.runtime.engine_builds import this_machine
+from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.going_back import moment
+from tests.functional.ledger import Ledger
+
+
+def versions(auroractl: Auroractl, *arguments: str) -> list[dict[str, Any]]:
+    """The builds on this machine."""
+    found: list[dict[str, Any]] = auroractl.json("describe-db-engine-versions", *arguments)["DBEngineVersions"]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("major", MAJORS[:-1])
+def test_a_cluster_of_another_version(auroractl: Auroractl, major: int) -> None:
+    """One story, because a cluster takes seconds: each step leaves it healthy for the next."""
+    if not versions(auroractl, "--engine-version", str(major)):
+        pytest.skip(f"no PostgreSQL {major} here; install it: {how_to_install(major, this_machine())}")
+    auroractl("create-cluster", "demo", "--engine-version", str(major), "--readers", "1")
+    assert auroractl.cluster("demo")["EngineVersion"].startswith(f"{major}.")
+    with auroractl.connect("demo") as connection:
+        assert connection.info.server_version // 10000 == major
+
+    with Ledger(auroractl.uri("demo"), clients=2) as ledger:
+        wait_until("commits", lambda: ledger.count() > 50)
+        auroractl("failover", "demo")
+        _crash_with_a_lagging_reader(auroractl)
+        count = ledger.count()
+        wait_until("commits after the crash", lambda: ledger.count() > count + 50)
+    assert not ledger.missing()
+
+    auroractl("scale-readers", "demo", "--to", "2")
+    auroractl.wait_healthy("demo")
+    before = moment(auroractl)
+    time.sleep(0.01)
+    with auroractl.connect("demo") as connection:
+        connection.execute("drop table ledger")
+    peeked = auroractl("peek", "demo", "--at", before, "--", "-Atc", "select count(*) from ledger")
+    auroractl("backtrack", "demo", "--to", before, "--yes")
+    assert not ledger.missing()
+    assert int(peeked.stdout) >= len(ledger.acknowledged)
+    auroractl.wait_healthy("demo")
+    _every_reader_has_it(auroractl, len(ledger.acknowledged))
+
+
+def _crash_with_a_lagging_reader(auroractl: Auroractl) -> None:
+    """Kill the writer while its only reader replays late: what the reader lacks comes from the storage nodes."""
+    auroractl.wait_healthy("demo")
+    writer, reader = auroractl.instances("demo")
+    auroractl("inject-fault", "replica-lag", reader["DBInstanceIdentifier"], "--delay", "1m")
+    time.sleep(1)
+    os.kill(writer["ProcessId"], signal.SIGKILL)
+    name = reader["DBInstanceIdentifier"]
+    wait_until("the promotion", lambda: auroractl.writer("demo")["DBInstanceIdentifier"] == name)
+    auroractl("inject-fault", "restore", name)
+    auroractl.wait_healthy("demo")
+
+
+def _every_reader_has_it(auroractl: Auroractl, rows: int) -> None:
+    for reader in auroractl.readers("demo"):
+        with auroractl.connect("demo", instance=reader["DBInstanceIdentifier"]) as connection:
+            found = connection.execute("select count(*) from ledger").fetchone()
+        assert found is not None
+        assert found[0] >= rows
+
+
+def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auroractl) -> None:
+    default = versions(auroractl, "--default-only")[0]
+    for wrong in ("14", "19", "18.99", "eighteen"):
+        refused = auroractl.run("create-cluster", "demo", "--engine-version", wrong)
+        assert refused.returncode == 2, refused
+        assert f"{wrong}" in refused.stderr
+    assert auroractl.json("describe-clusters")["DBClusters"] == []
+    others = [each for each in versions(auroractl) if each["MajorEngineVersion"] != default["MajorEngineVersion"]]
+    if not others:
+        pytest.skip("no other version of PostgreSQL here; install one: pip install 'auroractl[pg16]'")
+    auroractl("create-cluster", "demo", "--readers", "0")
+    auroractl("create-cluster", "other", "--readers", "0", "--engine-version", others[0]["EngineVersion"])
+    found = {
+        each["DBClusterIdentifier"]: each["EngineVersion"] for each in auroractl.json("describe-clusters")["DBClusters"]
+    }
+    assert found == {"demo": default["EngineVersion"], "other": others[0]["EngineVersion"]}
