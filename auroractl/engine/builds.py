@@ -1,6 +1,6 @@
 """The PostgreSQL builds on this machine: wheels, packages of the system, and folders that settings name.
 
-A build is used only through its pinned copy (`engine/pinning.py`). Here each is looked at: version, programs, what it
+A build is used only through its pinned copy (`engine/pinning.py`). Here each is inspected: version, programs, what it
 was compiled with, extensions, and a digest of its contents.
 """
 

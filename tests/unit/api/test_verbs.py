@@ -133,7 +133,7 @@ def test_aws_actions_are_those_of_the_commands_under_their_aws_names() -> None:
         return re.sub("Db", "DB", "".join(map(str.capitalize, name.split("-"))))
 
     actions = {verb.aws_action for verb in VERBS.values() if not verb.local_only}
-    assert {action(alias.name) for alias in aliases.ALIASES} | {"DescribeEvents"} == actions
+    assert {action(alias.name) for alias in aliases.ALIASES} | {"DescribeEvents", "DescribeDBEngineVersions"} == actions
 
 
 @pytest.mark.parametrize("verb", ASKED)
