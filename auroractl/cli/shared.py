@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from auroractl.api.verbs import VERBS, DryRun
+from auroractl.api.verb import DryRun
+from auroractl.api.verbs import VERBS
 from auroractl.cli import name_completion, output_formats
 from auroractl.cli.aliases import Alias
 from auroractl.cli.invocation import Session, session

@@ -115,7 +115,7 @@ class ClusterRow(Mirror[Cluster], Base):
     wanted: Mapped[Wanted]
     phase: Mapped[Phase]
     automation_paused: Mapped[bool] = mapped_column(server_default=false())
-    engine_build: Mapped[str] = mapped_column(server_default="")
+    engine_build: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class InstanceRow(Mirror[Instance], Base):

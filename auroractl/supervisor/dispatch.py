@@ -7,7 +7,8 @@ from typing import Any
 
 from auroractl.api.progress import Progress
 from auroractl.api.request import Options, Request
-from auroractl.api.verbs import VERBS, DryRun
+from auroractl.api.verb import DryRun
+from auroractl.api.verbs import VERBS
 from auroractl.core.errors import ClusterAlreadyExists, ClusterNotFound
 from auroractl.core.operations import OperationRecord, plan_view
 from auroractl.runtime.caller import Caller, on_behalf_of

@@ -9,4 +9,4 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """Add the column; clusters that exist get their build when it is first needed."""
-    op.add_column("cluster", sa.Column("engine_build", sa.String(), nullable=False, server_default=""))
+    op.add_column("cluster", sa.Column("engine_build", sa.String(), nullable=False, server_default=sa.text("''")))

@@ -131,8 +131,7 @@ class WalKeeper(WalWorker):
                 continue
             folder = self._cluster.installation.log_folder(node)
             try:
-                inventory = folder.inventory()
-                usable = exists(folder.path)
+                inventory, usable = folder.inventory(), exists(folder.path)
             except OSError as error:
                 raise_shortage(error)
                 condition.unusable = f"its folder cannot be used: {error.strerror}"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from auroractl.api.request import OPTIONS
-from auroractl.api.verbs import VERBS, DryRun
+from auroractl.api.verb import DryRun
+from auroractl.api.verbs import VERBS
 from auroractl.cli import aliases, tree
 from auroractl.cli.app import root_command
 from auroractl.cli.main import main
