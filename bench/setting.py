@@ -17,9 +17,11 @@ from typing import Any
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.engine.locales import choose_locale
 from auroractl.core.model import Address
 from auroractl.engine.connections import Access
-from auroractl.runtime.installation import Installation
+from auroractl.runtime.installation import Engine, Installation
+from auroractl.system.locales import system_locales
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,12 @@ class Setting:
 
     def installation(self) -> Installation:
         """What the clusters of the home share."""
-        found = Installation(Home(self.home), Settings(), lambda _: found.builds.default().identifier)
+
+        def engine(_: str) -> Engine:
+            build = found.builds.default()
+            return Engine(build.identifier, choose_locale(None, None, build, system_locales()))
+
+        found = Installation(Home(self.home), Settings(), engine)
         return found
 
 

@@ -35,6 +35,8 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
         "Engine": ENGINE,
         "EngineMode": "provisioned",
         "EngineVersion": cluster.engine_version,
+        "Locale": cluster.locale.name,
+        "LocaleProvider": cluster.locale.provider.value,
         "Endpoint": writer[0],
         "ReaderEndpoint": reader[0],
         "Port": writer[1],

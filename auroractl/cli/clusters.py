@@ -44,7 +44,14 @@ def create_cluster(
             "--no-instances", help="Create only endpoints and a volume; create-instance then creates the writer."
         ),
     ] = False,
-    engine_version: Annotated[str | None, typer.Option(help="PostgreSQL version, such as 18 or 18.6.")] = None,
+    engine_version: Annotated[str | None, typer.Option(help="PostgreSQL version, such as 17 or 17.10.")] = None,
+    locale: Annotated[
+        str | None,
+        typer.Option(help="Locale of the databases.  [default: en_US.UTF-8, or C.UTF-8 where that is missing]"),
+    ] = None,
+    locale_provider: Annotated[
+        str | None, typer.Option(help="What sorts text: libc, icu or builtin.  [default: libc]")
+    ] = None,
     database_name: Annotated[str | None, typer.Option(help="Name of the first database.  [default: postgres]")] = None,
     master_username: Annotated[str | None, typer.Option(help="Name of the master user.  [default: postgres]")] = None,
     master_user_password: Annotated[
@@ -81,6 +88,8 @@ def create_cluster(
         readers=requests.clusters.READERS_DEFAULT if readers is None else readers,
         no_instances=no_instances,
         engine_version=engine_version,
+        locale=locale,
+        locale_provider=locale_provider,
         database_name=database_name,
         master_username=master_username,
         master_user_password=master_user_password,

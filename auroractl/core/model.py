@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.engine.locales import BY_CODE_POINT, Locale
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.restore.retention import BacktrackReach
 from auroractl.core.synchronous_commit.setting import CommitSettings
@@ -79,6 +80,8 @@ class Cluster:
     """True if nothing is promoted or restarted automatically."""
     engine_build: str = ""
     """The identifier of its PostgreSQL build; empty for a cluster from before builds were pinned, until it is used."""
+    locale: Locale = BY_CODE_POINT
+    """The locale of its databases, except those that clients create with another one."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:

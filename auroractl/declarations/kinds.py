@@ -138,6 +138,7 @@ Truth = Annotated[bool, Field(strict=True)]
 Version = Annotated[str, Field(pattern="^[0-9]+([.][0-9]+)?$")]
 DatabaseName = Annotated[str, _rule(identifiers.database_name)]
 Username = Annotated[str, _rule(identifiers.master_username)]
+LocaleName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
 Region = Annotated[str, _rule(identifiers.region)]
 Tags = Annotated[
     dict[str, Annotated[str, WithJsonSchema({"type": "string", "maxLength": 256})]], _rule(identifiers.tags)

@@ -14,13 +14,14 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 
 from auroractl.core import identifiers
 from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.engine.locales import Provider
 from auroractl.core.volume.growth import HEADROOM_PERCENT_MAX
 from auroractl.declarations import kinds
 from auroractl.declarations.kinds import DeclarationError, by_identifier, refusal
 from auroractl.declarations.schema import Schema, explained, plain_schema
 
 ENDPOINTS_MAX = 5
-FIXED = ("engine_version", "database_name", "master_username", "port", "region")
+FIXED = ("engine_version", "locale", "locale_provider", "database_name", "master_username", "port", "region")
 """Keys that are fixed at creation."""
 
 
@@ -86,7 +87,11 @@ class DeclaredCluster(_Table):
     deletion_protection: kinds.Truth | None = None
     """Whether to refuse to delete the cluster."""
     engine_version: kinds.Version | None = None
-    """PostgreSQL version, such as 18 or 18.6. Fixed at creation."""
+    """PostgreSQL version, such as 17 or 17.10. Fixed at creation."""
+    locale: kinds.LocaleName | None = None
+    """Locale of the databases, such as en_US.UTF-8. Fixed at creation."""
+    locale_provider: Provider | None = None
+    """What sorts text: libc, icu or builtin. Fixed at creation."""
     database_name: kinds.DatabaseName | None = None
     """Name of the first database. Fixed at creation."""
     master_username: kinds.Username | None = None

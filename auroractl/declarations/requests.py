@@ -13,6 +13,8 @@ def create_cluster(wanted: Declaration, readers: int) -> CreateCluster:
         cluster=wanted.name,
         readers=readers,
         engine_version=wanted.engine_version,
+        locale=wanted.locale,
+        locale_provider=wanted.locale_provider,
         database_name=wanted.database_name,
         master_username=wanted.master_username,
         port=wanted.port,

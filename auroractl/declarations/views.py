@@ -9,6 +9,7 @@ from typing import Any
 
 from auroractl.api.documents import View
 from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.engine.locales import Provider
 from auroractl.core.model import EndpointType
 from auroractl.declarations.model import (
     ENDPOINT,
@@ -71,6 +72,8 @@ def declared(facts: Facts, name: str) -> Declaration | None:
             if each["DBClusterIdentifier"] == name and each["EndpointType"] == EndpointType.CUSTOM.value
         },
         engine_version=view["EngineVersion"],
+        locale=view["Locale"],
+        locale_provider=Provider(view["LocaleProvider"]),
         database_name=view["DatabaseName"],
         master_username=view["MasterUsername"],
         port=view["Port"],

@@ -18,6 +18,7 @@ from auroractl import __version__
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.checks import Check, failed, ok, warning
+from auroractl.core.engine.locales import AURORA, how_to_add, normalized
 from auroractl.core.errors import AuroraError
 from auroractl.core.identifiers import PORT_DEFAULT
 from auroractl.core.text.sizes import format_size
@@ -26,6 +27,7 @@ from auroractl.system import leftovers, limits, machine
 from auroractl.system.account import Account
 from auroractl.system.accounts import FALLBACK, existing_account, named_account, require_reachable, usable_account
 from auroractl.system.files import nearest_existing
+from auroractl.system.locales import system_locales
 from auroractl.system.locks import lock_holder
 from auroractl.system.programs import find_program
 
@@ -50,6 +52,7 @@ def examine(home: Home, settings: Settings) -> list[Check]:
         ("Home", lambda: _home(home, account)),
         ("Account", lambda: _account(home, settings)),
         ("PostgreSQL", lambda: _postgresql(home, settings, account)),
+        ("Locale", _locale),
         ("Addresses", lambda: _addresses(settings)),
         ("Port", lambda: _port(home)),
         ("Disk space", lambda: _space(home)),
@@ -120,6 +123,12 @@ def _postgresql(home: Home, settings: Settings, account: Account | None) -> Chec
     if problems:
         return warning("PostgreSQL", f"{text} {problems[0].message}", problems[0].hint)
     return ok("PostgreSQL", text)
+
+
+def _locale() -> Check:
+    if normalized(AURORA) in system_locales():
+        return ok("Locale", f"New clusters sort text as on Aurora ({AURORA}).")
+    return warning("Locale", f"This system has no {AURORA}: new clusters sort text by code point.", how_to_add(AURORA))
 
 
 def _addresses(settings: Settings) -> Check:

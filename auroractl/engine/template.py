@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from auroractl.core.engine.locales import Locale, Provider
 from auroractl.engine import system_roles
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import WAL_SEGMENT_MB
@@ -19,7 +20,6 @@ from auroractl.system.programs import run
 _REVISION = 6
 """Incremented when the contents of a template change."""
 
-_BUILTIN_LOCALE_SINCE = 17
 _SCRAM_ITERATIONS_SINCE = 16
 # Iterations slow down guessing. 192 random bits cannot be guessed, and every internal connection would pay for the
 # iterations.
@@ -29,12 +29,14 @@ CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
 """
 
 
-def template_name(build: str) -> str:
-    """Return the name of a build's template."""
-    return f"{build}-{_REVISION}"
+def template_name(build: str, locale: Locale) -> str:
+    """Return the name of the template of a build and a locale."""
+    return f"{build}-{_REVISION}-{locale.label}"
 
 
-def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, account: Account | None) -> None:
+def ensure_template(
+    target: Path, binaries: Binaries, locale: Locale, secrets: InternalSecrets, account: Account | None
+) -> None:
     """Make the template unless it exists; takes about a second. An interrupted attempt leaves nothing behind."""
     if target.exists():
         return
@@ -43,7 +45,7 @@ def ensure_template(target: Path, binaries: Binaries, secrets: InternalSecrets, 
         make_folder(target.parent, mode=0o755)
         remove_tree(aside)
     make_folder_of(aside, account)
-    _initdb(aside, binaries, account)
+    _initdb(aside, binaries, locale, account)
     statements = [_roles(binaries.major, secrets), *system_roles.roles(binaries.major)]
     of_every = system_roles.OF_EVERY_DATABASE
     _execute(aside, "template1", [*statements, *of_every], binaries, account)
@@ -86,13 +88,17 @@ def _execute(data: Path, database: str, statements: Sequence[str], binaries: Bin
     )
 
 
-def _locale(major: int) -> tuple[str, ...]:
-    if major >= _BUILTIN_LOCALE_SINCE:
-        return ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-    return ("--locale=C", "--lc-ctype=C.UTF-8")
+def _locale_options(locale: Locale) -> tuple[str, ...]:
+    match locale.provider:
+        case Provider.LIBC:
+            return ("--locale-provider=libc", f"--locale={locale.name}")
+        case Provider.ICU:
+            return ("--locale-provider=icu", f"--icu-locale={locale.name}", "--locale=C")
+        case Provider.BUILTIN:
+            return ("--locale-provider=builtin", f"--builtin-locale={locale.name}", "--locale=C")
 
 
-def _initdb(data: Path, binaries: Binaries, account: Account | None) -> None:
+def _initdb(data: Path, binaries: Binaries, locale: Locale, account: Account | None) -> None:
     run(
         [
             binaries.program("initdb"),
@@ -101,7 +107,9 @@ def _initdb(data: Path, binaries: Binaries, account: Account | None) -> None:
             # No client can connect before the passwords are set and pg_hba.conf is written.
             "--auth=reject",
             "--encoding=UTF8",
-            *_locale(binaries.major),
+            *_locale_options(locale),
+            # The server's log is read for what it says.
+            "--lc-messages=C",
             f"--wal-segsize={WAL_SEGMENT_MB}",
             "--data-checksums",
             "--no-sync",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.engine.locales import Locale
 from auroractl.core.model import Address, Instance
 from auroractl.core.volume.model import StorageNode
 from auroractl.engine import configuration
@@ -31,15 +33,23 @@ _CONNECT_TIMEOUT_S = 10.0
 _PRELOADED = {"pg_stat_statements"}
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a cluster was created with and keeps: its PostgreSQL build and the locale of its databases."""
+
+    build: str
+    locale: Locale
+
+
 class Installation:
     """Determined at first use, so that a supervisor can run and report what is missing."""
 
-    def __init__(self, home: Home, settings: Settings, build_of: Callable[[str], str]) -> None:
+    def __init__(self, home: Home, settings: Settings, engine_of: Callable[[str], Engine]) -> None:
         self.home = home
         self.settings = settings
         self.builds = EngineBuilds(home, settings, lambda: self.account)
-        self._build_of = build_of
-        """Returns the build that a cluster uses."""
+        self._engine_of = engine_of
+        """Returns what a cluster was created with."""
         self._lock = RLock()
 
     @cached_property
@@ -51,7 +61,7 @@ class Installation:
 
     def binaries(self, cluster: str) -> Binaries:
         """Return the PostgreSQL programs of a cluster. Raises MachineError if they are gone."""
-        return self.builds.pin(self._build_of(cluster))
+        return self.builds.pin(self._engine_of(cluster).build)
 
     @cached_property
     def secrets(self) -> InternalSecrets:
@@ -70,11 +80,12 @@ class Installation:
             self.account,
         )
         with self._lock:
-            ensure_template(path, binaries, secrets, account)
+            ensure_template(path, binaries, self._engine_of(cluster).locale, secrets, account)
 
     def template_path(self, cluster: str) -> Path:
-        """Return the path of the template of a cluster's build."""
-        return self.home.template(template_name(self._build_of(cluster)))
+        """Return the path of the template of a cluster's build and locale."""
+        engine = self._engine_of(cluster)
+        return self.home.template(template_name(engine.build, engine.locale))
 
     def server(self, instance: Instance) -> Server:
         """Return the PostgreSQL server of an instance."""

@@ -14,7 +14,7 @@ from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound
 from auroractl.core.model import Cluster, Instance, Wanted
 from auroractl.runtime.background import PerCluster, WalWorker, Worker
 from auroractl.runtime.cluster_memory import ClusterMemory
-from auroractl.runtime.installation import Installation
+from auroractl.runtime.installation import Engine, Installation
 from auroractl.runtime.locks import ClusterLocks
 from auroractl.runtime.observer import Observer
 from auroractl.runtime.parallel import side_by_side
@@ -39,7 +39,7 @@ class Runtime:
         self.home = home
         self.settings = settings
         self.repository = repository
-        self.installation = Installation(home, settings, self._build_of)
+        self.installation = Installation(home, settings, self._engine_of)
         self.observer = Observer(self.installation, settings, on_change)
         self.locks = ClusterLocks()
         self.wal_keepers: PerCluster[WalWorker] = PerCluster(_not_assembled)
@@ -111,17 +111,17 @@ class Runtime:
             raise InstanceNotFound(identifier, [instance.identifier for instance in self.repository.instances()])
         return found
 
-    def _build_of(self, cluster: str) -> str:
-        """Return the build that a cluster uses. One from before builds were pinned gets one of its major version."""
+    def _engine_of(self, cluster: str) -> Engine:
+        """Return the engine of a cluster. One from before builds were pinned gets a build of its major version."""
         row = self.repository.cluster(cluster)
         if row is None:
             raise ClusterNotFound(cluster, [each.identifier for each in self.repository.clusters()])
         if row.engine_build:
-            return row.engine_build
+            return Engine(row.engine_build, row.locale)
         build = self.installation.builds.choose(row.engine_version.partition(".")[0])
         self.repository.update_cluster(cluster, engine_build=build.identifier)
         log.info("%s uses the build %s of PostgreSQL from now on", cluster, build.identifier)
-        return build.identifier
+        return Engine(build.identifier, row.locale)
 
     def memory(self, cluster: str) -> ClusterMemory:
         """Return the in-memory state of a cluster."""

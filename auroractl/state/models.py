@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.engine.locales import Locale, Provider
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
@@ -85,6 +86,7 @@ class Base(DeclarativeBase):
                 Membership,
                 FaultKind,
                 BacktrackStatus,
+                Provider,
             )
         },
     }
@@ -116,6 +118,9 @@ class ClusterRow(Mirror[Cluster], Base):
     phase: Mapped[Phase]
     automation_paused: Mapped[bool] = mapped_column(server_default=false())
     engine_build: Mapped[str] = mapped_column(server_default=text("''"))
+    locale_provider: Mapped[Provider] = mapped_column(server_default=text("'builtin'"))
+    locale_name: Mapped[str] = mapped_column(server_default=text("'C.UTF-8'"))
+    locale: Mapped[Locale] = composite("locale_provider", "locale_name")
 
 
 class InstanceRow(Mirror[Instance], Base):

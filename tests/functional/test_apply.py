@@ -69,12 +69,12 @@ def test_a_file_that_cannot_be_is_refused_before_anything_changes(demo: Auroract
 def test_what_is_left_after_a_failed_step_is_done_by_the_next_apply(demo: Auroractl, tmp_path: Path) -> None:
     file = tmp_path / "cluster.toml"
     port = demo.cluster("demo")["Port"]
-    text = f'[clusters.demo]\ntags.left = "no"\n[clusters.second]\nreaders = 0\nengine_version = "17"\nport = {port}\n'
+    text = f'[clusters.demo]\ntags.left = "no"\n[clusters.second]\nreaders = 0\nengine_version = "14"\nport = {port}\n'
     file.write_text(text)
     failed = demo.run("apply", "-f", str(file))
     assert failed.returncode == 2
     assert "1 of 2 steps are done" in failed.stderr
-    file.write_text(text.replace('"17"', '"18"'))
+    file.write_text(text.replace('"14"', '"18"'))
     done = demo.json("apply", "-f", str(file))
     assert [step["Verb"] for step in done["Steps"]] == ["create-cluster"]
     assert not demo.json("apply", "-f", str(file))["Changed"]

@@ -88,8 +88,16 @@ def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auro
     if not others:
         pytest.skip("no other version of PostgreSQL here; install one: pip install 'auroractl[pg16]'")
     auroractl("create-cluster", "demo", "--readers", "0")
-    auroractl("create-cluster", "other", "--readers", "0", "--engine-version", others[0]["EngineVersion"])
+    other = next((each for each in others if "icu" in each["Features"]), others[0])
+    locale = ("--locale-provider", "icu", "--locale", "en-US") if "icu" in other["Features"] else ("--locale", "C")
+    auroractl("create-cluster", "other", "--readers", "0", "--engine-version", other["EngineVersion"], *locale)
     found = {
         each["DBClusterIdentifier"]: each["EngineVersion"] for each in auroractl.json("describe-clusters")["DBClusters"]
     }
-    assert found == {"demo": default["EngineVersion"], "other": others[0]["EngineVersion"]}
+    assert found == {"demo": default["EngineVersion"], "other": other["EngineVersion"]}
+    assert (auroractl.cluster("other")["LocaleProvider"], auroractl.cluster("other")["Locale"]) == (
+        locale[1] if "icu" in locale else "libc",
+        locale[-1],
+    )
+    with auroractl.connect("other") as connection:
+        assert connection.execute("select 'a' < 'B'").fetchone() == ("icu" in locale,)

@@ -28,6 +28,8 @@ class CreateCluster(Request):
     no_instances: bool = field(default=False, metadata=FLAG.key("NoInstances"))
     """Create endpoints and a volume only, as AWS does; the number of readers counts for nothing then."""
     engine_version: str | None = field(default=None, metadata=TEXT.key("EngineVersion"))
+    locale: str | None = field(default=None, metadata=TEXT.key("Locale"))
+    locale_provider: str | None = field(default=None, metadata=TEXT.key("LocaleProvider"))
     database_name: str | None = field(default=None, metadata=TEXT.key("DatabaseName"))
     master_username: str | None = field(default=None, metadata=TEXT.key("MasterUsername"))
     master_user_password: str | None = field(default=None, repr=False, metadata=TEXT.key("MasterUserPassword"))

@@ -13,6 +13,8 @@ _TABLES_SHOWN = 10
 
 def created(document: Document) -> str:
     """Format a created cluster and how to connect to it."""
+    from auroractl.core.engine.locales import AURORA, CODE_POINT  # noqa: PLC0415  (commands start without it)
+
     view = document["DBCluster"]
     name = view["DBClusterIdentifier"]
     already = "" if document["Changed"] else "already exists and "
@@ -27,6 +29,8 @@ def created(document: Document) -> str:
         f"  auroractl uri {name}       print the URI, including the password",
         f"  auroractl status {name}    show its status",
     ]
+    if document["Changed"] and view["Locale"] == CODE_POINT:
+        lines += ["", f"Text is sorted by code point (locale {CODE_POINT}), not as on Aurora ({AURORA})."]
     return "\n".join(lines)
 
 

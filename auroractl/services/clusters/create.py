@@ -9,6 +9,7 @@ import psycopg
 from auroractl.api.requests.clusters import CreateCluster
 from auroractl.core import identifiers
 from auroractl.core.addresses import AddressPlan
+from auroractl.core.engine.locales import choose_locale
 from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineError
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
@@ -32,6 +33,7 @@ from auroractl.services.operations.runner import Plan, Step, new_record
 from auroractl.services.volume import storage_nodes
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
+from auroractl.system.locales import system_locales
 from auroractl.system.waiting import wait_until
 
 _VERIFY_TIMEOUT_S = 30.0
@@ -66,6 +68,7 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
         resource_id=f"cluster-{generate_password(26).upper()}",
         engine_version=str(build.version),
         engine_build=build.identifier,
+        locale=choose_locale(request.locale, request.locale_provider, build, system_locales()),
         region=region,
         port=plan.port,
         address_block=plan.block,

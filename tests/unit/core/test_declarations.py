@@ -53,6 +53,8 @@ class World:
             "Status": "available",
             "Operation": None,
             "EngineVersion": "18.6",
+            "Locale": "C.UTF-8",
+            "LocaleProvider": "builtin",
             "DatabaseName": body["DatabaseName"] or "postgres",
             "MasterUsername": body["MasterUsername"] or "postgres",
             "Port": body["Port"] or 5432,
