@@ -21,6 +21,8 @@ class Binaries:
     version: EngineVersion
     build: str = ""
     """The identifier of the build."""
+    share: Path = Path()
+    """The folder with `extension`."""
     libraries: frozenset[str] = frozenset()
     """The modules that a server can load, without their suffix."""
 
@@ -38,6 +40,7 @@ class Binaries:
         return {
             "Version": str(self.version),
             "Folder": str(self.folder.relative_to(root)),
+            "Share": str(self.share.relative_to(root)),
             "Libraries": sorted(self.libraries),
         }
 
@@ -45,7 +48,7 @@ class Binaries:
     def from_json(cls, root: Path, document: dict[str, Any]) -> Binaries:
         """Return what `to_json` described."""
         version, libraries = parse_version(document["Version"]), frozenset(document["Libraries"])
-        return cls(root / document["Folder"], version, root.name, libraries)
+        return cls(root / document["Folder"], version, root.name, root / document["Share"], libraries)
 
 
 def can_run(folder: Path, account: Account) -> bool:

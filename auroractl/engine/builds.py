@@ -172,7 +172,12 @@ def _features(folder: Path, account: Account | None) -> frozenset[Feature]:
     program = folder / "bin" / "pg_config"
     if not program.is_file():
         return frozenset()
-    options = {option.strip("'") for option in _printed(program, "--configure", account).split()}
+    try:
+        printed = _printed(program, "--configure", account)
+    except MachineError:
+        # It needs to find its own path, which an account that cannot enter the folder cannot.
+        return frozenset()
+    options = {option.strip("'") for option in printed.split()}
     return frozenset(feature for feature, names in _FEATURES.items() if options.intersection(names))
 
 

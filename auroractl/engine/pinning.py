@@ -21,11 +21,14 @@ from auroractl.core.engine.versions import Build
 from auroractl.core.errors import MachineError
 from auroractl.engine.binaries import Binaries, can_run
 from auroractl.engine.builds import Layout, files_of
+from auroractl.engine.trusted_extensions import trust_extensions
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, read_json, remove_tree, unwritable, write_json
 
 _DESCRIPTION = "build.json"
+_REVISION = 1
+"""Incremented when what is changed in a copy changes; older copies are changed when they are next used."""
 _READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
@@ -33,7 +36,13 @@ def pinned(target: Path) -> Binaries | None:
     """Return a pinned build; None if it has not been pinned. Raises MachineError if its description is unreadable."""
     with as_self():
         description = read_json(target / _DESCRIPTION)
-    return None if description is None else Binaries.from_json(target, description)
+        if description is None:
+            return None
+        binaries = Binaries.from_json(target, description)
+        if description["Revision"] < _REVISION:
+            _adapt(binaries)
+            _describe(binaries, target)
+    return binaries
 
 
 def pin(build: Build, layout: Layout, target: Path, account: Account | None) -> Binaries:
@@ -56,13 +65,24 @@ def pin(build: Build, layout: Layout, target: Path, account: Account | None) -> 
         binaries = Binaries(
             folder=aside / layout.folder.relative_to(layout.prefix),
             version=build.version,
+            share=aside / layout.share.relative_to(layout.prefix),
             libraries=frozenset(_modules(layout)),
         )
         _require_runnable(binaries, account)
-        write_json(aside / _DESCRIPTION, binaries.to_json(aside), mode=0o644)
+        _adapt(binaries)
+        _describe(binaries, aside)
         remove_tree(target)
         aside.rename(target)
     return Binaries.from_json(target, binaries.to_json(aside))
+
+
+def _adapt(binaries: Binaries) -> None:
+    """Change a copy into what Aurora's users expect. Repeating it changes nothing."""
+    trust_extensions(binaries.share / "extension", binaries.major)
+
+
+def _describe(binaries: Binaries, root: Path) -> None:
+    write_json(root / _DESCRIPTION, {"Revision": _REVISION, **binaries.to_json(root)}, mode=0o644)
 
 
 def _require_runnable(binaries: Binaries, account: Account | None) -> None:
