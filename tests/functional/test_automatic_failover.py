@@ -31,11 +31,11 @@ def test_a_killed_writer_is_replaced_and_comes_back_as_a_reader(auroractl: Auror
     writer, reader = auroractl.instances("demo")
     uri = auroractl.uri("demo")
     with Ledger(uri, clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         began_s = time.monotonic()
         os.kill(writer["ProcessId"], signal.SIGKILL)
         wait_for_another_writer(auroractl, writer)
-        wait_for_progress(ledger, 10)
+        wait_for_progress(ledger)
         gap_s = ledger.longest_gap_s(began_s, time.monotonic())
         auroractl.wait_healthy("demo")
     assert ledger.missing() == set()
@@ -64,11 +64,11 @@ def test_a_frozen_writer_is_ended_and_replaced(auroractl: Auroractl) -> None:
     writer = auroractl.writer("demo")
     tree = [writer["ProcessId"], *(child.pid for child in psutil.Process(writer["ProcessId"]).children())]
     with Ledger(auroractl.uri("demo"), clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         auroractl("inject-fault", "hang-instance", "writer")
         wait_for_another_writer(auroractl, writer)
         assert not [pid for pid in tree if Path(f"/proc/{pid}/exe").exists()], "it could wake up"
-        wait_for_progress(ledger, 10)
+        wait_for_progress(ledger)
         auroractl.wait_healthy("demo")
     assert ledger.missing() == set()
     assert "suspended" in history(auroractl)[0]["Reason"]
@@ -78,10 +78,10 @@ def test_a_zone_that_takes_the_writer_with_it(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo")
     writer = auroractl.writer("demo")
     with Ledger(auroractl.uri("demo"), clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         auroractl("inject-fault", "az-outage", writer["AvailabilityZone"])
         wait_for_another_writer(auroractl, writer)
-        wait_for_progress(ledger, 10)
+        wait_for_progress(ledger)
         assert auroractl.writer("demo")["AvailabilityZone"] != writer["AvailabilityZone"]
         auroractl("inject-fault", "az-restore", writer["AvailabilityZone"])
         auroractl.wait_healthy("demo")
@@ -95,11 +95,11 @@ def test_the_writer_and_the_best_candidate_at_once(auroractl: Auroractl) -> None
     best, other = readers
     auroractl("modify-instance", best["DBInstanceIdentifier"], "--promotion-tier", "0")
     with Ledger(auroractl.uri("demo"), clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         for each in (best, writer):
             os.kill(each["ProcessId"], signal.SIGKILL)
         wait_for_another_writer(auroractl, writer)
-        wait_for_progress(ledger, 10)
+        wait_for_progress(ledger)
         auroractl.wait_healthy("demo")
     assert ledger.missing() == set()
     assert auroractl.writer("demo")["DBInstanceIdentifier"] in {
@@ -189,12 +189,12 @@ def test_a_new_writer_that_freezes_while_the_old_one_comes_back(auroractl: Auror
     auroractl("create-cluster", "demo", "--readers", "1")
     writer = auroractl.writer("demo")
     with Ledger(auroractl.uri("demo"), clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         os.kill(writer["ProcessId"], signal.SIGKILL)
         wait_for_another_writer(auroractl, writer)
         auroractl("inject-fault", "hang-instance", "writer")
         began_s = time.monotonic()
-        wait_until("an instance to be seen frozen", lambda: auroractl.cluster("demo")["Health"] != "ok", 5)
+        wait_until("an instance to be seen frozen", lambda: auroractl.cluster("demo")["Health"] != "ok")
         auroractl.wait_healthy("demo")
         assert time.monotonic() - began_s < 30
     assert ledger.missing() == set()

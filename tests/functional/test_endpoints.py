@@ -76,7 +76,7 @@ def test_connections_that_ended_are_not_counted_and_hold_no_descriptor(three_rea
         for _ in range(20):
             three_readers.connect("demo", role=role).close()
     wait_until("all connections to be forgotten", lambda: not any(_client(three_readers).report().connections.values()))
-    wait_until("their descriptors to be given back", lambda: process.num_fds() <= before, 10)
+    wait_until("their descriptors to be given back", lambda: process.num_fds() <= before)
 
 
 def test_copy_goes_both_ways_unchanged(three_readers: Auroractl) -> None:

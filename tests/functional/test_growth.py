@@ -42,7 +42,7 @@ def small(auroractl: Auroractl) -> Auroractl:
 
 @pytest.mark.slow
 def test_a_volume_lives_through_growth_refusal_resumption_and_shrinking(small: Auroractl) -> None:
-    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3, 10)
+    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3)
     before = volume(small)
     uri = small.uri("demo")
     refused: list[psycopg.Error] = []
@@ -52,8 +52,8 @@ def test_a_volume_lives_through_growth_refusal_resumption_and_shrinking(small: A
     for client in clients:
         client.join()
     assert refused == []
-    wait_until("growth", lambda: volume(small)["ProtectionGroups"] > before["ProtectionGroups"], 10)
-    wait_until("room again", lambda: volume(small)["AllocatedBytes"] > volume(small)["UsedBytes"], 10)
+    wait_until("growth", lambda: volume(small)["ProtectionGroups"] > before["ProtectionGroups"])
+    wait_until("room again", lambda: volume(small)["AllocatedBytes"] > volume(small)["UsedBytes"])
     assert len(volume(small)["GrowthHistory"]) >= 2
 
     cap_bytes = volume(small)["AllocatedBytes"]
@@ -76,13 +76,13 @@ def test_a_volume_lives_through_growth_refusal_resumption_and_shrinking(small: A
             connection.execute("insert into filler values (%s)", ["x"])
         shown = small("storage-autogrow", "demo", "--max-capacity", "1GiB").stdout
         assert "Before" in shown
-        wait_until("writes to go on", lambda: not refuses(connection), 10)
+        wait_until("writes to go on", lambda: not refuses(connection))
     assert small.cluster("demo")["Status"] == "available"
 
     grown = volume(small)["ProtectionGroups"]
     with small.connect("demo") as connection:
         connection.execute("drop table filler")
-    wait_until("groups to be given back", lambda: volume(small)["ProtectionGroups"] < grown, 10)
+    wait_until("groups to be given back", lambda: volume(small)["ProtectionGroups"] < grown)
     told = " ".join(messages(small))
     for words in ("The volume grew", "The volume is full", "The volume has free space again", "The volume shrank"):
         assert words in told
@@ -97,7 +97,7 @@ def refuses(connection: psycopg.Connection) -> bool:
 
 
 def test_without_growth_a_full_volume_is_emptied_by_hand(small: Auroractl) -> None:
-    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3, 10)
+    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3)
     small("storage-autogrow", "demo", "--disable")
     refused: list[psycopg.Error] = []
     fill(small.uri("demo"), refused, 400)
@@ -106,29 +106,29 @@ def test_without_growth_a_full_volume_is_emptied_by_hand(small: Auroractl) -> No
         connection.execute("set default_transaction_read_only = off")
         connection.execute("truncate filler")
     with small.connect("demo") as connection:
-        wait_until("writes to go on", lambda: not refuses(connection), 10)
+        wait_until("writes to go on", lambda: not refuses(connection))
     small("failover", "demo")
     with small.connect("demo") as connection:
         connection.execute("insert into filler values ('after a failover')")
 
 
 def test_a_full_volume_stays_full_over_a_failover_and_a_new_supervisor(small: Auroractl) -> None:
-    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3, 10)
+    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3)
     small("storage-autogrow", "demo", "--disable")
     fill(small.uri("demo"), [], 400)
     small("failover", "demo")
-    wait_until("the refusal", lambda: small.cluster("demo")["Status"] == "storage-full", 10)
+    wait_until("the refusal", lambda: small.cluster("demo")["Status"] == "storage-full")
     with small.connect("demo") as connection:
-        wait_until("the refusal", lambda: refuses(connection), 10)
+        wait_until("the refusal", lambda: refuses(connection))
     small("supervisor", "stop")
-    wait_until("the refusal", lambda: small.cluster("demo")["Status"] == "storage-full", 10)
+    wait_until("the refusal", lambda: small.cluster("demo")["Status"] == "storage-full")
     small("storage-autogrow", "demo", "--enable")
     with small.connect("demo") as connection:
-        wait_until("writes to go on", lambda: not refuses(connection), 10)
+        wait_until("writes to go on", lambda: not refuses(connection))
 
 
 def test_a_dry_run_prints_the_plan_as_json_and_changes_nothing(small: Auroractl) -> None:
-    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3, 10)
+    wait_until("the first growth", lambda: volume(small)["ProtectionGroups"] >= 3)
     before = small.rows("select * from storage_volume"), small.rows("select count(*) from protection_group")
     done = small("storage-autogrow", "demo", "--increment", "100MiB", "--headroom", "80", "--dry-run")
     plan = json.loads(done.stdout)["StorageGrowth"]

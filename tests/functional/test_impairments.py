@@ -37,14 +37,14 @@ def insert(auroractl: Auroractl) -> None:
 def test_a_lagging_reader_shows_what_was_and_catches_up_when_it_is_restored(kept: Auroractl) -> None:
     reader, other = (each["DBInstanceIdentifier"] for each in kept.readers("demo"))
     kept("inject-fault", "replica-lag", reader, "--delay", "1m")
-    wait_until("the status", lambda: "60000 ms late" in str(kept.cluster("demo")["Problems"]), 5)
+    wait_until("the status", lambda: "60000 ms late" in str(kept.cluster("demo")["Problems"]))
     began_s = time.monotonic()
     insert(kept)
-    wait_until("the other reader", lambda: count(kept, instance=other) == 1, 10)
+    wait_until("the other reader", lambda: count(kept, instance=other) == 1)
     assert count(kept, instance=reader) == 0
     assert kept.run("status", "demo").returncode == 3
     kept("inject-fault", "restore", reader)
-    wait_until("the lagging reader", lambda: count(kept, instance=reader) == 1, 10)
+    wait_until("the lagging reader", lambda: count(kept, instance=reader) == 1)
     assert time.monotonic() - began_s < 50
     kept.wait_healthy("demo")
 
@@ -75,8 +75,8 @@ def test_a_reader_that_is_cut_off_is_left_alone_and_not_promoted(kept: Auroractl
     reader, other = (each["DBInstanceIdentifier"] for each in kept.readers("demo"))
     kept("modify-instance", reader, "--promotion-tier", "0")
     kept("inject-fault", "partition-instance", reader)
-    wait_until("it to be cut off", lambda: "cut off from the writer" in str(kept.cluster("demo")["Problems"]), 5)
-    wait_until("the receiver to end", lambda: not kept.instances("demo")[1]["Following"], 5)
+    wait_until("it to be cut off", lambda: "cut off from the writer" in str(kept.cluster("demo")["Problems"]))
+    wait_until("the receiver to end", lambda: not kept.instances("demo")[1]["Following"])
     insert(kept)
     assert count(kept, instance=reader) == 0
     refused = kept.run("failover", "demo", "--target", reader)
@@ -102,25 +102,23 @@ def test_a_fault_ends_by_itself(kept: Auroractl) -> None:
 def test_a_slow_endpoint_delays_every_request(kept: Auroractl) -> None:
     with kept.connect("demo") as connection:
 
-        def query_s() -> float:
+        def query_s(connection: psycopg.Connection = connection) -> float:
             began_s = time.monotonic()
             connection.execute("select 1")
             return time.monotonic() - began_s
 
-        before_s = query_s()
         kept("inject-fault", "slow-endpoint", "writer", "--delay", "300ms")
-        assert 0.3 <= query_s() < 0.3 + before_s + 1
+        # The best of several tries, because others use the processors too.
+        assert 0.3 <= min(query_s() for _ in range(5)) < 0.6
         payload = "x" * 3_000_000
         row = connection.execute("select length(%s)", (payload,)).fetchone()
         assert row == (len(payload),)
         with kept.connect("demo") as another:
             assert another.execute("select 2").fetchone() == (2,)
         with kept.connect("demo", role="reader") as reading:
-            began_s = time.monotonic()
-            reading.execute("select 1")
-            assert time.monotonic() - began_s < 0.3
+            assert min(query_s(reading) for _ in range(5)) < 0.3
         kept("inject-fault", "restore", "demo-writer")
-        assert query_s() < 0.3
+        assert min(query_s() for _ in range(5)) < 0.3
     kept.wait_healthy("demo")
 
 

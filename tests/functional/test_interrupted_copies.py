@@ -39,13 +39,13 @@ def test_a_rewind_that_is_cut_off_is_never_started_from(auroractl: Auroractl) ->
     with auroractl.connect("demo") as connection:
         connection.execute("create table kept as select i, repeat(md5(i::text), 30) from generate_series(1, 60000) i")
     with Ledger(auroractl.uri("demo"), clients=2) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         os.kill(old["ProcessId"], signal.SIGKILL)
         (found,) = wait_until("the rewind", lambda: rewinding(data), interval_s=0.002)
         os.kill(found, signal.SIGKILL)
         assert data.with_name("data.incomplete").exists()
         auroractl.wait_healthy("demo")
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
     assert ledger.missing() == set()
     assert not data.with_name("data.incomplete").exists()
     with auroractl.connect("demo", instance=old["DBInstanceIdentifier"]) as connection:
@@ -57,7 +57,7 @@ def test_a_supervisor_that_ends_during_a_rewind(auroractl: Auroractl) -> None:
     old = auroractl.writer("demo")
     data = Path(old["DataDirectory"])
     with Ledger(auroractl.uri("demo"), clients=2) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         os.kill(old["ProcessId"], signal.SIGKILL)
         (found,) = wait_until("the rewind", lambda: rewinding(data), interval_s=0.002)
         os.kill(found, signal.SIGSTOP)
@@ -65,7 +65,7 @@ def test_a_supervisor_that_ends_during_a_rewind(auroractl: Auroractl) -> None:
         auroractl("supervisor", "start")
         auroractl.wait_healthy("demo")
         wait_until("the frozen rewind to be ended", lambda: not psutil.pid_exists(found) or _is_zombie(found))
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
     assert ledger.missing() == set()
 
 

@@ -60,7 +60,7 @@ def test_peek_asks_the_past_and_changes_nothing(demo: Auroractl, there: str) -> 
     done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
     assert done.stdout == "1\n"
     assert "The cluster as of " in done.stderr
-    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo))
     assert demo.writer("demo")["ProcessId"] == process
     assert numbers(demo) == [3]
 
@@ -72,7 +72,7 @@ def test_peek_takes_an_image_that_another_node_has_too_and_it_is_replaced(demo: 
         assert done.stdout == "1\n"
         assert "Move a page image of " in done.stderr
     wait_copies(demo)
-    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo))
 
 
 def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
@@ -87,7 +87,7 @@ def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
         said += stderr
     assert "Move a page image of " in said
     wait_copies(demo)
-    wait_until("the copies to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copies to be removed", lambda: nothing_is_left(demo))
     assert_in_order(demo)
 
 
@@ -117,7 +117,7 @@ def test_the_copy_goes_with_the_client_whatever_ends_it(demo: Auroractl, there: 
     assert processes_below(moments_folder(demo))
     process.send_signal(number)
     process.communicate(timeout=10)
-    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo))
     assert_in_order(demo)
 
 
@@ -126,7 +126,7 @@ def test_the_copy_goes_with_a_client_that_ends_while_it_is_made(demo: Auroractl,
     wait_until("the copy to be begun", lambda: list(moments_folder(demo).glob("peek-*")), interval_s=0.002)
     process.kill()
     process.communicate(timeout=10)
-    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo))
     assert_in_order(demo)
 
 
@@ -140,7 +140,7 @@ def test_a_copy_that_is_looked_at_outlives_the_supervisor_and_not_its_client(dem
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 0, stderr
     assert stdout.splitlines()[-1] == "1"
-    wait_until("the copy to be removed", lambda: nothing_is_left(demo), 10)
+    wait_until("the copy to be removed", lambda: nothing_is_left(demo))
 
 
 def test_peek_refuses_what_backtrack_refuses(demo: Auroractl) -> None:

@@ -98,7 +98,7 @@ class Screen:
 
     def end(self) -> int:
         try:
-            wait_until("the screen to end", lambda: self.shows("\0") or self.process.poll() is not None, 10)
+            wait_until("the screen to end", lambda: self.shows("\0") or self.process.poll() is not None)
             return self.process.wait(1)
         finally:
             self.process.kill()
@@ -109,7 +109,7 @@ def test_the_screens_are_live_and_end_cleanly(demo: Auroractl) -> None:
     watch, top = Screen(demo, "watch", "demo"), Screen(demo, "top", "demo")
     wait_until("the first pictures", lambda: watch.shows("demo-writer") and top.shows("sessions: "), 20)
     demo.ask("pause-automation", DBClusterIdentifier="demo", Paused=True)
-    wait_until("the change", lambda: watch.shows("Automation is paused"), 5)
+    wait_until("the change", lambda: watch.shows("Automation is paused"))
     demo.ask("pause-automation", DBClusterIdentifier="demo", Paused=False)
     os.kill(watch.process.pid, signal.SIGINT)
     top.press("q")

@@ -61,7 +61,7 @@ def test_a_writer_whose_disk_is_stuck_is_replaced_and_comes_back(auroractl: Auro
         auroractl("start-cluster", "demo")
         auroractl.wait_healthy("demo")
         with Ledger(auroractl.uri("demo"), clients=4) as ledger:
-            wait_for_progress(ledger, 10)
+            wait_for_progress(ledger)
             subprocess.run(["fsfreeze", "-f", str(data)], check=True)
             try:
                 wait_until(
@@ -69,7 +69,7 @@ def test_a_writer_whose_disk_is_stuck_is_replaced_and_comes_back(auroractl: Auro
                     lambda: auroractl.writer("demo")["DBInstanceIdentifier"] != writer["DBInstanceIdentifier"],
                     30,
                 )
-                wait_for_progress(ledger, 15)
+                wait_for_progress(ledger)
                 wait_until("the reason", lambda: "takes no writes" in str(auroractl.cluster("demo")["Problems"]), 15)
                 history = auroractl.json("failover-history", "demo")["Failovers"]
                 assert [each["Reason"] for each in history] == [
@@ -78,6 +78,6 @@ def test_a_writer_whose_disk_is_stuck_is_replaced_and_comes_back(auroractl: Auro
             finally:
                 subprocess.run(["fsfreeze", "-u", str(data)], check=True)
             auroractl.wait_healthy("demo")
-            wait_for_progress(ledger, 10)
+            wait_for_progress(ledger)
         assert ledger.missing() == set()
         auroractl("stop-cluster", "demo")

@@ -22,7 +22,7 @@ import pytest
 from auroractl.core.wal.segments import SEGMENT_BYTES
 from tests.functional.conftest import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
-from tests.functional.test_volume import all_available, nodes, volume, wait_for_progress
+from tests.functional.test_volume import all_available, assert_writes_went_on, nodes, volume, wait_for_progress
 
 FLIPS = 200
 
@@ -84,7 +84,7 @@ def test_two_hundred_damages_on_one_node_under_load_are_all_repaired(filled: Aur
                     file.seek(place)
                     file.write(bytes([before ^ (1 << rng.randrange(8))]))
         scrub(filled)
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
     after = digests(filled, 3)
     assert {name: after[name] for name in good} == good
     for number, before_by_name in peers.items():
@@ -157,12 +157,12 @@ def test_damage_beyond_repair_is_reported_and_not_hidden(filled: Auroractl) -> N
 def test_a_wiped_node_is_filled_from_its_peers_while_it_receives(filled: Auroractl) -> None:
     good = digests(filled, 1)
     with Ledger(filled.uri("demo"), clients=4) as ledger:
-        wait_for_progress(ledger, 5)
+        wait_for_progress(ledger)
         began_s = time.monotonic()
         filled("inject-fault", "wipe-storage-node", "4")
         wait_until("the node", lambda: good.items() <= digests(filled, 4).items(), 20)
         wait_until("all nodes", lambda: all_available(filled), 20)
-        assert ledger.longest_gap_s(began_s, time.monotonic()) < 1.0
+        assert_writes_went_on(ledger, began_s)
     assert ledger.errors == []
     assert ledger.missing() == set()
     assert any("Restored" in message for (message,) in filled.rows("select message from event"))
@@ -257,7 +257,7 @@ def test_a_full_disk_of_one_node_stops_nobody_else(auroractl: Auroractl) -> None
                 )
             wait_until("the node to be down", lambda: nodes(auroractl)["demo-storage-2"]["Status"] == "down", 20)
             wait_until("the reason", lambda: "disk is full" in nodes(auroractl)["demo-storage-2"]["StatusReason"], 20)
-            wait_for_progress(ledger, 5)
+            wait_for_progress(ledger)
             assert volume(auroractl)["WriteQuorum"]["Held"]
             ballast.unlink()
             wait_until("the node to come back", lambda: nodes(auroractl)["demo-storage-2"]["ProcessId"], 20)
@@ -276,15 +276,15 @@ def test_a_full_disk_of_the_writer_is_told_and_recovered_from(auroractl: Aurorac
         with auroractl.connect("demo") as connection:
             connection.execute("create table kept as select generate_series(1, 1000) as id")
         with Ledger(auroractl.uri("demo"), clients=2) as ledger:
-            wait_for_progress(ledger, 5)
+            wait_for_progress(ledger)
             ballast = fill_up(data)
-            wait_until("the warning", lambda: "is full" in str(auroractl.cluster("demo")["Problems"]), 10)
+            wait_until("the warning", lambda: "is full" in str(auroractl.cluster("demo")["Problems"]))
             pieces_bytes = itertools.cycle(_PIECES_BYTES)
             wait_until("the writer to end", lambda: ended_or_writing(auroractl, pieces_bytes), 60)
             wait_until("the reason", lambda: "disk is full" in str(auroractl.cluster("demo")["Problems"]), 30)
             assert auroractl.run("status", "demo").returncode == 3
             ballast.unlink()
-            wait_for_progress(ledger, 30)
+            wait_for_progress(ledger)
         assert ledger.missing() == set()
         with auroractl.connect("demo") as connection:
             assert connection.execute("select count(*) from kept").fetchone() == (1000,)

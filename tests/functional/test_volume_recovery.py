@@ -134,7 +134,7 @@ def test_a_writer_that_was_only_frozen_can_acknowledge_nothing_afterwards(aurora
         connection.execute("create table kept (id int)")
     auroractl("pause-automation", "demo")
     os.kill(writer["ProcessId"], signal.SIGSTOP)
-    wait_until("the writer to be seen frozen", lambda: auroractl.cluster("demo")["Status"] == "unavailable", 10)
+    wait_until("the writer to be seen frozen", lambda: auroractl.cluster("demo")["Status"] == "unavailable")
     auroractl("failover", "demo")
     assert not alive(writer["ProcessId"])
     with auroractl.connect("demo") as connection:
@@ -148,7 +148,7 @@ def test_rounds_of_killed_writers_lose_nothing(auroractl: Auroractl) -> None:
     auroractl("create-cluster", "demo", "--readers", "2")
     with Ledger(auroractl.uri("demo"), clients=8) as ledger:
         for _ in range(4):
-            wait_for_progress(ledger, 20.0)
+            wait_for_progress(ledger)
             writer = auroractl.writer("demo")
             Path(writer["DataDirectory"], "PG_VERSION").unlink()
             psutil.Process(writer["ProcessId"]).kill()
