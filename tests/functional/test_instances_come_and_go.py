@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -71,16 +70,6 @@ def empty(auroractl: Auroractl) -> Auroractl:
     """A home with the cluster demo, which has no instance."""
     auroractl("create-cluster", "demo", "--no-instances")
     return auroractl
-
-
-@pytest.fixture(scope="module")
-def one(warm_home: Home) -> Iterator[Auroractl]:
-    """A home with the cluster demo of one instance, which every test leaves as good as it was."""
-    with home_of_its_own(warm_home) as auroractl:
-        auroractl("create-cluster", "demo", "--no-instances")
-        auroractl("create-instance", "demo", "--db-instance-identifier", "own")
-        _sql(auroractl, "create table kept (id int)")
-        yield auroractl
 
 
 def test_instances_come_and_go_at_once_and_the_data_stays(empty: Auroractl) -> None:
@@ -152,31 +141,36 @@ def test_without_an_instance_every_command_works_or_says_what_to_do(warm_home: H
         assert list(auroractl.home.clusters.iterdir()) == []
 
 
-def _cut_off(auroractl: Auroractl, kind: str, position: int, moment: str, *arguments: str) -> None:
-    """Run a command during which the supervisor ends itself."""
-    auroractl("supervisor", "stop")
-    auroractl("supervisor", "start", **_crash_at(f"{kind}:{position}:{moment}"))
-    done = auroractl.run(kind, *arguments)
+def _cut_off(auroractl: Auroractl, then: str, *command: str) -> None:
+    """Run a command during which the supervisor ends itself; the next one, which ends itself `then`, takes over."""
+    done = auroractl.run(*command)
     assert done.returncode == 3, done
     wait_until("the supervisor's end", lambda: lock_holder(auroractl.home.supervisor_lock) is None)
+    auroractl("supervisor", "start", **_crash_at(then))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("position", "moment"), MOMENTS)
-def test_a_supervisor_that_is_killed_loses_nothing(one: Auroractl, position: int, moment: str) -> None:
-    """While the last instance goes, and while a first one comes."""
-    before = _sql(one, "insert into kept select count(*) from kept", "select count(*) from kept")
-    _cut_off(one, "delete-instance", position, moment, "own")
-    _require_empty(one)
-    _cut_off(one, "create-instance", position, moment, "demo", "--db-instance-identifier", "own")
-    if position < STEPS - 1:
-        _require_empty(one)
-        one("create-instance", "demo", "--db-instance-identifier", "own")
-    assert [each["DBInstanceIdentifier"] for each in one.instances("demo")] == ["own"]
-    assert _sql(one, "select count(*) from kept") == before
-    assert one.rows("select count(*) from operation where status = 'running'") == [(0,)]
+def test_a_supervisor_that_is_killed_loses_nothing(empty: Auroractl) -> None:
+    """While the last instance goes, and while a first one comes. Each supervisor takes over from the one before."""
+    create = ["create-instance", "demo", "--db-instance-identifier", "own"]
+    ends = [f"{kind}:{position}:{moment}" for position, moment in MOMENTS for kind in ("delete-instance", create[0])]
+    empty(*create)
+    _sql(empty, "create table kept (id int)")
+    empty("supervisor", "stop")
+    empty("supervisor", "start", **_crash_at(ends.pop(0)))
+    for position, moment in MOMENTS:
+        before = _sql(empty, "insert into kept select count(*) from kept", "select count(*) from kept")
+        _cut_off(empty, ends.pop(0), "delete-instance", "own")
+        _require_empty(empty)
+        _cut_off(empty, ends.pop(0) if ends else "", *create)
+        if position < STEPS - 1:
+            _require_empty(empty)
+            empty(*create)
+        assert [each["DBInstanceIdentifier"] for each in empty.instances("demo")] == ["own"], (position, moment)
+        assert _sql(empty, "select count(*) from kept") == before, (position, moment)
+        assert empty.rows("select count(*) from operation where status = 'running'") == [(0,)], (position, moment)
     steps = "select o.kind, max(s.position) from operation o join operation_step s on s.operation = o.identifier group by o.kind"
-    counted = dict(one.rows(steps))
+    counted = dict(empty.rows(steps))
     assert counted["create-instance"] + 1 == counted["delete-instance"] + 1 == STEPS, "a new step would go untested"
 
 
