@@ -33,6 +33,8 @@ SETTINGS = {
     "AURORACTL_BACKTRACK_RATE_MB_PER_S": "1000",
 }
 BOUND_BYTES = 256 * 1024**2
+SOON = {"AURORACTL_BACKTRACK_REPLAY_MAX": "8MiB"}
+"""Less than is written for one image, which is then urgent and gives way to nobody on a busy machine."""
 SMALL = "RDS-EVENT-0131"
 
 
@@ -86,7 +88,7 @@ def _replay_bytes(auroractl: Auroractl, to: str) -> int:
 
 @pytest.mark.slow
 def test_a_budget_costs_images_in_between_before_it_costs_moments(auroractl: Auroractl) -> None:
-    auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, AURORACTL_BACKTRACK_REPLAY_MAX="16MiB")
+    auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, **SOON)
     earliest = wait_window(auroractl)
     execute(auroractl, "create table story (id serial, content bytea)")
     moments = [_make_image(auroractl) for _ in range(IMAGES)]
@@ -112,7 +114,7 @@ def test_a_budget_costs_images_in_between_before_it_costs_moments(auroractl: Aur
 @pytest.mark.slow
 def test_a_backtrack_that_waits_is_reached_after_a_restart_whatever_the_budget(auroractl: Auroractl) -> None:
     """Its copy is gone too, so that another is made from the page image, which the budget alone would have pruned."""
-    auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, AURORACTL_BACKTRACK_REPLAY_MAX="16MiB")
+    auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, **SOON)
     wait_window(auroractl)
     execute(auroractl, "create table story (id serial, content bytea)", "insert into story (content) values ('')")
     there = moment(auroractl)

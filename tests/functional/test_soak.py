@@ -25,7 +25,9 @@ from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 
 log = logging.getLogger(__name__)
-SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "40"))
+SOAK_S = float(os.environ.get("AURORACTL_SOAK_S", "25"))
+PAUSE_S = (0.2, 1.5) if SOAK_S < 60 else (0.5, 4.0)
+"""Between two faults; shorter in a short soak, so that it has as many as one of forty seconds with long pauses."""
 SEED = os.environ.get("AURORACTL_SOAK_SEED", "20261123")
 BUSY = {0, 1, 4, 5, 6, 7}
 """Exit codes that a command may have on a cluster that is being broken; 3 and 70 would be ours."""
@@ -196,7 +198,7 @@ def test_random_faults_lose_nothing(auroractl: Auroractl) -> None:
             # In the second half ours live on, so that their memory can be watched.
             faults.next(spare_ours=time.monotonic() > began_s + SOAK_S / 2)
             memory.sample()
-            time.sleep(random.Random(len(faults.done)).uniform(0.5, 4.0))
+            time.sleep(random.Random(len(faults.done)).uniform(*PAUSE_S))
         wait_until(
             f"the cluster to be well after {faults.done}", lambda: auroractl.cluster("demo")["Health"] == "ok", 120, 0.2
         )
