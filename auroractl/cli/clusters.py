@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from auroractl.cli.invocation import Session
 
 
+_EngineVersion = Annotated[str | None, typer.Option(help="PostgreSQL version, such as 17 or 17.10.")]
+_Locale = Annotated[
+    str | None, typer.Option(help="Locale of the databases.  [default: en_US.UTF-8, or C.UTF-8 where that is missing]")
+]
+_LocaleProvider = Annotated[str | None, typer.Option(help="What sorts text: libc, icu or builtin.  [default: libc]")]
+_DatabaseName = Annotated[str | None, typer.Option(help="Name of the first database.  [default: postgres]")]
+_MasterUsername = Annotated[str | None, typer.Option(help="Name of the master user.  [default: postgres]")]
+_Password = Annotated[
+    str | None, typer.Option(help="Password of the master user; - reads it from stdin.  [default: generated]")
+]
+_Port = Annotated[int | None, typer.Option(help="Port of all addresses.  [default: 5432 or the next free one]")]
+_Region = Annotated[str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("create-cluster", epilog="Example: auroractl create-cluster demo --readers 2")(create_cluster)
@@ -44,25 +58,14 @@ def create_cluster(
             "--no-instances", help="Create only endpoints and a volume; create-instance then creates the writer."
         ),
     ] = False,
-    engine_version: Annotated[str | None, typer.Option(help="PostgreSQL version, such as 17 or 17.10.")] = None,
-    locale: Annotated[
-        str | None,
-        typer.Option(help="Locale of the databases.  [default: en_US.UTF-8, or C.UTF-8 where that is missing]"),
-    ] = None,
-    locale_provider: Annotated[
-        str | None, typer.Option(help="What sorts text: libc, icu or builtin.  [default: libc]")
-    ] = None,
-    database_name: Annotated[str | None, typer.Option(help="Name of the first database.  [default: postgres]")] = None,
-    master_username: Annotated[str | None, typer.Option(help="Name of the master user.  [default: postgres]")] = None,
-    master_user_password: Annotated[
-        str | None, typer.Option(help="Password of the master user; - reads it from stdin.  [default: generated]")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port of all addresses.  [default: 5432 or the next free one]")
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")
-    ] = None,
+    engine_version: _EngineVersion = None,
+    locale: _Locale = None,
+    locale_provider: _LocaleProvider = None,
+    database_name: _DatabaseName = None,
+    master_username: _MasterUsername = None,
+    master_user_password: _Password = None,
+    port: _Port = None,
+    region: _Region = None,
     backtrack_window: Annotated[
         str | None,
         typer.Option(
