@@ -156,7 +156,10 @@ def inspect(candidate: Candidate, account: Account | None) -> tuple[Build, Layou
 
 def _version(candidate: Candidate, account: Account | None) -> EngineVersion:
     """Ask the server program for its version."""
-    printed = _printed(candidate.folder / "bin" / "postgres", "--version", account)
+    try:
+        printed = _printed(candidate.folder / "bin" / "postgres", "--version", account)
+    except MachineError as error:
+        raise MachineError(f"PostgreSQL in {candidate.folder} does not run: {error.message}", candidate.hint) from error
     match = re.search(r"\(PostgreSQL\) (\d+\.\d+)", printed)
     version = parse_version(match[1]) if match else None
     if version is None or version.major not in MAJORS:

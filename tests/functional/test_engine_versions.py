@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +78,28 @@ def _every_reader_has_it(auroractl: Auroractl, rows: int) -> None:
             found = connection.execute("select count(*) from ledger").fetchone()
         assert found is not None
         assert found[0] >= rows
+
+
+def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) -> None:
+    """The home has a copy of its own; only a new cluster needs the build itself."""
+    binaries = auroractl.json("describe-db-engine-versions", "--default-only")["DBEngineVersions"][0]
+    package = Path(binaries["Folder"]).parent
+    site = auroractl.home.root / "site"
+    site.mkdir()
+    for source in (package, package.parent / f"{package.name}.libs"):
+        if source.is_dir():
+            subprocess.run(["cp", "-Rp", str(source), str(site / source.name)], check=True)
+    auroractl("supervisor", "stop")
+    auroractl.variables["AURORACTL_POSTGRESQL_FOLDER"] = str(site / package.name / "pginstall")
+    auroractl("create-cluster", "demo", "--readers", "1")
+    shutil.rmtree(site)
+    auroractl("reboot-instance", auroractl.writer("demo")["DBInstanceIdentifier"])
+    auroractl("scale-readers", "demo", "--to", "2")
+    auroractl.wait_healthy("demo")
+    refused = auroractl.run("create-cluster", "other")
+    assert refused.returncode == 1
+    assert "is incomplete" in refused.stderr
+    assert "postgresql_folder" in refused.stderr
 
 
 def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auroractl) -> None:
