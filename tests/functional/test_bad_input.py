@@ -13,7 +13,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.engine.builds import NEEDED
-from tests.functional.conftest import Auroractl, make_home
+from tests.functional.conftest import Auroractl, make_home, wait_until
 
 
 @pytest.fixture
@@ -151,7 +151,8 @@ def test_a_home_on_a_full_disk(fresh: Auroractl, size: str) -> None:
         assert not command.home.cluster("demo").folder.exists()
     finally:
         command.end()
-        subprocess.run(["umount", str(small)], check=True)
+        # A process that is ending has released its lock before it closes the last of its files.
+        wait_until("no file to be open", lambda: subprocess.run(["umount", str(small)], check=False).returncode == 0)
 
 
 def test_a_home_of_a_newer_version(auroractl: Auroractl) -> None:
