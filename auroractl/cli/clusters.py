@@ -84,8 +84,6 @@ def create_cluster(
     """Create a cluster: a writer, readers, and endpoints with stable addresses."""
     if no_instances and readers is not None:
         raise UsageError("--no-instances and --readers exclude each other.", "Omit one of them")
-    if master_user_password == "-":  # noqa: S105
-        master_user_password = sys.stdin.readline().rstrip("\n")
     request = requests.clusters.CreateCluster(
         cluster=name,
         readers=requests.clusters.READERS_DEFAULT if readers is None else readers,
@@ -95,7 +93,7 @@ def create_cluster(
         locale_provider=locale_provider,
         database_name=database_name,
         master_username=master_username,
-        master_user_password=master_user_password,
+        master_user_password=_password(master_user_password),
         port=port,
         region=region,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
@@ -239,8 +237,11 @@ def modify_cluster(
     ] = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,
+    master_user_password: Annotated[
+        str | None, typer.Option(help="New password of the master user; - reads it from stdin.")
+    ] = None,
 ) -> None:
-    """Change a cluster's deletion protection, backtrack window or tags."""
+    """Change a cluster's deletion protection, backtrack window, tags or master password."""
     this = session(context)
     request = requests.clusters.ModifyCluster(
         cluster=this.cluster(name),
@@ -248,6 +249,7 @@ def modify_cluster(
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
         tags=parse_tags(tags),
         remove_tags=tuple(remove_tags or ()),
+        master_user_password=_password(master_user_password),
     )
     this.show(this.change(request), lazy("clusters"), text.cluster)
 
@@ -276,6 +278,11 @@ def cancel_operation(
     this = session(context)
     document = this.change(requests.clusters.CancelOperation(cluster=this.cluster(name)))
     this.show(document, sentences.cancelled, text.cancelled)
+
+
+def _password(given: str | None) -> str | None:
+    """Read a password from standard input if `-` was given."""
+    return sys.stdin.readline().rstrip("\n") if given == "-" else given
 
 
 def _is_absent(this: Session, cluster: str) -> bool:

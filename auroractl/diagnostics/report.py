@@ -156,7 +156,8 @@ class Report:
         """Yield all passwords of the home. The bundle must not be written if one cannot be read."""
         files = [self.home.internal_secrets, *self.home.clusters.glob("*/secrets.json")]
         for path in files:
-            yield from (str(value) for value in (read_json(path) or {}).values())
+            for value in (read_json(path) or {}).values():
+                yield from map(str, value if isinstance(value, list) else [value])
         for path in (*self.home.clusters.glob("*/storage/pgpass"), *self.home.clusters.glob("*/instances/*/pgpass")):
             try:
                 with as_account(self._account), self._open(path) as file:

@@ -24,6 +24,7 @@ from auroractl.engine.connections import (
     client_conninfo,
     lacks_admin_database,
 )
+from auroractl.engine.passwords import hide_statements, verifier_literal
 from auroractl.engine.statement_deadline import GRACE_S, PatientConnection
 from auroractl.system.limits import shortage_for_connections
 from auroractl.system.waiting import wait_until
@@ -102,12 +103,12 @@ def create_master(connection: psycopg.Connection, username: str, password: str, 
 
     What the data already has is kept; an existing user gets the password.
     """
+    hide_statements(connection)
     role = sql.Identifier(username)
-    verifier = connection.pgconn.encrypt_password(password.encode(), username.encode(), b"scram-sha-256")
     existing = connection.execute("SELECT FROM pg_catalog.pg_roles WHERE rolname = %s", [username]).fetchone()
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {}").format(
-            sql.SQL("CREATE" if existing is None else "ALTER"), role, sql.Literal(verifier.decode())
+            sql.SQL("CREATE" if existing is None else "ALTER"), role, verifier_literal(connection, username, password)
         )
     )
     connection.execute(sql.SQL("GRANT rds_superuser TO {} WITH ADMIN OPTION").format(role))

@@ -33,6 +33,8 @@ class ClusterMemory:
     """After a restart: read again from the writer's statistics."""
     override: RoutingOverride = field(default_factory=RoutingOverride)
     """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
+    password_settled: bool = False
+    """Whether no change of the master user's password is left to finish. After a restart: its file is read."""
     published: tuple[int | None, RoutingTable] | None = None
     """The process id of the endpoint process and its routing table. After a restart: sent again."""
     failed: dict[str, str] = field(default_factory=dict)

@@ -53,6 +53,7 @@ DISPLACED_ENDPOINT = EventKind("AURORACTL-EVENT-0023", CLUSTER, ("security", "av
 INTERNALS = EventKind("AURORACTL-EVENT-0021", CLUSTER, ("security", "recovery"))
 COMMITS = EventKind("AURORACTL-EVENT-0031", CLUSTER, ("configuration change",))
 OPERATION_CANCELLED = EventKind("AURORACTL-EVENT-0030", CLUSTER, ("notification",))
+PASSWORD = EventKind("AURORACTL-EVENT-0033", CLUSTER, ("configuration change", "security"))
 REQUEST_FAILED = EventKind("AURORACTL-EVENT-0032", CLUSTER, ("failure",))
 GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
 

@@ -50,6 +50,7 @@ class ModifyCluster(ClusterRequest):
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
     tags: dict[str, str] | None = field(default=None, metadata=TAGS.key("Tags"))
     remove_tags: tuple[str, ...] = field(default=(), metadata=TEXTS.key("RemoveTags"))
+    master_user_password: str | None = field(default=None, repr=False, metadata=TEXT.key("MasterUserPassword"))
 
 
 @dataclass(frozen=True, kw_only=True)

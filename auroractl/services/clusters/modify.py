@@ -12,7 +12,9 @@ from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.tickets import Ticket, require_no_other
+from auroractl.services.instances.master_password import change_master_password
 from auroractl.services.operations import queue
+from auroractl.services.operations.dry_run import end_dry_run
 
 
 def modify_cluster(
@@ -22,22 +24,31 @@ def modify_cluster(
     backtrack_window_s: int | None,
     tags: dict[str, str] | None,
     remove_tags: Collection[str],
+    master_user_password: str | None = None,
 ) -> None:
     """Change the given settings. Tags are added to the existing ones.
 
-    Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped or busy; nothing is changed then.
+    Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped, busy or, for a password, without an
+    instance; EngineError if the writer refuses the password. Nothing is changed then.
     """
     cluster.require_running()
     if backtrack_window_s is not None:
         identifiers.backtrack_window(backtrack_window_s)
+    if master_user_password is not None:
+        identifiers.master_password(master_user_password)
     with _in_turn(cluster, lambda _: queue.ticket(cluster, queue.MODIFY_CLUSTER)):
         merged = {**cluster.row().tags, **(tags or {})}
         kept = {key: value for key, value in merged.items() if key not in remove_tags}
+        changed_tags = identifiers.tags(kept) if tags or remove_tags else None
+        if master_user_password is not None:
+            cluster.writer()
+            end_dry_run()
+            change_master_password(cluster, master_user_password)
         cluster.repository.update_cluster(
             cluster.name,
             deletion_protection=deletion_protection,
             backtrack_window_s=backtrack_window_s,
-            tags=identifiers.tags(kept) if tags or remove_tags else None,
+            tags=changed_tags,
         )
 
 

@@ -19,7 +19,7 @@ from auroractl.core.model import ClusterSnapshot, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
-from auroractl.services.instances import system_roles
+from auroractl.services.instances import master_password, system_roles
 from auroractl.services.restore import recovered_copy
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         _Plain(volume.attend),
         _Plain(address_conflicts.attend),
         Internals(),
+        MasterPassword(),
         CommitSettings(),
         Copies(),
         _Plain(_publish_routes),
@@ -91,6 +92,15 @@ class Internals(Controller):
         """Restore them if a client has changed them."""
         if not cluster.observer.internals_in_order(cluster.name):
             yield Task("internals", lambda: system_roles.restore(cluster))
+
+
+class MasterPassword(Controller):
+    """A change of the master user's password that was interrupted."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Finish it."""
+        if snapshot.writing and not cluster.memory.password_settled:
+            yield Task("master-password", lambda: master_password.settle(cluster))
 
 
 class CommitSettings(Controller):

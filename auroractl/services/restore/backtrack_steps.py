@@ -24,6 +24,7 @@ from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.instances import replication
 from auroractl.services.instances.lineage import lineage
+from auroractl.services.instances.master_password import set_kept_password
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step
 from auroractl.services.restore import recovered_copy, recovery_point
@@ -255,6 +256,8 @@ class _Backtracking:
         self._cluster.observer.refresh(self.writer)
 
     def switch_endpoints(self) -> None:
+        """Switch to the recovered data, in which the master user may still have an earlier password."""
+        set_kept_password(self._cluster)
         readers = [each.identifier for each in self._readers()]
         self._cluster.route(RoutingOverride(without=readers))
         if self._closed_s is not None:

@@ -16,7 +16,7 @@ from auroractl.core.text.timestamps import exact_timestamp
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.instances.master_password import master_password
+from auroractl.services.instances.master_password import password_at
 from auroractl.services.page_images.staging import ImageCopy
 from auroractl.services.restore import recovered_copy, recovery_point
 from auroractl.storage.images import DamagedImage
@@ -96,7 +96,7 @@ def _reach(
 
 
 def read_access(cluster: ManagedCluster, copy: recovered_copy.RecoveredCopy) -> dict[str, Any]:
-    """Return how to connect to a copy as the master user."""
+    """Return how to connect to a copy as the master user, with the password of that time."""
     row = cluster.row()
     binaries = cluster.binaries
     return {
@@ -104,7 +104,7 @@ def read_access(cluster: ManagedCluster, copy: recovered_copy.RecoveredCopy) -> 
         "Host": copy.server.address.host,
         "Port": copy.server.address.port,
         "User": row.master_username,
-        "Password": master_password(cluster),
+        "Password": password_at(cluster, copy.server.access(cluster.installation.secrets.admin)),
         "Database": row.database_name,
         "PsqlPath": binaries.program("psql"),
         "PgDumpPath": binaries.program("pg_dump"),

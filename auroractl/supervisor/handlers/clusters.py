@@ -111,6 +111,7 @@ def modify_cluster(call: Call, request: requests.ModifyCluster) -> ClusterChange
         backtrack_window_s=request.backtrack_window_s,
         tags=request.tags,
         remove_tags=request.remove_tags,
+        master_user_password=request.master_user_password,
     )
     return ClusterChanged(cluster.name, None)
 

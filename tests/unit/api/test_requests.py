@@ -11,7 +11,7 @@ import pytest
 
 from auroractl.api.field_types import Kind
 from auroractl.api.request import OPTIONS, Options, Request
-from auroractl.api.requests.clusters import CreateCluster, DescribeEvents
+from auroractl.api.requests.clusters import CreateCluster, DescribeEvents, ModifyCluster
 from auroractl.api.requests.endpoints import CreateEndpoint, ModifyEndpoint
 from auroractl.api.requests.faults import CorruptSegment, SlowEndpoint
 from auroractl.api.requests.restore import Backtrack, Peek
@@ -115,7 +115,8 @@ def test_a_long_value_is_cut_off_in_its_error() -> None:
 
 
 def test_a_password_is_not_shown_with_its_request() -> None:
-    assert "secret" not in repr(CreateCluster(cluster="demo", master_user_password="secret-password"))
+    for request in (CreateCluster, ModifyCluster):
+        assert "secret" not in repr(request(cluster="demo", master_user_password="secret-password"))
 
 
 @pytest.mark.parametrize(

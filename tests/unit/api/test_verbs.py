@@ -46,7 +46,8 @@ SENT = {
     "scale-readers": "scale-readers demo --to 3",
     "failover": "failover demo --target demo-instance-2 --allow-data-loss",
     "cancel-operation": "cancel-operation demo",
-    "modify-cluster": "modify-cluster demo --no-deletion-protection --backtrack-window 2h --tags a=b --remove-tags c",
+    "modify-cluster": "modify-cluster demo --no-deletion-protection --backtrack-window 2h --tags a=b --remove-tags c "
+    "--master-user-password secret-one",
     "pause-automation": "resume-automation demo --dry-run",
     "describe-clusters": "describe-clusters demo",
     "describe-status": "status demo",
