@@ -40,8 +40,9 @@ SELECT application_name, state,
   greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn), 0)::bigint,
   coalesce(extract(epoch FROM replay_lag) * 1000, 0),
   write_lsn, flush_lsn
-FROM pg_catalog.pg_stat_replication
+FROM pg_catalog.pg_stat_replication WHERE usename = 'rdsrepladmin'
 """
+"""Only auroractl's own: a client that may replicate chooses its application name."""
 _USED_BYTES = b"SELECT pg_catalog.sum(pg_catalog.pg_database_size(oid))::bigint FROM pg_catalog.pg_database"
 
 

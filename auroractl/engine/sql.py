@@ -197,7 +197,10 @@ def wait_quorum(connection: psycopg.Connection, quorum: Quorum, nodes: Sequence[
 
     wait_until("PostgreSQL did not apply the write quorum", other_quorum, timeout_s, _POLL_S)
     lsn = write_something(connection)
-    query = "SELECT application_name FROM pg_catalog.pg_stat_replication WHERE flush_lsn >= %s::pg_catalog.pg_lsn"
+    query = (
+        "SELECT application_name FROM pg_catalog.pg_stat_replication"
+        " WHERE usename = 'rdsrepladmin' AND flush_lsn >= %s::pg_catalog.pg_lsn"
+    )
 
     def behind() -> str:
         missing = set(nodes) - {name for (name,) in connection.execute(query, [lsn]).fetchall()}
@@ -236,7 +239,7 @@ def wait_some_node(connection: psycopg.Connection, nodes: Sequence[str], timeout
     wanted = row[0] if row else None
     query = (
         "SELECT pg_catalog.max(flush_lsn), pg_catalog.bool_or(flush_lsn >= %s::pg_catalog.pg_lsn)"
-        " FROM pg_catalog.pg_stat_replication WHERE application_name = ANY(%s)"
+        " FROM pg_catalog.pg_stat_replication WHERE usename = 'rdsrepladmin' AND application_name = ANY(%s)"
     )
 
     def behind() -> str:
@@ -257,6 +260,7 @@ def write_something(connection: psycopg.Connection) -> str:
 def streaming_standbys(connection: psycopg.Connection) -> set[str]:
     """List the instances and storage nodes to which this writer is streaming."""
     rows = connection.execute(
-        "SELECT application_name FROM pg_catalog.pg_stat_replication WHERE state = 'streaming'"
+        "SELECT application_name FROM pg_catalog.pg_stat_replication"
+        " WHERE usename = 'rdsrepladmin' AND state = 'streaming'"
     ).fetchall()
     return {row[0] for row in rows}

@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql as compose
 
 from auroractl.core.engine.privileges import settable
-from auroractl.engine import sql
+from auroractl.engine import replication_roles, sql
 from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access
 from auroractl.engine.secrets import ADMIN, REPLICATION
 
@@ -74,7 +74,7 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_stat
   OR NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_stat_statements')
 """
 """An installation may have the library but not the extension."""
-IN_ORDER = b"""
+IN_ORDER = f"""
 SELECT (SELECT datname = 'rdsadmin' AND datdba = 10 FROM pg_catalog.pg_database
         WHERE datname = pg_catalog.current_database())
   AND EXISTS (SELECT FROM pg_catalog.pg_authid WHERE rolname = 'rdsrepladmin' AND rolsuper)
@@ -84,7 +84,9 @@ SELECT (SELECT datname = 'rdsadmin' AND datdba = 10 FROM pg_catalog.pg_database
          AND n.nspname IN ('rds_superuser', 'rds_replication', 'rds_iam', 'rds_password', 'rds_ad'))
   AND (EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_stat_statements'))
-"""
+  AND NOT EXISTS ({replication_roles.MEMBERS})
+  AND NOT EXISTS ({replication_roles.INTRUDERS})
+""".encode()  # noqa: S608  (both are queries of this package)
 """Query for the writer; 10 is the oid of the superuser that initdb made (src/include/catalog/pg_authid.dat)."""
 
 
@@ -130,7 +132,12 @@ def restore(access: Access, master: str, timeout_s: float) -> list[str]:
     with sql.session(access, database=PAST_DATABASE, statement_timeout_s=timeout_s) as connection:
         done = [*_restore_database(connection), *_restore_replication(connection)]
     with sql.session(access, statement_timeout_s=timeout_s) as connection:
-        return [*done, *_restore_statements(connection), *_restore_roles(connection, master)]
+        return [
+            *done,
+            *_restore_statements(connection),
+            *_restore_roles(connection, master),
+            *replication_roles.restore(connection),
+        ]
 
 
 def _restore_database(connection: psycopg.Connection) -> list[str]:
