@@ -187,6 +187,10 @@ class Home:
         """An initialised data directory."""
         return self.root / "template" / name
 
+    def templates_of(self, build: str) -> Iterator[Path]:
+        """The initialised data directories of a PostgreSQL build."""
+        return (self.root / "template").glob(f"{build}-*")
+
     def cluster_of(self, folder: Path) -> str:
         """The identifier of the cluster in whose folder `folder` is."""
         return folder.relative_to(self.clusters).parts[0]

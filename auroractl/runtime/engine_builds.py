@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from threading import RLock
 
@@ -19,6 +19,7 @@ from auroractl.engine.builds import Candidate, Layout, default_candidate, inspec
 from auroractl.engine.pinning import pin, pinned
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
+from auroractl.system.files import remove_tree
 from auroractl.system.programs import find_program
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,18 @@ class EngineBuilds:
     What it remembers is found again after a restart.
     """
 
-    def __init__(self, home: Home, settings: Settings, account: Callable[[], Account | None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        account: Callable[[], Account | None],
+        used: Callable[[], Set[str]] = frozenset,
+    ) -> None:
         self._home = home
         self._settings = settings
         self._account = account
+        self._used = used
+        """Returns the builds that clusters use."""
         self._lock = RLock()
         self._seen: dict[tuple[Path, int, int], tuple[Build, Layout]] = {}
         """By folder, and inode and change time of its server program."""
@@ -73,9 +82,23 @@ class EngineBuilds:
             if known is not None:
                 return known
             target = self._home.binaries(identifier)
-            binaries = pinned(target) or pin(*self._find(identifier), target, account)
+            binaries = pinned(target)
+            if binaries is None:
+                binaries = pin(*self._find(identifier), target, account)
+                self._remove_unused({identifier})
             self._pinned[identifier] = binaries
             return binaries
+
+    def _remove_unused(self, kept: set[str]) -> None:
+        """Remove pinned builds, with their templates, that no cluster uses and that are no longer on this machine."""
+        kept |= self._used() | {build.identifier for build in self.all()[0]}
+        with as_self():
+            for folder in sorted((self._home.root / "postgresql").iterdir()):
+                if folder.name not in kept:
+                    log.info("the build %s of PostgreSQL is no longer used and is removed", folder.name)
+                    remove_tree(folder)
+                    for template in self._home.templates_of(folder.name):
+                        remove_tree(template)
 
     def _find(self, identifier: str) -> tuple[Build, Layout]:
         candidates = [default_candidate(self._settings.postgresql_folder)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,10 +44,16 @@ class Engine:
 class Installation:
     """Determined at first use, so that a supervisor can run and report what is missing."""
 
-    def __init__(self, home: Home, settings: Settings, engine_of: Callable[[str], Engine]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        engine_of: Callable[[str], Engine],
+        used: Callable[[], Set[str]] = frozenset,
+    ) -> None:
         self.home = home
         self.settings = settings
-        self.builds = EngineBuilds(home, settings, lambda: self.account)
+        self.builds = EngineBuilds(home, settings, lambda: self.account, used)
         self._engine_of = engine_of
         """Returns what a cluster was created with."""
         self._lock = RLock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from threading import Lock
 from typing import NoReturn
@@ -39,7 +39,7 @@ class Runtime:
         self.home = home
         self.settings = settings
         self.repository = repository
-        self.installation = Installation(home, settings, self._engine_of)
+        self.installation = Installation(home, settings, self._engine_of, self._used_builds)
         self.observer = Observer(self.installation, settings, on_change)
         self.locks = ClusterLocks()
         self.wal_keepers: PerCluster[WalWorker] = PerCluster(_not_assembled)
@@ -122,6 +122,9 @@ class Runtime:
         self.repository.update_cluster(cluster, engine_build=build.identifier)
         log.info("%s uses the build %s of PostgreSQL from now on", cluster, build.identifier)
         return Engine(build.identifier, row.locale)
+
+    def _used_builds(self) -> Set[str]:
+        return {cluster.engine_build for cluster in self.repository.clusters()}
 
     def memory(self, cluster: str) -> ClusterMemory:
         """Return the in-memory state of a cluster."""

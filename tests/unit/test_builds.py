@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from auroractl.config.paths import Home
+from auroractl.config.settings import Settings
 from auroractl.core.engine.versions import Origin
 from auroractl.core.errors import MachineError
 from auroractl.engine.builds import Candidate, default_candidate, inspect
 from auroractl.engine.pinning import pin, pinned
+from auroractl.runtime.engine_builds import EngineBuilds
 from auroractl.system.programs import run
 
 
@@ -101,3 +104,22 @@ def test_a_build_of_another_architecture_is_refused(installation: Path, tmp_path
     with pytest.raises(MachineError, match="postgres") as refused:
         inspect(candidate(folder), None)
     assert refused.value.hint
+
+
+def test_copies_that_nobody_uses_go_when_another_is_made(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for name in ("18.0-gone", "18.0-used"):
+        (tmp_path / "postgresql" / name).mkdir(parents=True)
+        (tmp_path / "template" / f"{name}-6-libc-C").mkdir(parents=True)
+    builds = EngineBuilds(home, Settings(), lambda: None, lambda: {"18.0-used"})
+    default = builds.default().identifier
+    assert builds.pin(default) is builds.pin(default)
+    assert {path.name for path in (tmp_path / "postgresql").iterdir()} == {default, "18.0-used"}
+    assert [path.name for path in (tmp_path / "template").iterdir()] == ["18.0-used-6-libc-C"]
+
+
+def test_a_copy_that_is_gone_with_its_build_is_told_with_what_to_install(tmp_path: Path) -> None:
+    builds = EngineBuilds(Home(tmp_path), Settings(), lambda: None)
+    with pytest.raises(MachineError, match=r"17\.1-0a1b2c3d") as refused:
+        builds.pin("17.1-0a1b2c3d")
+    assert "17" in refused.value.hint
