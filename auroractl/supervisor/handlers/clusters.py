@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from auroractl.api.requests import clusters as requests
 from auroractl.api.verbs import VERBS
+from auroractl.core.errors import UsageError
 from auroractl.core.operations import OperationRecord
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.clusters import create, delete, failover, modify, power, scale_readers
+from auroractl.services.clusters import create, delete, engine_version, failover, modify, power, scale_readers
 from auroractl.services.observation import activity, describe, engine_versions, history, live
 from auroractl.services.operations import cancel
 from auroractl.supervisor.handlers.call import Call, EarlyHandler, Handler
@@ -105,6 +107,11 @@ def cancelling(
 def modify_cluster(call: Call, request: requests.ModifyCluster) -> ClusterChanged:
     """modify-cluster."""
     cluster = call.cluster(request.cluster)
+    if request.engine_version is not None:
+        if replace(request, engine_version=None) != requests.ModifyCluster(cluster=request.cluster):
+            raise UsageError("--engine-version excludes other changes.", "Make them with a command of their own")
+        engine_version.change_engine_version(cluster, request.engine_version)
+        return ClusterChanged(cluster.name, None)
     modify.modify_cluster(
         cluster,
         deletion_protection=request.deletion_protection,
