@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from auroractl.core.engine.locales import AURORA, how_to_add, normalized
 from auroractl.core.engine.versions import MAJORS, how_to_install
 from auroractl.runtime.engine_builds import this_machine
+from auroractl.system.locales import system_locales
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.going_back import moment
 from tests.functional.ledger import Ledger
@@ -155,3 +157,21 @@ def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auro
     )
     with auroractl.connect("other") as connection:
         assert connection.execute("select 'a' < 'B'").fetchone() == ("icu" in locale,)
+
+
+def test_text_is_sorted_as_on_aurora_unless_something_else_is_asked_for(auroractl: Auroractl) -> None:
+    if normalized(AURORA) not in system_locales():
+        pytest.skip(f"this system has no {AURORA}. {how_to_add(AURORA)}")
+    auroractl("create-cluster", "demo", "--readers", "0")
+    auroractl("create-cluster", "other", "--readers", "0", "--locale-provider", "builtin")
+    query = "select string_agg(x, ' ' order by x) from (values ('B'), ('Z'), ('a'), ('b')) as v (x)"
+    for name, expected in (("demo", "a b B Z"), ("other", "B Z a b")):
+        with auroractl.connect(name) as connection:
+            assert connection.execute(query).fetchone() == (expected,)
+    for wrong, said in (
+        (("--locale", "xx_XX.UTF-8"), "does not have the locale"),
+        (("--locale-provider", "os"), "locale provider"),
+    ):
+        refused = auroractl.run("create-cluster", "third", *wrong)
+        assert refused.returncode == 2, refused
+        assert said in refused.stderr
