@@ -21,13 +21,14 @@ from auroractl.core.engine.versions import Build
 from auroractl.core.errors import MachineError
 from auroractl.engine.binaries import Binaries, can_run
 from auroractl.engine.builds import Layout, files_of
+from auroractl.engine.sql_extensions import add_sql_extensions
 from auroractl.engine.trusted_extensions import trust_extensions
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, read_json, remove_tree, unwritable, write_json
 
 _DESCRIPTION = "build.json"
-_REVISION = 1
+_REVISION = 2
 """Incremented when what is changed in a copy changes; older copies are changed when they are next used."""
 _READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
@@ -78,6 +79,7 @@ def pin(build: Build, layout: Layout, target: Path, account: Account | None) -> 
 
 def _adapt(binaries: Binaries) -> None:
     """Change a copy into what Aurora's users expect. Repeating it changes nothing."""
+    add_sql_extensions(binaries.share / "extension")
     trust_extensions(binaries.share / "extension", binaries.major)
 
 

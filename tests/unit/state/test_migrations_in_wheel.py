@@ -1,4 +1,4 @@
-"""The migration scripts reach those who install a wheel."""
+"""The migration scripts and the extensions in SQL reach those who install a wheel."""
 
 from __future__ import annotations
 
@@ -62,6 +62,15 @@ def test_it_has_the_scripts(wheel: Path) -> None:
     scripts = {path.relative_to(CHECKOUT) for path in (CHECKOUT / "migrations").rglob("*.py")}
     assert names == {f"auroractl/{script.as_posix()}" for script in scripts}
     assert "auroractl/migrations/env.py" in names
+
+
+def test_it_has_the_extensions(wheel: Path) -> None:
+    folder = Path("auroractl/engine/sql_extensions")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if Path(name).parent == folder}
+    files = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / folder).iterdir() if path.is_file()}
+    assert names == files
+    assert {Path(name).suffix for name in names} == {".py", ".control", ".sql"}
 
 
 def test_it_uses_them(wheel: Path, tmp_path: Path) -> None:
