@@ -9,7 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import backtrack, create, endpoint, failover, lost_writer, patroni, startup, testing, versions, volume
+from bench import (
+    backtrack,
+    create,
+    endpoint,
+    engines,
+    failover,
+    lost_writer,
+    patroni,
+    startup,
+    testing,
+    versions,
+    volume,
+)
 from bench.setting import Setting, in_a_home_of_its_own
 from bench.verdict import Figure
 
@@ -17,6 +29,7 @@ BENCHMARKS = {
     "startup": startup.run,
     "testing": testing.run,
     "create": create.run,
+    "engines": engines.run,
     "endpoint": endpoint.run,
     "failover": failover.run,
     "lost-writer": lost_writer.run,
