@@ -353,4 +353,5 @@ def engine_version_view(build: Build) -> View:
         "Folder": build.folder,
         "Features": sorted(feature.value for feature in build.features),
         "Extensions": list(build.extensions),
+        "SqlExtensions": list(build.sql_extensions),
     }

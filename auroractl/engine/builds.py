@@ -18,6 +18,7 @@ from pathlib import Path
 from auroractl.config.paths import expanded
 from auroractl.core.engine.versions import MAJORS, Build, EngineVersion, Feature, Origin, parse_version
 from auroractl.core.errors import MachineError
+from auroractl.engine import sql_extensions
 from auroractl.system.account import Account
 from auroractl.system.files import walk
 from auroractl.system.programs import run
@@ -142,13 +143,15 @@ def inspect(candidate: Candidate, account: Account | None) -> tuple[Build, Layou
     runs_as = account if candidate.origin is Origin.CONFIGURED else None
     version = _version(candidate, runs_as)
     layout = _layout(candidate, version)
+    extensions = {path.stem for path in (layout.share / "extension").glob("*.control")}
     build = Build(
         identifier=f"{version}-{_digest(layout)}",
         version=version,
         origin=candidate.origin,
         folder=str(folder),
         features=_features(folder, runs_as),
-        extensions=tuple(sorted(path.stem for path in (layout.share / "extension").glob("*.control"))),
+        extensions=tuple(sorted(extensions)),
+        sql_extensions=tuple(sorted(sql_extensions.NAMES - extensions)),
         is_default=candidate.is_default,
     )
     return build, layout

@@ -312,7 +312,8 @@ def engine_versions(document: Document) -> RenderableType:
             build["EngineVersion"] + (" (default)" if build["IsDefault"] else ""),
             build["Origin"],
             " ".join(build["Features"]) or "-",
-            str(len(build["Extensions"])),
+            f"{len(build['Extensions'])}"
+            + (f" + {len(build['SqlExtensions'])} in SQL" if build["SqlExtensions"] else ""),
             build["Folder"],
         )
     problems = [Text(f"{each['Reason']} {each['Hint']}.", style="yellow") for each in document["Unusable"]]

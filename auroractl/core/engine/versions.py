@@ -68,6 +68,8 @@ class Build:
     """The parent of its `bin`."""
     features: frozenset[Feature] = frozenset()
     extensions: tuple[str, ...] = ()
+    sql_extensions: tuple[str, ...] = ()
+    """Extensions that it lacks, and that its clusters have as far as SQL can express them."""
     is_default: bool = False
 
 

@@ -13,6 +13,9 @@ FOLDER = Path(__file__).parent
 _MODE = 0o644
 
 
+NAMES = frozenset(path.stem for path in FOLDER.glob("*.control"))
+
+
 def add_sql_extensions(extension_folder: Path) -> list[str]:
     """Add the extensions that a build does not ship to its folder `extension`; return their names.
 
