@@ -46,6 +46,8 @@ class Settings:
     """The default PostgreSQL installation (the parent of bin). Empty: the one from the wheel."""
     postgresql_folders: str = ""
     """Further PostgreSQL installations for `--engine-version`, separated by colons."""
+    aws_extensions: bool = False
+    """True if `aws_commons`, `aws_s3` and `aws_lambda` can be created; their functions only raise errors."""
     addresses: str = "auto"
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""

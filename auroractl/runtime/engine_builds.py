@@ -14,6 +14,7 @@ from auroractl.config.settings import Settings
 from auroractl.core.engine import versions
 from auroractl.core.engine.versions import Build, Machine, Platform
 from auroractl.core.errors import MachineError
+from auroractl.engine.aws_extensions import allow_aws_extensions
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.builds import Candidate, Layout, default_candidate, inspect, other_candidates
 from auroractl.engine.pinning import pin, pinned
@@ -86,6 +87,8 @@ class EngineBuilds:
             if binaries is None:
                 binaries = pin(*self._find(identifier), target, account)
                 self._remove_unused({identifier})
+            with as_self():
+                allow_aws_extensions(binaries.share / "extension", allowed=self._settings.aws_extensions)
             self._pinned[identifier] = binaries
             return binaries
 

@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from auroractl.config.paths import Home
 from auroractl.core.engine.locales import AURORA, how_to_add, normalized
 from auroractl.core.engine.versions import MAJORS, how_to_install
 from auroractl.runtime.engine_builds import this_machine
 from auroractl.system.locales import system_locales
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import moment
 from tests.functional.ledger import Ledger
 
@@ -109,6 +111,29 @@ def test_a_newer_minor_version_is_used_from_the_next_start_on(auroractl: Aurorac
         assert found == (default["EngineVersion"], 1)
     auroractl("stop-cluster", "demo")
     assert "is older" in auroractl.run("modify-cluster", "demo", "--engine-version", older[0]["EngineVersion"]).stderr
+
+
+def test_the_names_of_aws_extensions_exist_if_a_setting_allows_them(warm_home: Home) -> None:
+    with home_of_its_own(warm_home, AURORACTL_AWS_EXTENSIONS="true") as auroractl:
+        auroractl("create-cluster", "demo", "--readers", "0")
+        with auroractl.connect("demo") as connection:
+            connection.execute("create extension aws_s3 cascade")
+            connection.execute("create extension aws_lambda")
+            uri = "aws_commons.create_s3_uri('bucket', 'key', 'us-east-1')"
+            for call in (
+                f"aws_s3.query_export_to_s3('select 1', {uri})",
+                f"aws_s3.table_import_from_s3('t', '', '(format csv)', {uri})",
+                "aws_lambda.invoke(aws_commons.create_lambda_function_arn('f'), '{}'::json)",
+                "aws_lambda.invoke('f', '{}'::json)",
+            ):
+                with pytest.raises(psycopg.errors.FeatureNotSupported, match="reaches no"):
+                    connection.execute(f"select * from {call}".encode())
+        auroractl("supervisor", "stop")
+        auroractl("supervisor", "start", AURORACTL_AWS_EXTENSIONS="false")
+        with auroractl.connect("demo") as connection:
+            connection.execute("drop extension aws_commons cascade")
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                connection.execute("create extension aws_commons")
 
 
 def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) -> None:
