@@ -57,6 +57,26 @@ def _by_example(command: tree.Command) -> Checked:
     return _nobody(command.path, example(command).removeprefix(command.path).strip())
 
 
+def _groups(part: str) -> dict[str, Checked]:
+    """The commands about one kind of parameter groups; `part` is its part of their names."""
+    group, family = f"{part}parameter-group", "aurora-postgresql18"
+    named, changed = f"{group}-name", "tuned --parameters work_mem=8MB"
+    return {
+        f"create-{group}": Checked(
+            group, (f"tuned --family {family} --tags a=b",), f"a--b --family {family}", 2, "not provided correctly"
+        ),
+        f"copy-{group}": _nobody(group, "tuned other", wrong="nobody other"),
+        f"modify-{group}": _nobody(named, changed, wrong="nobody --parameters work_mem=8MB"),
+        f"describe-{group}s": _nobody(f"describe-{group}s", "", "tuned"),
+        f"describe-{part}parameters": _nobody("describe-parameters", "tuned", "tuned --source user"),
+        f"describe-engine-default-{part}parameters": Checked(
+            "engine-defaults", (family,), "aurora-postgresql9", 2, "not a valid parameter group family"
+        ),
+        f"reset-{group}": _nobody(named, "tuned --parameters work_mem", "tuned --all", wrong="nobody --all"),
+        f"delete-{group}": _nobody(named, "tuned", "other"),
+    }
+
+
 _BY_HAND: dict[str, Checked] = {
     "create-cluster": Checked(
         "create-cluster", ("second --readers 0", "second --if-not-exists"), "a--b", 2, "not a valid identifier"
@@ -91,6 +111,8 @@ _BY_HAND: dict[str, Checked] = {
     "describe-events": Checked(
         "describe-events", ("demo", "--source-type db-cluster"), "--start-time soon", 2, "not a time"
     ),
+    **_groups("cluster-"),
+    **_groups(""),
     "reboot-instance": _nobody("instance", "demo-instance-2"),
     "scale-readers": Checked(
         "scale-readers", ("demo --to 3", "demo --to 3"), "demo --to 2 --add 1", 2, "exactly one of"

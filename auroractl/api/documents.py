@@ -11,6 +11,7 @@ from auroractl.core.engine.versions import Build
 from auroractl.core.identifiers import ENGINE
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
 from auroractl.core.operations import OperationRecord
+from auroractl.core.parameters.model import group_in_use
 from auroractl.core.restore.retention import Backtrack
 from auroractl.core.text.log_lines import LogLine
 from auroractl.core.text.timestamps import exact_timestamp, timestamp
@@ -49,9 +50,11 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
                 "DBInstanceIdentifier": instance.identifier,
                 "IsClusterWriter": instance.is_writer,
                 "PromotionTier": instance.promotion_tier,
+                "DBClusterParameterGroupStatus": _apply_status(snapshot, instance),
             }
             for instance in snapshot.instances
         ],
+        "DBClusterParameterGroup": group_in_use(cluster.parameter_group, cluster.engine_version),
         "BacktrackWindow": cluster.backtrack_window_s,
         "EarliestBacktrackTime": _earliest(snapshot),
         "BacktrackWindowActual": _actual_window_s(snapshot),
@@ -75,6 +78,14 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
         ),
         "EndpointProcessId": snapshot.endpoint_process.pid,
     }
+
+
+def _apply_status(snapshot: ClusterSnapshot, instance: Instance) -> str:
+    """Return AWS's status of parameters: `applying` until the instance has been asked since its start."""
+    names = snapshot.pending_parameters.get(instance.identifier)
+    if names is None:
+        return "applying"
+    return "pending-reboot" if names else "in-sync"
 
 
 def _earliest(snapshot: ClusterSnapshot) -> str | None:
@@ -111,6 +122,13 @@ def instance_view(snapshot: ClusterSnapshot, instance: Instance, data_directory:
         "Engine": ENGINE,
         "EngineVersion": snapshot.cluster.engine_version,
         "InstanceCreateTime": timestamp(instance.created_at),
+        "DBParameterGroups": [
+            {
+                "DBParameterGroupName": group_in_use(instance.parameter_group, snapshot.cluster.engine_version),
+                "ParameterApplyStatus": _apply_status(snapshot, instance),
+            }
+        ],
+        "ParametersPendingReboot": list(snapshot.pending_parameters.get(instance.identifier, ())),
         "ProcessId": seen.pid,
         "DataDirectory": data_directory,
         "ReplicaLagBytes": None if instance.is_writer else seen.lag_bytes,

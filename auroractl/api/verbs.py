@@ -180,7 +180,7 @@ _INSTANCES = (
         aws_action="ModifyDBInstance",
         changes=True,
         dry_run=DryRun.STEPS,
-        step="Change the instance's promotion tier",
+        step="Change the instance's settings",
     ),
     Verb(
         name="describe-instances",
@@ -295,6 +295,31 @@ _RESTORE = (
 )
 
 
+def _group_verbs(ours: str, aws: str) -> tuple[Verb, ...]:
+    """Return the verbs of one kind of parameter groups; `ours` is its part of our names, `aws` that of AWS's."""
+
+    def verb(name: str, action: str, step: str | None = None) -> Verb:
+        dry_run = DryRun.STEPS if step else None
+        return Verb(name, "parameter_groups", (name,), action, changes=bool(step), dry_run=dry_run, step=step)
+
+    return (
+        verb(f"create-{ours}parameter-group", f"Create{aws}ParameterGroup", "Create the parameter group"),
+        verb(f"copy-{ours}parameter-group", f"Copy{aws}ParameterGroup", "Copy the parameter group"),
+        verb(f"modify-{ours}parameter-group", f"Modify{aws}ParameterGroup", "Change the group and apply it"),
+        verb(f"reset-{ours}parameter-group", f"Reset{aws}ParameterGroup", "Reset the group and apply it"),
+        verb(f"delete-{ours}parameter-group", f"Delete{aws}ParameterGroup", "Delete the parameter group"),
+        verb(f"describe-{ours}parameter-groups", f"Describe{aws}ParameterGroups"),
+        verb(f"describe-{ours}parameters", f"Describe{aws}Parameters"),
+        verb(
+            f"describe-engine-default-{ours}parameters",
+            f"DescribeEngineDefault{aws.removeprefix('DB')}Parameters",
+        ),
+    )
+
+
+_PARAMETER_GROUPS = (*_group_verbs("cluster-", "DBCluster"), *_group_verbs("", "DB"))
+
+
 def _fault(name: str, *commands: str) -> Verb:
     paths = tuple(f"inject-fault {command}" for command in commands or (name,))
     return Verb(name=name, noun="faults", commands=paths, changes=True, dry_run=DryRun.STEPS)
@@ -322,6 +347,16 @@ _SUPERVISOR = (
 )
 
 VERBS: Mapping[str, Verb] = {
-    verb.name: verb for verb in (*_CLUSTERS, *_INSTANCES, *_ENDPOINTS, *_VOLUMES, *_RESTORE, *_FAULTS, *_SUPERVISOR)
+    verb.name: verb
+    for verb in (
+        *_CLUSTERS,
+        *_INSTANCES,
+        *_ENDPOINTS,
+        *_PARAMETER_GROUPS,
+        *_VOLUMES,
+        *_RESTORE,
+        *_FAULTS,
+        *_SUPERVISOR,
+    )
 }
 """All verbs by name."""

@@ -112,7 +112,48 @@ def _fixed(option: str, only: str) -> inspect.Parameter:
     return _ignored(option, callback=check)
 
 
+def _group_aliases(part: str, aws: str) -> tuple[Alias, ...]:
+    """Return the aliases for one kind of parameter groups; `part` is its part of our names, `aws` that of AWS's."""
+    name = {"group": (f"--{aws}-parameter-group-name",)}
+    example = f"--{aws}-parameter-group-name tuned"
+    source, target = (f"--{which}-{aws}-parameter-group" for which in ("source", "target"))
+    copied = {
+        "source": (f"{source}-identifier",),
+        "target": (f"{target}-identifier",),
+        "description": (f"{target}-description",),
+    }
+
+    def alias(verb: str, rest: str, spellings: Mapping[str, tuple[str, ...]], lists: tuple[str, ...] = ()) -> Alias:
+        theirs = verb.replace("*", f"{aws}-")
+        long = ("--max-items", "--page-size", "--filters") if verb.startswith("describe") else ()
+        return Alias(
+            theirs, verb.replace("*", part), f"Example: auroractl {theirs} {rest}", spellings, lists, ignored=long
+        )
+
+    return (
+        alias(
+            "create-*parameter-group",
+            f"{example} --db-parameter-group-family aurora-postgresql18 --description tuned",
+            name,
+            ("--tags",),
+        ),
+        alias("copy-*parameter-group", f"{source}-identifier tuned {target}-identifier other", copied, ("--tags",)),
+        alias(
+            "modify-*parameter-group",
+            f"{example} --parameters ParameterName=work_mem,ParameterValue=8192,ApplyMethod=immediate",
+            name,
+            ("--parameters",),
+        ),
+        alias("reset-*parameter-group", f"{example} --reset-all-parameters", name, ("--parameters",)),
+        alias("delete-*parameter-group", example, name),
+        alias("describe-*parameter-groups", example, name),
+        alias("describe-*parameters", f"{example} --source user", name),
+    )
+
+
 ALIASES = (
+    *_group_aliases("cluster-", "db-cluster"),
+    *_group_aliases("", "db"),
     Alias(
         "create-db-cluster",
         "create-cluster",

@@ -22,6 +22,7 @@ from auroractl.cli import (
     inject_fault,
     instances,
     logs,
+    parameter_groups,
     simulate,
     supervisor,
     tree,
@@ -86,6 +87,7 @@ instances.register(app)
 logs.register(app)
 volumes.register(app)
 endpoints.register(app)
+parameter_groups.register(app)
 backtrack.register(app)
 troubleshooting.register(app)
 history.register(app)

@@ -10,7 +10,7 @@ import typer
 from auroractl.api import requests
 from auroractl.cli import name_completion, prompts
 from auroractl.cli.invocation import leave, session
-from auroractl.cli.options import ClusterArgument, TagsOption, once, parse_tags
+from auroractl.cli.options import ClusterArgument, ClusterGroupOption, TagsOption, once, parse_tags
 from auroractl.cli.render import lazy, sentences, text
 from auroractl.core.errors import ExitCode, UsageError
 from auroractl.core.text.durations import parse_duration_s
@@ -73,6 +73,7 @@ def create_cluster(
         ),
     ] = None,
     deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete the cluster.")] = False,
+    parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     retain: Annotated[
         bool, typer.Option("--retain", help="Keep a cluster whose creation failed, to inspect it.")
@@ -98,6 +99,7 @@ def create_cluster(
         region=region,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
         deletion_protection=deletion_protection,
+        parameter_group=parameter_group,
         tags=parse_tags(tags) or {},
         retain=retain,
     )
@@ -235,6 +237,7 @@ def modify_cluster(
     backtrack_window: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
     ] = None,
+    parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,
     master_user_password: Annotated[
@@ -245,12 +248,13 @@ def modify_cluster(
         typer.Option(help="Newer minor version, such as 17 for the newest here; the cluster must be stopped."),
     ] = None,
 ) -> None:
-    """Change a cluster's deletion protection, backtrack window, tags, master password or engine version."""
+    """Change a cluster's deletion protection, backtrack window, tags, parameter group, password or engine version."""
     this = session(context)
     request = requests.clusters.ModifyCluster(
         cluster=this.cluster(name),
         deletion_protection=deletion_protection,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
+        parameter_group=parameter_group,
         tags=parse_tags(tags),
         remove_tags=tuple(remove_tags or ()),
         master_user_password=_password(master_user_password),

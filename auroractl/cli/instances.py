@@ -9,7 +9,7 @@ import typer
 from auroractl.api import requests
 from auroractl.cli import name_completion
 from auroractl.cli.invocation import session
-from auroractl.cli.options import ClusterArgument, InstanceArgument
+from auroractl.cli.options import ClusterArgument, InstanceArgument, InstanceGroupOption
 from auroractl.cli.render import lazy, text
 
 
@@ -56,6 +56,7 @@ def create_instance(
     availability_zone: Annotated[
         str | None, typer.Option(help="Such as us-east-1b.  [default: that with the fewest instances]")
     ] = None,
+    parameter_group: InstanceGroupOption = None,
 ) -> None:
     """Create an instance: the writer of a cluster that has none, with the data of its volume, else a reader."""
     this = session(context)
@@ -64,6 +65,7 @@ def create_instance(
         instance=instance,
         promotion_tier=promotion_tier,
         availability_zone=availability_zone,
+        parameter_group=parameter_group,
     )
     this.show(this.change(request), lazy("instances"), text.instances)
 
@@ -71,10 +73,13 @@ def create_instance(
 def modify_instance(
     context: typer.Context,
     instance: InstanceArgument,
-    promotion_tier: Annotated[int, typer.Option(help="From 0 (promoted first) to 15 (promoted last).")],
+    promotion_tier: Annotated[int | None, typer.Option(help="From 0 (promoted first) to 15 (promoted last).")] = None,
+    parameter_group: InstanceGroupOption = None,
 ) -> None:
-    """Change an instance's promotion tier."""
-    request = requests.instances.ModifyInstance(instance=instance, promotion_tier=promotion_tier)
+    """Change an instance's promotion tier or parameter group."""
+    request = requests.instances.ModifyInstance(
+        instance=instance, promotion_tier=promotion_tier, parameter_group=parameter_group
+    )
     session(context).show(session(context).change(request), lazy("instances"), text.instances)
 
 

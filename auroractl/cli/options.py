@@ -20,6 +20,16 @@ ClusterArgument = Annotated[
 InstanceArgument = Annotated[
     str, typer.Argument(metavar="INSTANCE", help="The instance.", autocompletion=name_completion.instances)
 ]
+ClusterGroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--db-cluster-parameter-group-name", "--parameter-group", metavar="GROUP", help="DB cluster parameter group."
+    ),
+]
+InstanceGroupOption = Annotated[
+    str | None,
+    typer.Option("--db-parameter-group-name", "--parameter-group", metavar="GROUP", help="DB parameter group."),
+]
 TagsOption = Annotated[list[str] | None, typer.Option("--tags", metavar="KEY=VALUE", help="A tag; repeat for several.")]
 
 

@@ -37,6 +37,13 @@ _IDENTIFIERS: tuple[tuple[str, str | None], ...] = (
     ("DBClusterSnapshots", "DBClusterSnapshotIdentifier"),
     ("DBInstances", "DBInstanceIdentifier"),
     ("DBInstance", "DBInstanceIdentifier"),
+    ("DBClusterParameterGroups", "DBClusterParameterGroupName"),
+    ("DBClusterParameterGroup", "DBClusterParameterGroupName"),
+    ("DBClusterParameterGroupName", None),
+    ("DBParameterGroups", "DBParameterGroupName"),
+    ("DBParameterGroup", "DBParameterGroupName"),
+    ("DBParameterGroupName", None),
+    ("Parameters", "ParameterName"),
     ("Settings", "Key"),
     ("DBClusterIdentifier", None),
 )

@@ -10,6 +10,7 @@ HOME/
   secrets/internal.json     passwords of the internal database users
   postgresql/BUILD/         copies of the PostgreSQL builds that clusters use
   template/BUILD-N/      *  an initialised data directory, from which clusters are copied
+  template/trial/        *  a copy of one on which parameters are being tried
   clusters/NAME/
     secrets.json            the master user's password
     endpoint/               routes.json, pid file and log of the endpoint process
@@ -194,6 +195,16 @@ class Home:
     def cluster_of(self, folder: Path) -> str:
         """The identifier of the cluster in whose folder `folder` is."""
         return folder.relative_to(self.clusters).parts[0]
+
+    @property
+    def trial(self) -> Path:
+        """The folder of the server on which parameters are tried."""
+        return self.root / "template" / "trial"
+
+    @property
+    def trial_sockets(self) -> Path:
+        """The folder of its Unix socket. No cluster has this name."""
+        return self.cluster_sockets("_trial") / "0"
 
     def cluster_sockets(self, identifier: str) -> Path:
         """The folder of the Unix sockets of a cluster's servers. Its name is short, because a socket's path has to be."""

@@ -175,6 +175,33 @@ class InvalidInstanceState(AuroraError):
     exit_code = ExitCode.WRONG_STATE
 
 
+class ParameterGroupNotFound(NotFound):
+    """No parameter group has that name."""
+
+    code = "DBParameterGroupNotFound"
+
+
+class ParameterGroupAlreadyExists(AuroraError):
+    """A parameter group with that name exists."""
+
+    code = "DBParameterGroupAlreadyExists"
+    exit_code = ExitCode.WRONG_STATE
+
+
+class ParameterGroupQuotaExceeded(AuroraError):
+    """A home has the maximum number of parameter groups."""
+
+    code = "DBParameterGroupQuotaExceeded"
+    exit_code = ExitCode.WRONG_STATE
+
+
+class InvalidParameterGroupState(AuroraError):
+    """The parameter group is in use, or is a default one."""
+
+    code = "InvalidDBParameterGroupState"
+    exit_code = ExitCode.WRONG_STATE
+
+
 class InvalidParameterCombination(AuroraError):
     """Two parameters contradict each other; AWS uses this code for deletion protection too."""
 

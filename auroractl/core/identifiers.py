@@ -48,7 +48,7 @@ def identifier(parameter: str, value: str) -> str:
     Raises InvalidParameterValue with moto's sentence for anything that AWS would refuse.
     """
     lowered = value.lower()
-    if len(lowered) > 63 or not _IDENTIFIER.fullmatch(lowered):
+    if len(lowered) > 63 or not has_identifier_form(lowered):
         raise InvalidParameterValue(
             f"The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain "
             "only ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive "
@@ -56,6 +56,11 @@ def identifier(parameter: str, value: str) -> str:
             f"{value!r} breaks this rule or is longer than 63 characters; try a name like demo-1",
         )
     return lowered
+
+
+def has_identifier_form(value: str) -> bool:
+    """Return whether a name in lower case has the letters of an identifier, of whatever length."""
+    return _IDENTIFIER.fullmatch(value) is not None
 
 
 def master_username(value: str) -> str:

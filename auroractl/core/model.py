@@ -82,6 +82,10 @@ class Cluster:
     """The identifier of its PostgreSQL build; empty for a cluster from before builds were pinned, until it is used."""
     locale: Locale = BY_CODE_POINT
     """The locale of its databases, except those that clients create with another one."""
+    parameter_group: str = ""
+    """Its DB cluster parameter group; empty for the default one of its engine version."""
+    standby_floor: Mapping[str, int] = field(default_factory=dict)
+    """The highest values of parameters of which a standby needs at least the writer's, as groups have ever set them."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:
@@ -102,6 +106,8 @@ class Instance:
     created_at: datetime
     wanted: Wanted = Wanted.RUNNING
     phase: Phase = Phase.NONE
+    parameter_group: str = ""
+    """Its DB parameter group; empty for the default one of its engine version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,8 @@ class ClusterSnapshot:
     """None for a cluster that predates volumes, until it is started again."""
     backtrack: BacktrackReach = field(default_factory=BacktrackReach)
     commits: CommitSettings = field(default_factory=CommitSettings)
+    pending_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Parameters that wait for a reboot, by instance; an instance that was not asked yet is missing."""
 
     @property
     def writer(self) -> Instance | None:

@@ -7,8 +7,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from auroractl.core.model import Address
+from auroractl.core.parameters.rds import SHOWN, server_parameters
 from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.volume.quorum import Quorum
 from auroractl.core.wal.segments import SEGMENT_BYTES
@@ -25,6 +27,8 @@ _WAL_SENDERS_MAX = 40
 """15 readers and six storage nodes, each counted twice: while one reconnects or is copied, two senders exist."""
 PREPARED_TRANSACTIONS_MAX = 100
 """Allows two-phase commit without a parameter change. A standby needs at least as many as its writer."""
+_WORKER_PROCESSES_MAX, _LOCKS_PER_TRANSACTION = 8, 64
+"""PostgreSQL's defaults; written out, because a standby may have to keep more than that."""
 _CONNECT_TIMEOUT_S = 5.0
 _WAL_SENDER_TIMEOUT = "20s"
 """After this time a frozen standby no longer delays a clean shutdown of the writer."""
@@ -135,14 +139,15 @@ def server_configuration(
     recovery: Path,
     socket_folder: Path | None,
     impairment: Impairment = Impairment(),
+    chosen: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str | int]:
-    """Return all parameters of a server.
+    """Return all parameters of a server; `chosen` are those of its parameter groups.
 
     `follow` is the connection to the writer for a reader, None for the writer. `recovery` is the folder of the WAL that
     was read back from the volume, `socket_folder` the folder for the server's Unix socket. Every server has the quorum,
     so that a promoted one never acknowledges a commit without it.
     """
-    return {
+    own: dict[str, str | int] = {
         "cluster_name": instance,
         "listen_addresses": address.host,
         "port": address.port,
@@ -162,6 +167,8 @@ def server_configuration(
         # the bytes and are faster to send.
         "wal_compression": "pglz",
         "max_prepared_transactions": PREPARED_TRANSACTIONS_MAX,
+        "max_worker_processes": _WORKER_PROCESSES_MAX,
+        "max_locks_per_transaction": _LOCKS_PER_TRANSACTION,
         "max_wal_senders": _WAL_SENDERS_MAX,
         "max_replication_slots": _WAL_SENDERS_MAX,
         "synchronous_standby_names": synchronous_standby_names(volume.quorum),
@@ -177,7 +184,9 @@ def server_configuration(
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_timezone": "UTC",
         "timezone": "UTC",
+        **SHOWN,
     }
+    return {**own, **server_parameters(chosen, own)}
 
 
 def _primary_conninfo(instance: str, follow: Access | None, pgpass: Path, impairment: Impairment) -> str:

@@ -69,6 +69,8 @@ The startup packet overrides every setting of a database or a role
 (https://www.postgresql.org/docs/18/config-setting.html#CONFIG-SETTING-SQL).
 """
 
+PINNED_NAMES = frozenset(name.lower() for name in _PINNED)
+
 
 _SINCE = {"transaction_timeout": 17, "event_triggers": 17}
 """The major versions that introduced some of these."""

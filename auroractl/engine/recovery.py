@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 
 from auroractl.core.errors import EngineError
+from auroractl.core.parameters import standby
 from auroractl.core.wal.lsn import format_lsn, parse_lsn
 from auroractl.engine import sql
 from auroractl.engine.configuration import restore_command
@@ -90,14 +91,18 @@ def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[st
     }
 
 
-def image_values(base: Values, port: int, timeline: int, lsn: int, command: str) -> dict[str, str | int]:
+def image_values(
+    base: Values, least: standby.Values, port: int, timeline: int, lsn: int, command: str
+) -> dict[str, str | int]:
     """Return the configuration of a server that makes a page image.
 
-    It takes no connections and is flushed as a whole afterwards.
+    It takes no connections and is flushed as a whole afterwards. `least` is what its WAL was written with: prepared
+    transactions need their places. Without hot standby it needs nothing else of it.
     """
     return {
         **base,
         **THROW_AWAY,
+        **standby.highest(standby.values_of(base), least),
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": "",
@@ -111,19 +116,19 @@ def image_values(base: Values, port: int, timeline: int, lsn: int, command: str)
 
 
 def moment_values(
-    base: Values, timeline: int, lsn: int, log_folder: Path, max_connections: int, *, throw_away: bool
+    base: Values, timeline: int, lsn: int, log_folder: Path, least: standby.Values, *, throw_away: bool
 ) -> dict[str, str | int]:
     """Return the configuration of a server that stops at a point in time and can be read there.
 
-    `max_connections` is the highest value that its WAL was written with: a standby needs at least as many. With
-    `throw_away` it never takes the writer's place, and its WAL is what `lay_in_place` has put there.
+    `least` are the highest values that its WAL was written with: a standby needs at least as much. With `throw_away`
+    it never takes the writer's place, and its WAL is what `lay_in_place` has put there.
     """
     command = _NO_ARCHIVE if throw_away else restore_command(log_folder)
     return {
         **base,
         **(THROW_AWAY if throw_away else {}),
         "hot_standby": "on",
-        "max_connections": max(max_connections, int(base["max_connections"])),
+        **standby.highest(standby.values_of(base), least),
         **target_values(timeline, lsn, "pause", command),
     }
 

@@ -20,6 +20,15 @@ class Told:
     """When a user was last told, on the monotonic clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class PendingParameters:
+    """The parameters of a running server whose values differ from the ones it is to have."""
+
+    pid: int
+    """The server's process: a restarted one is asked again."""
+    names: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class ClusterMemory:
     """The in-memory state of one cluster.
@@ -46,5 +55,7 @@ class ClusterMemory:
     """
     displaced: dict[str, Told] = field(default_factory=dict)
     """By name of an instance or endpoint. After a restart: told once more."""
+    parameters: dict[str, PendingParameters] = field(default_factory=dict)
+    """What waits for a reboot, by instance. After a restart: read again from the servers."""
     live: LiveDocument | None = None
     """The latest status document, while the cluster is being watched. After a restart: made again."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
+from types import MappingProxyType
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
@@ -75,18 +76,23 @@ class Installation:
         with self._lock:
             return load_internal_secrets(self.home.internal_secrets)
 
+    def engine_of(self, cluster: str) -> Engine:
+        """Return what a cluster was created with. Raises ClusterNotFound."""
+        return self._engine_of(cluster)
+
     def template(self, cluster: str) -> None:
         """Make the template of which a cluster is a copy, unless it exists."""
+        self.template_of(self._engine_of(cluster))
+
+    def template_of(self, engine: Engine) -> Path:
+        """Return the template of a build and a locale, and make it unless it exists."""
         # Before Python 3.12 a cached_property holds its own lock while it is computed, and these then take ours. A
         # thread that held ours and waited for theirs would deadlock.
-        path, binaries, secrets, account = (
-            self.template_path(cluster),
-            self.binaries(cluster),
-            self.secrets,
-            self.account,
-        )
+        path, binaries = self.home.template(template_name(engine.build, engine.locale)), self.builds.pin(engine.build)
+        secrets, account = self.secrets, self.account
         with self._lock:
-            ensure_template(path, binaries, self._engine_of(cluster).locale, secrets, account)
+            ensure_template(path, binaries, engine.locale, secrets, account)
+        return path
 
     def template_path(self, cluster: str) -> Path:
         """Return the path of the template of a cluster's build and locale."""
@@ -209,50 +215,42 @@ class Installation:
         make_folder(paths.folder)
         configuration.write_pgpass(paths.pgpass, self.secrets.replication)
 
+    def server_settings(self, binaries: Binaries) -> configuration.ServerSettings:
+        """Return the settings that servers of a build have in common."""
+        return configuration.ServerSettings(
+            connections_max=self.settings.connections_max,
+            shared_buffers=self.settings.shared_buffers,
+            max_wal_size=self.settings.max_wal_size,
+            wal_keep_size=self.settings.wal_keep_size,
+            preload_libraries=", ".join(_PRELOADED & binaries.libraries),
+        )
+
     def parameters(
         self,
         instance: Instance,
         follow: Instance | None,
         volume: configuration.VolumeSettings,
         impairment: configuration.Impairment | None = None,
+        chosen: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, str | int]:
-        """Return the parameters of an instance's server."""
+        """Return the parameters of an instance's server; `chosen` are those of its parameter groups."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
-        settings = configuration.ServerSettings(
-            connections_max=self.settings.connections_max,
-            shared_buffers=self.settings.shared_buffers,
-            max_wal_size=self.settings.max_wal_size,
-            wal_keep_size=self.settings.wal_keep_size,
-            preload_libraries=", ".join(_PRELOADED & self.binaries(instance.cluster).libraries),
-        )
         return configuration.server_configuration(
             instance.identifier,
             instance.address,
-            settings,
+            self.server_settings(self.binaries(instance.cluster)),
             volume,
             self.access(follow) if follow else None,
             paths.pgpass,
             paths.recovery,
             self.server(instance).socket_folder,
             impairment or configuration.Impairment(),
+            chosen,
         )
 
-    def configure(
-        self,
-        instance: Instance,
-        follow: Instance | None,
-        volume: configuration.VolumeSettings,
-        impairment: configuration.Impairment,
-    ) -> None:
-        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+    def configure(self, instance: Instance, values: Mapping[str, str | int], *, standby: bool) -> None:
+        """Write the configuration of an instance's server."""
         paths = self.home.cluster(instance.cluster).instance(instance.identifier)
-        values = self.parameters(instance, follow, volume, impairment)
-        if follow is not None:
-            # PostgreSQL refuses to start a standby that allows fewer connections than its WAL was written with, which
-            # may be an earlier value of the setting
-            # (https://www.postgresql.org/docs/18/hot-standby.html#HOT-STANDBY-ADMIN).
-            least = int(self.server(instance).control_data()["max_connections setting"])
-            values["max_connections"] = max(least, int(values["max_connections"]))
         server = self.server(instance)
         self.make_socket_folder(server)
-        configuration.write_configuration(paths.data, values, standby=follow is not None, sockets=server.uses_socket())
+        configuration.write_configuration(paths.data, values, standby=standby, sockets=server.uses_socket())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
+from auroractl.core.parameters import standby
+from auroractl.core.parameters.model import GroupKind
 from auroractl.core.restore.retention import Era
 from auroractl.core.routing import routing_table
 from auroractl.core.synchronous_commit.setting import CommitSettings
@@ -21,11 +24,18 @@ from auroractl.core.volume.quorum import write_quorum
 from auroractl.endpoints.client import AddressInUse
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
+from auroractl.engine.server import Server
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.runtime.installation import Installation
 from auroractl.runtime.locks import ClusterLocks
 from auroractl.runtime.observer import Observer
+from auroractl.runtime.parameters import (
+    chosen_settings,
+    clients_max,
+    prepared_transactions_fit,
+    values_of_running,
+)
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.volume_memory import observe_nodes
 from auroractl.state.repository import Repository
@@ -178,8 +188,65 @@ class ManagedCluster:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         with self.runtime.configuration_lock:
             full = self.memory.volume.full_since is not None
-            settings = self._volume_settings(full=full)
-            self.installation.configure(instance, follow, settings, self._impairment(instance))
+            values = self.parameters(instance, self._volume_settings(full=full), follow)
+            values.update(self._standby_values(instance, values, follow=follow is not None))
+            self.installation.configure(instance, values, standby=follow is not None)
+
+    def parameters(
+        self, instance: Instance, volume: VolumeSettings, follow: Instance | None = None
+    ) -> dict[str, str | int]:
+        """Return the parameters that an instance's server is to have."""
+        chosen = self.chosen_parameters(instance)
+        return self.installation.parameters(instance, follow, volume, self._impairment(instance), chosen)
+
+    def chosen_parameters(self, instance: Instance | None = None) -> dict[str, str]:
+        """Return the settings of the cluster's parameter group, and those of an instance's over them."""
+        row = self.repository.cluster(self.name)
+        found = {**chosen_settings(self.repository, GroupKind.CLUSTER, row.parameter_group if row else "")}
+        if instance is not None:
+            found |= chosen_settings(self.repository, GroupKind.INSTANCE, instance.parameter_group)
+        return found
+
+    def standby_least(self, *servers: Server) -> dict[str, int]:
+        """Return the least that a standby needs which replays WAL of this cluster on the data of these servers."""
+        row = self.repository.cluster(self.name)
+        written = [standby.values_in(server.control_data()) for server in servers if server.has_data()]
+        return standby.highest(row.standby_floor if row else {}, *written)
+
+    def _values_of_writer(self) -> dict[str, int]:
+        """Return what readers need because the writer has it, which their own data may not show yet."""
+        row = self.repository.cluster(self.name)
+        if not (row and row.standby_floor):
+            return {}
+        writers = [self.installation.server(each) for each in self.instances() if each.is_writer]
+        return standby.highest(*(standby.values_in(each.control_data()) for each in writers if each.has_data()))
+
+    def _standby_values(self, instance: Instance, values: Mapping[str, str | int], *, follow: bool) -> dict[str, int]:
+        """Return the parameters of which standbys need at least the writer's value, as this server may have them now."""
+        wanted = standby.values_of(values)
+        server = self.installation.server(instance)
+        if follow:
+            # PostgreSQL refuses to start a standby with less than its WAL was written with
+            # (https://www.postgresql.org/docs/18/hot-standby.html#HOT-STANDBY-ADMIN).
+            return standby.highest(wanted, standby.values_in(server.control_data()), self._values_of_writer())
+        row = self.repository.cluster(self.name)
+        if not (row and row.standby_floor and server.has_data()):
+            # No group has ever set one of them.
+            return wanted
+        control = server.control_data()
+        written = standby.values_in(control)
+        raised = standby.below(written, wanted)
+        readers = (
+            [values_of_running(self.installation, each) for each in self.instances() if not each.is_writer]
+            if raised
+            else []
+        )
+        allowed = standby.writer_values(wanted, written, [each for each in readers if each is not None])
+        if not prepared_transactions_fit(server.data, control, allowed["max_prepared_transactions"]):
+            allowed["max_prepared_transactions"] = max(
+                allowed["max_prepared_transactions"], written["max_prepared_transactions"]
+            )
+        return allowed
 
     def _volume_settings(self, *, full: bool) -> VolumeSettings:
         quorum = write_quorum((node.identifier, node.membership) for node in self.storage_nodes())
@@ -215,6 +282,7 @@ class ManagedCluster:
             volume=self.volume_snapshot(),
             backtrack=memory.volume.backtrack.reach(),
             commits=CommitSettings(self.observer.commit_settings(self.name), memory.commits.told(time.monotonic())),
+            pending_parameters={name: each.names for name, each in memory.parameters.items()},
         )
 
     def volume_snapshot(self) -> VolumeSnapshot | None:
@@ -249,6 +317,11 @@ class ManagedCluster:
             self.memory.override = override or RoutingOverride()
         self.publish_routes()
 
+    def _clients_max(self) -> int:
+        """Return how many clients an endpoint accepts; what auroractl needs itself is not theirs."""
+        chosen = self.chosen_parameters().get("max_connections")
+        return self.settings.connections_max if chosen is None else clients_max(int(chosen))
+
     def publish_routes(self) -> None:
         """Bring the endpoint process's routing table up to date; send nothing if it already is."""
         row = self.repository.cluster(self.name)
@@ -258,7 +331,7 @@ class ManagedCluster:
             snapshot, memory = self.snapshot(row), self.memory
             table = routing_table(
                 snapshot,
-                connections_max=self.settings.connections_max,
+                connections_max=self._clients_max(),
                 hold_timeout_s=self.settings.hold_timeout_s,
                 server_uid=self.installation.server_uid,
                 without=memory.override.without,

@@ -12,6 +12,7 @@ from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError, ClusterNotFound, InstanceNotFound, UsageError
 from auroractl.core.model import Cluster, Instance, Wanted
+from auroractl.core.parameters.model import Catalog
 from auroractl.runtime.background import PerCluster, WalWorker, Worker
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.installation import Engine, Installation
@@ -53,6 +54,10 @@ class Runtime:
 
         After a restart: free.
         """
+        self.trial_lock = Lock()
+        """Held while parameters are tried on a server of their own, whose folder there is once. After a restart: free."""
+        self.catalogs: dict[str, Catalog] = {}
+        """The parameters of engine versions. After a restart: asked of a server again."""
         self.started_at = self.now()
         self.repairs_paused = False
         """Set while everything is being stopped on purpose. After a restart: False."""

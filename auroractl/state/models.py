@@ -24,6 +24,7 @@ from auroractl.core.engine.locales import Locale, Provider
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
+from auroractl.core.parameters.model import GroupKind
 from auroractl.core.restore.retention import BacktrackStatus
 from auroractl.core.volume.faults import FaultKind
 from auroractl.core.volume.model import NodeKind
@@ -87,6 +88,7 @@ class Base(DeclarativeBase):
                 FaultKind,
                 BacktrackStatus,
                 Provider,
+                GroupKind,
             )
         },
     }
@@ -121,6 +123,8 @@ class ClusterRow(Mirror[Cluster], Base):
     locale_provider: Mapped[Provider] = mapped_column(server_default=text("'builtin'"))
     locale_name: Mapped[str] = mapped_column(server_default=text("'C.UTF-8'"))
     locale: Mapped[Locale] = composite("locale_provider", "locale_name")
+    parameter_group: Mapped[str] = mapped_column(server_default=text("''"))
+    standby_floor: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class InstanceRow(Mirror[Instance], Base):
@@ -147,6 +151,7 @@ class InstanceRow(Mirror[Instance], Base):
     created_at: Mapped[datetime]
     wanted: Mapped[Wanted]
     phase: Mapped[Phase]
+    parameter_group: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class EndpointRow(Mirror[Endpoint], Base):

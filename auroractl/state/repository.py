@@ -24,12 +24,13 @@ from auroractl.core.restore.retention import BacktrackStatus
 from auroractl.state.backtrack_models import BacktrackRow
 from auroractl.state.backtracks import BacktrackRepository
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
+from auroractl.state.parameter_groups import ParameterGroupRepository
 from auroractl.state.sessions import remembered
 from auroractl.state.volume_models import FaultRow
 from auroractl.state.volumes import VolumeRepository
 
 
-class Repository(VolumeRepository, BacktrackRepository):
+class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository):
     """The state in core types. Safe for use by several threads, with one session per call. Errors as in Sessions."""
 
     # Clusters, instances and endpoints

@@ -8,10 +8,12 @@ from functools import singledispatch
 from typing import Any
 
 from auroractl.api import documents
+from auroractl.api.parameter_documents import group_view
 from auroractl.api.verbs import VERBS
 from auroractl.core.errors import ClusterNotFound
 from auroractl.core.model import ClusterSnapshot, Endpoint, Instance
 from auroractl.core.operations import OperationRecord
+from auroractl.core.parameters.model import GroupKind, ParameterGroup
 from auroractl.core.restore.retention import Backtrack
 from auroractl.core.volume.growth import GrowthPlan
 from auroractl.core.volume.model import ScrubReport, StorageVolume
@@ -105,6 +107,21 @@ class EndpointChanged:
     snapshot: ClusterSnapshot
     endpoint: Endpoint
     status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCreated:
+    """A parameter group was created."""
+
+    group: ParameterGroup
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChanged:
+    """A parameter group was changed or deleted."""
+
+    kind: GroupKind
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +250,16 @@ def _(result: EndpointChanged, _runtime: Runtime) -> Document:
     view = documents.endpoint_view(result.snapshot, result.endpoint)
     view = {**view, "Status": result.status} if result.status else view
     return {**view, "DBClusterEndpoints": [view]}
+
+
+@document.register
+def _(result: GroupCreated, _runtime: Runtime) -> Document:
+    return {result.group.kind.words: group_view(result.group)}
+
+
+@document.register
+def _(result: GroupChanged, _runtime: Runtime) -> Document:
+    return {f"{result.kind.words}Name": result.group}
 
 
 @document.register

@@ -94,7 +94,7 @@ def test_every_command_refuses_what_is_wrong_in_one_sentence(run: Run, name: str
         ("delete-instance READER", ["Take READER from the endpoints", "Stop and remove"], "Remove"),
         ("delete-instance WRITER", ["Write a checkpoint", "Take WRITER from the endpoints"], "To"),
         ("modify-cluster demo --tags a=b", ["Change the cluster's settings"], None),
-        ("modify-instance demo-instance-2 --promotion-tier 3", ["Change the instance's promotion tier"], None),
+        ("modify-instance demo-instance-2 --promotion-tier 3", ["Change the instance's settings"], None),
         ("pause-automation demo", ["Pause or resume the cluster's automation"], None),
         ("create-endpoint later --cluster demo", ["Create the endpoint and publish it"], None),
         ("replace-storage-node 1 --cluster demo", ["Remove demo-storage-1"], "Old"),

@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auroractl.api.request import Options, Request
-    from auroractl.api.requests import clusters, endpoints, faults, instances, restore, supervisor, volumes
+    from auroractl.api.requests import (
+        clusters,
+        endpoints,
+        faults,
+        instances,
+        parameter_groups,
+        restore,
+        supervisor,
+        volumes,
+    )
 
-_NOUNS = {"clusters", "endpoints", "faults", "instances", "restore", "supervisor", "volumes"}
-__all__ = ["Options", "Request", "clusters", "endpoints", "faults", "instances", "restore", "supervisor", "volumes"]
+_NOUNS = {"clusters", "endpoints", "faults", "instances", "parameter_groups", "restore", "supervisor", "volumes"}
+__all__ = [
+    "Options", "Request", "clusters", "endpoints", "faults", "instances", "parameter_groups", "restore", "supervisor",
+    "volumes",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -26,13 +26,15 @@ class CreateInstance(Request):
     instance: str | None = field(default=None, metadata=TEXT.key("DBInstanceIdentifier"))
     promotion_tier: int = field(default=PROMOTION_TIER_DEFAULT, metadata=WHOLE.key("PromotionTier"))
     availability_zone: str | None = field(default=None, metadata=TEXT.key("AvailabilityZone"))
+    parameter_group: str | None = field(default=None, metadata=TEXT.key("DBParameterGroupName"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModifyInstance(InstanceRequest):
-    """Change an instance's promotion tier."""
+    """Change an instance's promotion tier or its DB parameter group."""
 
-    promotion_tier: int = field(metadata=WHOLE.key("PromotionTier"))
+    promotion_tier: int | None = field(default=None, metadata=WHOLE.key("PromotionTier"))
+    parameter_group: str | None = field(default=None, metadata=TEXT.key("DBParameterGroupName"))
 
 
 class RebootInstance(InstanceRequest):

@@ -14,6 +14,7 @@ from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineErro
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
+from auroractl.core.parameters import standby
 from auroractl.engine import sql
 from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from auroractl.engine.secrets import generate_password
@@ -21,6 +22,7 @@ from auroractl.engine.server import end_all_below
 from auroractl.engine.server_log import said
 from auroractl.runtime import events
 from auroractl.runtime.endpoint_process import RoutingOverride
+from auroractl.runtime.installation import Engine
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.runtime.runtime import Runtime
@@ -30,6 +32,7 @@ from auroractl.services.instances import address_allocation
 from auroractl.services.instances.master_password import keep_master_password, master_password
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step, new_record
+from auroractl.services.parameters import groups
 from auroractl.services.volume import storage_nodes
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
@@ -62,13 +65,16 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
         raise ClusterAlreadyExists(name)
     build = cluster.installation.builds.choose(request.engine_version)
     cluster.installation.require_sockets(name, build.version.major)
+    locale = choose_locale(request.locale, request.locale_provider, build, system_locales())
+    engine = Engine(build.identifier, locale)
+    group, chosen = groups.take(cluster.runtime, request.parameter_group, str(build.version), engine)
     plan = address_allocation.find_addresses(cluster.runtime, request.port)
     row = Cluster(
         identifier=name,
         resource_id=f"cluster-{generate_password(26).upper()}",
         engine_version=str(build.version),
         engine_build=build.identifier,
-        locale=choose_locale(request.locale, request.locale_provider, build, system_locales()),
+        locale=locale,
         region=region,
         port=plan.port,
         address_block=plan.block,
@@ -79,6 +85,8 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
         tags=tags,
         created_at=cluster.now(),
         phase=Phase.CREATING,
+        parameter_group=group,
+        standby_floor=standby.values_of(chosen),
     )
     taken = {instance.identifier for instance in cluster.repository.instances()}
     instances = address_allocation.new_instances(

@@ -23,6 +23,7 @@ from auroractl.services.instances import replication
 from auroractl.services.instances.lineage import lineage
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step
+from auroractl.services.parameters import pending
 from auroractl.services.volume import quorum_recovery, storage_nodes
 
 log = logging.getLogger(__name__)
@@ -235,17 +236,22 @@ class FailoverSteps:
     def repoint(self) -> None:
         """Reload the configuration of the readers, which then follow the new timeline without a restart.
 
-        A reader that had received more than every readable storage node has diverged, and rejoins.
+        A reader that had received more than every readable storage node has diverged, and rejoins. So does one with less
+        of a parameter than the new writer, which it may be given only at a start.
         """
         target = self._instance(self.target)
+        below = pending.readers_below(self._cluster, target)
         for reader in self._others():
             server = self._cluster.installation.server(reader)
             if server.has_data():
                 ahead = self._is_ahead(reader)
                 self._cluster.configure(reader, target)
                 server.reload()
-                if ahead:
-                    self._rejoin(reader, diverged=True)
+                if reader.identifier in below:
+                    # It would pause its replay, because the new writer has more of a parameter.
+                    server.abort()
+                if ahead or reader.identifier in below:
+                    self._rejoin(reader, diverged=ahead)
 
     def _is_ahead(self, reader: Instance) -> bool:
         """Return whether a reader has diverged; valid only before it follows the new writer and receives its WAL."""

@@ -23,7 +23,9 @@ from auroractl.core.errors import (
 from auroractl.core.model import Address, Instance, Phase
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
+from auroractl.core.parameters.model import GroupKind
 from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.runtime.parameters import chosen_settings
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.tickets import Ticket, require_no_other
 from auroractl.services.clusters import failover, scale_readers
@@ -38,6 +40,7 @@ from auroractl.services.clusters.attachment import (
 from auroractl.services.clusters.readers import Readers, plan_add, plan_remove
 from auroractl.services.operations import queue, runner
 from auroractl.services.operations.runner import Plan, Rehearsed, new_record
+from auroractl.services.parameters import groups, trial
 
 
 def create_instance(cluster: ManagedCluster, request: CreateInstance) -> str:
@@ -74,6 +77,7 @@ def _announced(cluster: ManagedCluster, request: CreateInstance, tickets: Collec
     taken = {each.identifier for each in (*cluster.repository.instances(), *coming)}
     own = [*cluster.instances(), *(each for each in coming if each.cluster == cluster.name)]
     tier = identifiers.promotion_tier(request.promotion_tier)
+    group = _group(cluster, request.parameter_group)
     if request.availability_zone not in {None, *row.availability_zones}:
         raise InvalidParameterValue(
             f"AvailabilityZone {request.availability_zone} is not one of DBCluster {cluster.name}.",
@@ -100,7 +104,19 @@ def _announced(cluster: ManagedCluster, request: CreateInstance, tickets: Collec
         address=_free_address(cluster, [each.address for each in own]),
         created_at=cluster.now(),
         phase=Phase.CREATING,
+        parameter_group=group,
     )
+
+
+def _group(cluster: ManagedCluster, name: str | None) -> str:
+    """Return the stored name of the requested DB parameter group, whose values have been tried."""
+    group = groups.resolve(cluster.runtime, GroupKind.INSTANCE, name, cluster.row().engine_version)
+    settings = chosen_settings(cluster.repository, GroupKind.INSTANCE, group)
+    if settings:
+        trial.tried(
+            cluster.runtime, cluster.installation.engine_of(cluster.name), {**cluster.chosen_parameters(), **settings}
+        )
+    return group
 
 
 def _free_address(cluster: ManagedCluster, taken: Collection[Address]) -> Address:

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from auroractl.core import identifiers
+from auroractl.core.errors import UsageError
 from auroractl.core.model import Phase
+from auroractl.core.parameters.model import GroupKind
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
@@ -15,6 +17,7 @@ from auroractl.runtime.tickets import Ticket, require_no_other
 from auroractl.services.instances.master_password import change_master_password
 from auroractl.services.operations import queue
 from auroractl.services.operations.dry_run import end_dry_run
+from auroractl.services.parameters import apply, groups
 
 
 def modify_cluster(
@@ -25,23 +28,29 @@ def modify_cluster(
     tags: dict[str, str] | None,
     remove_tags: Collection[str],
     master_user_password: str | None = None,
+    parameter_group: str | None = None,
 ) -> None:
     """Change the given settings. Tags are added to the existing ones.
 
     Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped, busy or, for a password, without an
-    instance; EngineError if the writer refuses the password. Nothing is changed then.
+    instance; ParameterGroupNotFound, InvalidParameterCombination for a group of another family; EngineError if a server
+    refuses the password or the group's values. Nothing is changed then.
     """
     cluster.require_running()
     if backtrack_window_s is not None:
         identifiers.backtrack_window(backtrack_window_s)
     if master_user_password is not None:
         identifiers.master_password(master_user_password)
+    group = _group(cluster, GroupKind.CLUSTER, parameter_group)
     with _in_turn(cluster, lambda _: queue.ticket(cluster, queue.MODIFY_CLUSTER)):
         merged = {**cluster.row().tags, **(tags or {})}
         kept = {key: value for key, value in merged.items() if key not in remove_tags}
         changed_tags = identifiers.tags(kept) if tags or remove_tags else None
         if master_user_password is not None:
             cluster.writer()
+        if group is not None and group != cluster.row().parameter_group:
+            apply.change_user(cluster, GroupKind.CLUSTER, cluster.name, cluster.row().parameter_group, group)
+        if master_user_password is not None:
             end_dry_run()
             change_master_password(cluster, master_user_password)
         cluster.repository.update_cluster(
@@ -50,6 +59,13 @@ def modify_cluster(
             backtrack_window_s=backtrack_window_s,
             tags=changed_tags,
         )
+
+
+def _group(cluster: ManagedCluster, kind: GroupKind, name: str | None) -> str | None:
+    """Return the stored name of a group that a request names; None if it names none."""
+    if name is None:
+        return None
+    return groups.resolve(cluster.runtime, kind, name, cluster.row().engine_version)
 
 
 def pause_automation(cluster: ManagedCluster, *, paused: bool) -> bool:
@@ -63,15 +79,20 @@ def pause_automation(cluster: ManagedCluster, *, paused: bool) -> bool:
     return True
 
 
-def modify_instance(runtime: Runtime, identifier: str, *, promotion_tier: int) -> None:
-    """Change an instance's promotion tier; causes no failover.
+def modify_instance(
+    runtime: Runtime, identifier: str, *, promotion_tier: int | None, parameter_group: str | None = None
+) -> None:
+    """Change an instance's promotion tier, which causes no failover, and its DB parameter group.
 
     Raises InstanceNotFound, InvalidParameterValue, InvalidInstanceState if it is being created or deleted, and
     InvalidClusterState if the cluster is stopped or busy.
     """
     instance = runtime.instance(identifier)
     cluster = ManagedCluster(runtime, instance.cluster)
-    tier = identifiers.promotion_tier(promotion_tier)
+    if promotion_tier is None and parameter_group is None:
+        raise UsageError("Nothing to change was named.", "Give --promotion-tier or --db-parameter-group-name")
+    tier = None if promotion_tier is None else identifiers.promotion_tier(promotion_tier)
+    group = _group(cluster, GroupKind.INSTANCE, parameter_group)
     cluster.require_running()
 
     def make(tickets: Collection[Ticket]) -> Ticket:
@@ -80,6 +101,8 @@ def modify_instance(runtime: Runtime, identifier: str, *, promotion_tier: int) -
         return queue.ticket(cluster, queue.MODIFY_INSTANCE, shown)
 
     with _in_turn(cluster, make):
+        if group is not None and group != instance.parameter_group:
+            apply.change_user(cluster, GroupKind.INSTANCE, instance.identifier, instance.parameter_group, group)
         cluster.repository.update_instance(instance.identifier, promotion_tier=tier)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from auroractl.core.errors import InvalidClusterState
-from auroractl.core.model import Instance, Phase, RunningOperation, Wanted
+from auroractl.core.model import Phase, RunningOperation, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
 from auroractl.runtime import events
@@ -15,6 +18,7 @@ from auroractl.services.instances import replication
 from auroractl.services.operations import runner
 from auroractl.services.operations.cancel import dismiss_all
 from auroractl.services.operations.runner import Plan, Step, new_record
+from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 from auroractl.services.volume import storage_nodes
 
@@ -62,6 +66,8 @@ def _wait_for_failover(cluster: ManagedCluster) -> None:
 def reboot_instance(runtime: Runtime, identifier: str) -> None:
     """Stop an instance and start it again in the same role (on AWS, a reboot without failover).
 
+    Readers that have less of a parameter than the writer is going to have are rebooted before it.
+
     Raises InstanceNotFound, InvalidInstanceState if it is still to be created, InvalidClusterState.
     """
     instance = runtime.instance(identifier)
@@ -90,8 +96,10 @@ def end_all_processes(runtime: Runtime) -> None:
         raise
 
 
-def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, str]) -> None:
+def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, Any]) -> None:
     def prepare() -> OperationRecord:
+        if kind is OperationKind.REBOOT_INSTANCE and cluster.instance(arguments["Instance"]).is_writer:
+            arguments["ReadersFirst"] = pending.readers_to_restart(cluster)
         if kind is OperationKind.STOP_CLUSTER:
             # It may have waited for the deletion of the last one.
             _require_instances(cluster)
@@ -225,33 +233,36 @@ def _plan_start(cluster: ManagedCluster, _record: OperationRecord) -> Plan:
 
 
 def _plan_reboot(cluster: ManagedCluster, record: OperationRecord) -> Plan:
-    identifier = record.arguments["Instance"]
+    chosen: str = record.arguments["Instance"]
+    everyone = [*record.arguments.get("ReadersFirst", []), chosen]
 
-    def instance() -> Instance:
-        return cluster.instance(identifier)
-
-    def stop() -> None:
+    def stop(identifier: str) -> None:
         cluster.repository.update_instance(identifier, phase=Phase.REBOOTING)
         cluster.memory.failed.pop(identifier, None)
-        cluster.installation.server(instance()).stop(cluster.settings.stop_timeout_s)
+        cluster.installation.server(cluster.instance(identifier)).stop(cluster.settings.stop_timeout_s)
 
-    def start() -> None:
-        if instance().is_writer:
-            replication.start_writer(cluster, instance())
+    def start(identifier: str) -> None:
+        instance = cluster.instance(identifier)
+        if instance.is_writer:
+            replication.start_writer(cluster, instance)
         else:
-            replication.start_reader(cluster, instance(), cluster.writer())
-        cluster.observer.refresh(instance())
+            replication.start_reader(cluster, instance, cluster.writer())
+        cluster.observer.refresh(instance)
+        if identifier != chosen:
+            cluster.repository.update_instance(identifier, phase=Phase.NONE)
 
     def finish() -> None:
-        cluster.repository.update_instance(identifier, phase=Phase.NONE)
+        cluster.repository.update_instance(chosen, phase=Phase.NONE)
         cluster.publish_routes()
-        events.record(cluster, events.INSTANCE_RESTARTED, identifier, "DB instance restarted")
+        for identifier in everyone:
+            pending.note_rebooted(cluster, cluster.instance(identifier))
+            events.record(cluster, events.INSTANCE_RESTARTED, identifier, "DB instance restarted")
 
-    steps = [
-        Step(f"Stop {identifier}", stop),
-        Step(f"Start {identifier}", start),
-        Step("Connect the endpoints", finish),
-    ]
+    steps = []
+    for identifier in everyone:
+        steps.append(Step(f"Stop {identifier}", partial(stop, identifier)))
+        steps.append(Step(f"Start {identifier}", partial(start, identifier)))
+    steps.append(Step("Connect the endpoints", finish))
     return Plan(steps, point_of_no_return=steps[0].name)
 
 

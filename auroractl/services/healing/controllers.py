@@ -20,6 +20,7 @@ from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, His
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
 from auroractl.services.instances import master_password, system_roles
+from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         Internals(),
         MasterPassword(),
         CommitSettings(),
+        Parameters(),
         Copies(),
         _Plain(_publish_routes),
         Heal(settings),
@@ -111,6 +113,15 @@ class CommitSettings(Controller):
         if snapshot.writing:
             for subject, act in commit_settings.due(cluster):
                 yield Task(subject, act, beside_operations=True)
+
+
+class Parameters(Controller):
+    """Parameters that wait for a reboot."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Ask servers that were started since they were last asked."""
+        for subject, act in pending.due(cluster, snapshot):
+            yield Task(subject, act, beside_operations=True)
 
 
 class Copies(Controller):

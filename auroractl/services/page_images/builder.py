@@ -142,10 +142,11 @@ class ImageMaker:
     def _replay(self, place: Path, image: PageImage, restore_command: str, niceness: Callable[[], int]) -> None:
         installation = self._cluster.installation
         writer = self._cluster.writer()
-        base = installation.parameters(writer, None, configuration.VolumeSettings(seed.NO_QUORUM))
+        base = self._cluster.parameters(writer, configuration.VolumeSettings(seed.NO_QUORUM))
         address = Address(_HOST, free_port(_HOST))
         server = installation.server_at(place, address)
-        values = recovery.image_values(base, address.port, image.timeline, image.checkpoint_lsn, restore_command)
+        least = self._cluster.standby_least(server)
+        values = recovery.image_values(base, least, address.port, image.timeline, image.checkpoint_lsn, restore_command)
         configuration.write_configuration(server.data, values, standby=False, sockets=False)
         recovery.begin_recovery(server.data)
         recovery.run_to_shutdown(

@@ -155,21 +155,15 @@ def _configure(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCop
     nodes = cluster.storage_nodes()
     quorum = write_quorum((node.identifier, node.membership) for node in nodes)
     stand_in: Instance = replace(writer, address=copy.server.address)
-    base = cluster.installation.parameters(stand_in, None, configuration.VolumeSettings(quorum))
+    base = cluster.parameters(stand_in, configuration.VolumeSettings(quorum))
     own = cluster.installation.server(writer)
-    connections = _most_connections(copy.server, own)
+    least = cluster.standby_least(copy.server, own)
     cluster.installation.make_socket_folder(copy.server)
-    values = recovery.moment_values(
-        base, place.timeline, place.cut.lsn, copy.log_folder, connections, throw_away=not durable
-    )
+    values = recovery.moment_values(base, place.timeline, place.cut.lsn, copy.log_folder, least, throw_away=not durable)
     values["unix_socket_directories"] = configuration.socket_directories(copy.server.socket_folder)
     configuration.write_configuration(copy.server.data, values, standby=False, sockets=copy.server.uses_socket())
     _copy_settings(own.data, copy.server.data)
     recovery.begin_recovery(copy.server.data)
-
-
-def _most_connections(*servers: Server) -> int:
-    return max(int(server.control_data()["max_connections setting"]) for server in servers if server.has_data())
 
 
 def _copy_settings(source: Path, target: Path) -> None:

@@ -119,6 +119,7 @@ def modify_cluster(call: Call, request: requests.ModifyCluster) -> ClusterChange
         tags=request.tags,
         remove_tags=request.remove_tags,
         master_user_password=request.master_user_password,
+        parameter_group=request.parameter_group,
     )
     return ClusterChanged(cluster.name, None)
 

@@ -56,7 +56,12 @@ def rebooting(_cluster: ManagedCluster, _record: OperationRecord, request: reque
 
 def modify_instance(call: Call, request: requests.ModifyInstance) -> InstanceChanged:
     """modify-instance."""
-    modify.modify_instance(call.runtime, request.instance, promotion_tier=request.promotion_tier)
+    modify.modify_instance(
+        call.runtime,
+        request.instance,
+        promotion_tier=request.promotion_tier,
+        parameter_group=request.parameter_group,
+    )
     return InstanceChanged(request.instance)
 
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auroractl.supervisor.handlers import clusters, endpoints, faults, instances, restore, supervisor, volumes
+from auroractl.supervisor.handlers import (
+    clusters,
+    endpoints,
+    faults,
+    instances,
+    parameter_groups,
+    restore,
+    supervisor,
+    volumes,
+)
 from auroractl.supervisor.handlers.call import EarlyHandler, Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **clusters.HANDLERS,
     **instances.HANDLERS,
     **endpoints.HANDLERS,
+    **parameter_groups.HANDLERS,
     **volumes.HANDLERS,
     **restore.HANDLERS,
     **faults.HANDLERS,

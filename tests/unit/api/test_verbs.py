@@ -39,7 +39,7 @@ WITHOUT_A_DOCUMENT = {
 SENT = {
     "create-cluster": "create-cluster demo --no-instances --engine-version 18 --database-name d --master-username m "
     "--master-user-password secret-one --port 5432 --region us-east-1 --backtrack-window 1h --deletion-protection --tags a=b "
-    "--retain --if-not-exists --no-wait",
+    "--db-cluster-parameter-group-name tuned --retain --if-not-exists --no-wait",
     "delete-cluster": "delete-cluster demo --yes --if-exists --dry-run",
     "start-cluster": "start-cluster demo --no-wait",
     "stop-cluster": "stop-cluster demo --dry-run",
@@ -47,7 +47,7 @@ SENT = {
     "failover": "failover demo --target demo-instance-2 --allow-data-loss",
     "cancel-operation": "cancel-operation demo",
     "modify-cluster": "modify-cluster demo --no-deletion-protection --backtrack-window 2h --tags a=b --remove-tags c "
-    "--master-user-password secret-one",
+    "--master-user-password secret-one --db-cluster-parameter-group-name tuned",
     "pause-automation": "resume-automation demo --dry-run",
     "describe-clusters": "describe-clusters demo",
     "describe-status": "status demo",
@@ -57,16 +57,22 @@ SENT = {
     "--end-time 2026-01-02T00:00Z --event-categories failover",
     "failover-history": "failover-history demo",
     "create-instance": "create-instance demo --db-instance-identifier extra --promotion-tier 3 "
-    "--availability-zone us-east-1b --no-wait",
+    "--availability-zone us-east-1b --db-parameter-group-name reports --no-wait",
     "delete-instance": "delete-instance demo-instance-1 --no-wait",
     "reboot-instance": "reboot-instance demo-instance-1",
-    "modify-instance": "modify-instance demo-instance-1 --promotion-tier 0",
+    "modify-instance": "modify-instance demo-instance-1 --promotion-tier 0 --db-parameter-group-name reports",
     "describe-instances": "describe-instances demo --instance demo-instance-1",
     "connection": "uri demo --reader --instance demo-instance-1",
     "create-endpoint": "create-endpoint reports --cluster demo --endpoint-type any --static-members demo-instance-1",
     "modify-endpoint": "modify-endpoint reports --endpoint-type reader --excluded-members demo-instance-1",
     "delete-endpoint": "delete-endpoint reports",
     "describe-endpoints": "describe-endpoints demo --endpoint reports",
+    "create-cluster-parameter-group": "create-cluster-parameter-group g --family f --description d --tags a=b --dry-run",
+    "copy-parameter-group": "copy-parameter-group a b --description d --tags a=b",
+    "modify-parameter-group": "modify-parameter-group g --parameters a=1 --parameters "
+    "ParameterName=b,ParameterValue=2,ApplyMethod=pending-reboot",
+    "reset-cluster-parameter-group": "reset-cluster-parameter-group g --parameters a",
+    "describe-parameters": "describe-parameters g --source user",
     "storage-autogrow": "storage-autogrow demo --enable --max-capacity 1TiB --increment 10GiB --headroom 10 --dry-run",
     "scrub-volume": "scrub-volume demo --dry-run",
     "replace-storage-node": "replace-storage-node demo-storage-1 --cluster demo",
@@ -135,7 +141,10 @@ def test_aws_actions_are_those_of_the_commands_under_their_aws_names() -> None:
         return re.sub("Db", "DB", "".join(map(str.capitalize, name.split("-"))))
 
     actions = {verb.aws_action for verb in VERBS.values() if not verb.local_only}
-    assert {action(alias.name) for alias in aliases.ALIASES} | {"DescribeEvents", "DescribeDBEngineVersions"} == actions
+    assert {action(alias.name) for alias in aliases.ALIASES} | {
+        "DescribeEvents", "DescribeDBEngineVersions", "DescribeEngineDefaultClusterParameters",
+        "DescribeEngineDefaultParameters",
+    } == actions  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", ASKED)

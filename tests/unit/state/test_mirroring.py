@@ -38,7 +38,7 @@ def _sample(hint: Any, number: int) -> Any:
 
 def test_all_rows_of_core_types_are_here() -> None:
     assert {volume_models.StorageNodeRow, backtrack_models.BacktrackRow, OperationRow} < set(ROWS)
-    assert len(ROWS) == 12
+    assert len(ROWS) == 13
     assert {row.__name__: row.apart for row in ROWS if row.apart} == {"OperationRow": ("steps", "error")}
 
 

@@ -113,5 +113,5 @@ def test_the_tables_are_those_that_are_needed_now() -> None:
     assert set(Base.metadata.tables) == {
         "cluster", "instance", "endpoint", "operation", "operation_step", "event",
         "storage_volume", "storage_node", "protection_group", "volume_growth", "fault",
-        "era", "backtrack", "pin",
+        "era", "backtrack", "pin", "parameter_group",
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Parameter groups: which server parameters can be changed, their values, and the order of restarts."""

@@ -1,0 +1,231 @@
+"""Parameter groups on a real cluster: applied, read back, waiting for a reboot, refused, and kept through a failover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.conftest import Auroractl, wait_until
+
+FAMILY = "aurora-postgresql18"
+MODIFY = "modify-cluster-parameter-group"
+
+
+@pytest.fixture(scope="module")
+def tuned(demo: Auroractl) -> Auroractl:
+    """The cluster demo with a cluster parameter group of its own."""
+    demo("create-cluster-parameter-group", "tuned", "--family", FAMILY, "--description", "for tests")
+    demo("modify-db-cluster", "--db-cluster-identifier", "demo", "--db-cluster-parameter-group-name", "tuned")
+    return demo
+
+
+def change(auroractl: Auroractl, *parameters: str, group: str = "tuned", verb: str = MODIFY) -> None:
+    auroractl(verb, group, *(word for each in parameters for word in ("--parameters", each)))
+
+
+def shown(auroractl: Auroractl, name: str) -> dict[str, str]:
+    """What each instance says of a parameter."""
+    found = {}
+    for each in auroractl.instances("demo"):
+        with auroractl.connect("demo", instance=each["DBInstanceIdentifier"]) as connection:
+            row = connection.execute(f"SHOW {name}").fetchone()
+            assert row is not None
+            found[each["DBInstanceIdentifier"]] = row[0]
+    return found
+
+
+def everywhere(auroractl: Auroractl, name: str) -> str:
+    (value,) = set(shown(auroractl, name).values())
+    return value
+
+
+def waiting(auroractl: Auroractl) -> dict[str, list[str]]:
+    """What waits for a reboot, by instance; instances are asked again after a start."""
+
+    def asked() -> Any:
+        views = auroractl.instances("demo")
+        statuses = {each["DBParameterGroups"][0]["ParameterApplyStatus"] for each in views}
+        return views if "applying" not in statuses else None
+
+    views = wait_until("all instances to be asked", asked, 20)
+    members = auroractl.cluster("demo")["DBClusterMembers"]
+    for view in views:
+        status = "pending-reboot" if view["ParametersPendingReboot"] else "in-sync"
+        assert view["DBParameterGroups"][0]["ParameterApplyStatus"] == status
+        (member,) = [each for each in members if each["DBInstanceIdentifier"] == view["DBInstanceIdentifier"]]
+        assert member["DBClusterParameterGroupStatus"] == status
+    return {view["DBInstanceIdentifier"]: view["ParametersPendingReboot"] for view in views}
+
+
+def settings(auroractl: Auroractl, group: str = "tuned") -> dict[str, str]:
+    views = auroractl.json("describe-cluster-parameters", group, "--source", "user")["Parameters"]
+    return {view["ParameterName"]: view["ParameterValue"] for view in views}
+
+
+def follows(auroractl: Auroractl) -> None:
+    """A row that is written now arrives on every reader: none has paused its replay."""
+    with auroractl.connect("demo") as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS arrived (n bigint)")
+        row = connection.execute("INSERT INTO arrived SELECT count(*) FROM arrived RETURNING n").fetchone()
+    assert row is not None
+    for reader in auroractl.readers("demo"):
+        with auroractl.connect("demo", instance=reader["DBInstanceIdentifier"]) as connection:
+            there: Callable[[], Any] = lambda: connection.execute(  # noqa: E731
+                "SELECT 1 FROM arrived WHERE n = %s", row
+            ).fetchone()
+            wait_until("the row to arrive", there, 20)
+
+
+def test_dynamic_parameters_take_effect_at_once_on_all_instances(tuned: Auroractl) -> None:
+    change(tuned, "log_min_duration_statement=250ms", "ParameterName=datestyle,ParameterValue='ISO, DMY'")
+    assert everywhere(tuned, "log_min_duration_statement") == "250ms"
+    assert everywhere(tuned, "datestyle") == "ISO, DMY"
+    assert set(map(tuple, waiting(tuned).values())) == {()}
+    tuned("reset-cluster-parameter-group", "tuned", "--parameters", "datestyle")
+    assert everywhere(tuned, "datestyle") == "ISO, MDY"
+    assert settings(tuned) == {"log_min_duration_statement": "250ms"}
+
+
+def test_a_raised_value_reaches_the_readers_first_and_a_lowered_one_the_writer(tuned: Auroractl) -> None:
+    writer, first, second = (each["DBInstanceIdentifier"] for each in tuned.instances("demo"))
+    before = everywhere(tuned, "max_connections")
+    change(tuned, "max_connections=1200", "max_prepared_transactions=150")
+    raised = ["max_connections", "max_prepared_transactions"]
+    assert waiting(tuned) == dict.fromkeys((writer, first, second), raised)
+    assert everywhere(tuned, "max_connections") == before
+    tuned("reboot-instance", first)
+    assert waiting(tuned) == {writer: raised, first: [], second: raised}
+    follows(tuned)
+    # A writer that crashes now keeps the value that all readers have.
+    tuned("pause-automation", "demo")
+    tuned("inject-fault", "crash-instance", writer, "--cluster", "demo")
+    tuned("resume-automation", "demo")
+    tuned.wait_healthy("demo")
+    writer = tuned.writer("demo")["DBInstanceIdentifier"]
+    follows(tuned)
+    plan = tuned.json("reboot-instance", writer, "--dry-run")["Plan"]
+    tuned("reboot-instance", writer)
+    tuned.wait_healthy("demo")
+    assert set(map(tuple, waiting(tuned).values())) == {()}, plan
+    assert everywhere(tuned, "max_connections") == "1200"
+    follows(tuned)
+    # Lowered: a reader that is rebooted first keeps what its writer has.
+    change(tuned, "max_connections=600")
+    reader = tuned.readers("demo")[0]["DBInstanceIdentifier"]
+    tuned("reboot-instance", reader)
+    assert shown(tuned, "max_connections")[reader] == "1200"
+    tuned("reboot-instance", writer)
+    assert shown(tuned, "max_connections")[writer] == "600"
+    follows(tuned)
+    for each in tuned.readers("demo"):
+        tuned("reboot-instance", each["DBInstanceIdentifier"])
+    assert everywhere(tuned, "max_connections") == "600"
+    assert set(map(tuple, waiting(tuned).values())) == {()}
+    follows(tuned)
+
+
+def test_a_failover_to_a_reader_with_more_leaves_no_reader_behind(tuned: Auroractl) -> None:
+    change(tuned, "max_locks_per_transaction=96", "work_mem=6MB")
+    chosen = tuned.readers("demo")[0]["DBInstanceIdentifier"]
+    tuned("reboot-instance", chosen)
+    tuned("failover", "demo", "--target", chosen)
+    tuned.wait_healthy("demo")
+    assert tuned.writer("demo")["DBInstanceIdentifier"] == chosen
+    follows(tuned)
+    assert everywhere(tuned, "max_locks_per_transaction") == "96"
+    assert everywhere(tuned, "work_mem") == "6MB"
+
+
+def test_a_past_with_higher_values_can_be_read(tuned: Auroractl) -> None:
+    done = tuned("peek", "demo", "--at", "earliest", "--", "-tAc", "SHOW max_connections")
+    assert int(done.stdout) >= 1200
+
+
+@pytest.mark.parametrize(
+    ("parameter", "code", "sentence"),
+    [
+        ("nonsense=1", 2, "Could not find parameter with name: nonsense"),
+        ("work_men=8MB", 2, "Did you mean work_mem?"),
+        ("max_connections=many", 2, "Invalid parameter value: many for: max_connections"),
+        ("max_connections=20", 2, "at least 50"),
+        ("synchronous_standby_names=", 2, "cannot be modified: readers and storage nodes receive WAL by it"),
+        ("archive_command=rm", 2, "cannot be modified"),
+        ("fsync=off", 2, "cannot be modified"),
+        ("rds.force_ssl=1", 8, "have no TLS"),
+        ("shared_preload_libraries=plpgsql", 2, "cannot load 'plpgsql'"),
+        ("shared_buffers={DBInstanceClassMemory/10922}", 2, "cannot be a formula"),
+        ("timezone=Mars/Phobos", 2, 'invalid value for parameter "TimeZone": "Mars/Phobos"'),
+        ("huge_pages=on", 2, "PostgreSQL does not start with these values"),
+        ("ParameterName=max_connections,ParameterValue=300,ApplyMethod=immediate", 5, "immediate apply method"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_sentence_and_changes_nothing(
+    tuned: Auroractl, parameter: str, code: int, sentence: str
+) -> None:
+    before, started = settings(tuned), tuned.writer("demo")["ProcessId"]
+    done = tuned.run(MODIFY, "tuned", "--parameters", "work_mem=7MB", "--parameters", parameter)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert settings(tuned) == before
+    assert everywhere(tuned, "work_mem") != "7MB"
+    assert tuned.writer("demo")["ProcessId"] == started
+    assert not (tuned.home.root / "template" / "trial").exists()
+
+
+def test_logical_replication_and_the_parameters_of_aws(tuned: Auroractl) -> None:
+    change(tuned, "rds.logical_replication=1", "rds.global_db_rpo=60", "shared_preload_libraries=auto_explain")
+    assert all("rds.logical_replication" in names for names in waiting(tuned).values())
+    writer = tuned.writer("demo")["DBInstanceIdentifier"]
+    tuned("reboot-instance", writer)
+    values = {
+        name: shown(tuned, name)[writer] for name in ("wal_level", "rds.logical_replication", "rds.global_db_rpo")
+    }
+    assert values == {"wal_level": "logical", "rds.logical_replication": "on", "rds.global_db_rpo": "60"}
+    assert shown(tuned, "shared_preload_libraries")[writer] == "pg_stat_statements,auto_explain"
+    follows(tuned)
+
+
+def test_an_instance_has_its_group_over_that_of_the_cluster(tuned: Auroractl) -> None:
+    tuned("create-db-parameter-group", "--db-parameter-group-name", "reports", "--db-parameter-group-family", FAMILY)
+    change(tuned, "work_mem=32MB", group="reports", verb="modify-parameter-group")
+    reader = tuned.readers("demo")[0]["DBInstanceIdentifier"]
+    tuned("modify-instance", reader, "--db-parameter-group-name", "reports")
+    values = shown(tuned, "work_mem")
+    assert values.pop(reader) == "32MB"
+    assert set(values.values()) == {"6MB"}
+    refused = tuned.run("modify-parameter-group", "reports", "--parameters", "max_connections=300")
+    assert "all instances of a cluster need the same value" in refused.stderr
+    in_use = tuned.run("delete-parameter-group", "reports")
+    assert in_use.returncode == 5
+    assert f"so the group cannot be deleted: {reader}" in in_use.stderr
+    tuned("modify-instance", reader, "--db-parameter-group-name", f"default.{FAMILY}")
+    assert everywhere(tuned, "work_mem") == "6MB"
+    tuned("delete-parameter-group", "reports")
+
+
+def test_groups_are_copied_kept_while_in_use_and_deleted(tuned: Auroractl) -> None:
+    tuned("copy-cluster-parameter-group", "tuned", "second")
+    assert settings(tuned, "second") == settings(tuned)
+    tuned("reset-cluster-parameter-group", "second", "--all")
+    assert settings(tuned, "second") == {}
+    for group, sentence in (("tuned", "still members"), (f"default.{FAMILY}", "cannot be deleted")):
+        done = tuned.run("delete-cluster-parameter-group", group)
+        assert (done.returncode, sentence in done.stderr) == (5, True)
+    assert (
+        "Cannot modify a default parameter group"
+        in tuned.run(MODIFY, f"default.{FAMILY}", "--parameters", "work_mem=8MB").stderr
+    )
+    assert tuned.run("create-cluster-parameter-group", "second", "--family", FAMILY).returncode == 5
+    old = tuned.run("create-cluster-parameter-group", "old", "--family", "aurora-postgresql11")
+    assert (old.returncode, "not a valid parameter group family" in old.stderr) == (2, True)
+    tuned("delete-cluster-parameter-group", "second")
+    done = tuned.run("modify-cluster", "demo", "--db-cluster-parameter-group-name", "second")
+    assert (done.returncode, "not found" in done.stderr) == (4, True)
+    names = [
+        each["DBClusterParameterGroupName"]
+        for each in tuned.json("describe-db-cluster-parameter-groups")["DBClusterParameterGroups"]
+    ]
+    assert [name for name in names if not name.startswith("default.")] == ["tuned"]
+    assert f"default.{FAMILY}" in names
