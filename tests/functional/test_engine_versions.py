@@ -50,6 +50,7 @@ def test_a_cluster_of_another_version(auroractl: Auroractl, major: int) -> None:
     assert not ledger.missing()
 
     auroractl("scale-readers", "demo", "--to", "2")
+    _change_parameters(auroractl, major)
     auroractl.wait_healthy("demo")
     before = moment(auroractl)
     time.sleep(0.01)
@@ -74,6 +75,17 @@ def _crash_with_a_lagging_reader(auroractl: Auroractl) -> None:
     wait_until("the promotion", lambda: auroractl.writer("demo")["DBInstanceIdentifier"] == name)
     auroractl("inject-fault", "restore", name)
     auroractl.wait_healthy("demo")
+
+
+def _change_parameters(auroractl: Auroractl, major: int) -> None:
+    auroractl("create-cluster-parameter-group", "tuned", "--family", f"aurora-postgresql{major}")
+    auroractl("modify-cluster", "demo", "--db-cluster-parameter-group-name", "tuned")
+    auroractl("modify-cluster-parameter-group", "tuned", "--parameters", "log_min_duration_statement=250ms")
+    refused = auroractl.run("modify-cluster-parameter-group", "tuned", "--parameters", "work_mem=1kB")
+    assert refused.returncode == 2, refused
+    for instance in auroractl.instances("demo"):
+        with auroractl.connect("demo", instance=instance["DBInstanceIdentifier"]) as connection:
+            assert connection.execute("show log_min_duration_statement").fetchone() == ("250ms",)
 
 
 def _every_reader_has_it(auroractl: Auroractl, rows: int) -> None:
