@@ -1,4 +1,4 @@
 """What holds for all tests."""
 
-collect_ignore = ["sample_project"]
-"""A project of its own, which test_pytest_plugin runs as its owner would."""
+collect_ignore = ["sample_project", "sample_migrations"]
+"""Projects of their own, which test_pytest_plugin and test_schema_loads run as their owners would."""
