@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from auroractl.core.engine.locales import normalized
 from auroractl.core.errors import MachineError
 from auroractl.system.programs import find_program, run
 
 
-@cache
 def system_locales() -> frozenset[str]:
     """List the locales that the C library knows, normalized; empty if they cannot be listed."""
     program = find_program("locale")
