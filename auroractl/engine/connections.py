@@ -134,9 +134,9 @@ class Access:
     def _proof(self) -> dict[str, str]:
         """Return how a server proves itself to PostgreSQL's own programs.
 
-        Before 16 they do not know `require_auth`: there `requirepeer` must suffice, and a home without sockets cannot
-        have such a cluster (`require_socket`).
+        Before 16 they do not know `require_auth`. There `requirepeer` must suffice, which only a socket has.
         """
+        require_socket(self.major, self.socket_folder)
         return _SCRAM if self.major >= _REQUIRE_AUTH_SINCE else {}
 
     def _way(self, timeout_s: float) -> dict[str, str]:
