@@ -66,14 +66,19 @@ def choose_locale(name: str | None, provider: str | None, build: Build, availabl
     name = name if name is not None else (AURORA if chosen is Provider.LIBC else CODE_POINT)
     if not _NAME.fullmatch(name):
         raise InvalidParameterValue(f"{name!r} is not the name of a locale.", f"Write one such as {AURORA}")
-    match chosen:
-        case Provider.LIBC:
-            _require_system_locale(name, available)
-        case Provider.ICU:
-            _require_icu(build)
-        case Provider.BUILTIN:
-            _require_builtin(name, build)
-    return Locale(chosen, name)
+    if chosen is Provider.LIBC:
+        _require_system_locale(name, available)
+    locale = Locale(chosen, name)
+    require_usable(locale, build)
+    return locale
+
+
+def require_usable(locale: Locale, build: Build) -> None:
+    """Check that a build has the provider of a locale. Raises InvalidParameterValue."""
+    if locale.provider is Provider.ICU:
+        _require_icu(build)
+    elif locale.provider is Provider.BUILTIN:
+        _require_builtin(locale.name, build)
 
 
 def _default(build: Build, available: Collection[str]) -> Locale:

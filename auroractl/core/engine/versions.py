@@ -12,7 +12,7 @@ from auroractl.core.identifiers import ENGINE
 
 MAJORS = (15, 16, 17, 18)
 """The major versions that are supported."""
-_REQUEST = re.compile(r"(\d{1,3})(?:\.(\d{1,3}))?")
+_REQUEST = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auroractl.core.engine.locales import require_usable
 from auroractl.core.engine.versions import Build, parse_version
 from auroractl.core.errors import InvalidClusterState, InvalidParameterValue
 from auroractl.core.model import RunningOperation, Wanted
@@ -14,8 +15,9 @@ from auroractl.services.operations.dry_run import end_dry_run
 def change_engine_version(cluster: ManagedCluster, requested: str) -> None:
     """Make a stopped cluster use another build when it is started; do nothing if it uses that build already.
 
-    Raises InvalidParameterValue for another major version or an older minor one, InvalidClusterState if the cluster is
-    not stopped or busy, MachineError if the build cannot be used. Nothing is changed then.
+    Raises InvalidParameterValue for another major version, an older minor one, or a build without the provider of the
+    cluster's locale, InvalidClusterState if the cluster is not stopped or busy, MachineError if the build cannot be used.
+    Nothing is changed then.
     """
     cluster.require_whole()
     build = cluster.installation.builds.choose(requested)
@@ -39,12 +41,14 @@ def change_engine_version(cluster: ManagedCluster, requested: str) -> None:
 
 
 def _check(cluster: ManagedCluster, build: Build) -> None:
-    current = parse_version(cluster.row().engine_version)
+    row = cluster.row()
+    current = parse_version(row.engine_version)
     if build.version.major != current.major:
         raise InvalidParameterValue(
             f"DBCluster {cluster.name} has PostgreSQL {current}; its major version cannot be changed in place.",
             f"Create a cluster of {build.version.major} and load a dump of this one into it: auroractl pg-dump {cluster.name}",
         )
+    require_usable(row.locale, build)
     if build.version < current:
         raise InvalidParameterValue(
             f"DBCluster {cluster.name} has PostgreSQL {current}, and {build.version} is older.", "Name a newer version"
