@@ -47,6 +47,8 @@ class Runtime:
         self.image_keepers: PerCluster[Worker] = PerCluster(_not_assembled)
         self.images_lock = Lock()
         """Allows one page image to be made at a time, over all clusters. After a restart: free."""
+        self.addresses_lock = Lock()
+        """Held from the search for free addresses until the rows that take them are written. After a restart: free."""
         self.routing_lock = Lock()
         """Held while a routing table is computed and sent: the newest one must arrive last. After a restart: free."""
         self.configuration_lock = Lock()

@@ -68,34 +68,35 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
     locale = choose_locale(request.locale, request.locale_provider, build, system_locales())
     engine = Engine(build.identifier, locale)
     group, chosen = groups.take(cluster.runtime, request.parameter_group, str(build.version), engine)
-    plan = address_allocation.find_addresses(cluster.runtime, request.port)
-    row = Cluster(
-        identifier=name,
-        resource_id=f"cluster-{generate_password(26).upper()}",
-        engine_version=str(build.version),
-        engine_build=build.identifier,
-        locale=locale,
-        region=region,
-        port=plan.port,
-        address_block=plan.block,
-        database_name=database,
-        master_username=username,
-        backtrack_window_s=window_s,
-        deletion_protection=request.deletion_protection,
-        tags=tags,
-        created_at=cluster.now(),
-        phase=Phase.CREATING,
-        parameter_group=group,
-        standby_floor=standby.values_of(chosen),
-    )
-    taken = {instance.identifier for instance in cluster.repository.instances()}
-    instances = address_allocation.new_instances(
-        cluster, row, [], 1 if request.no_instances else readers + 1, plan=plan, with_writer=True, taken_names=taken
-    )
-    arguments = {"Retain": request.retain, "NoInstances": request.no_instances, "Source": dict(source)}
-    record = new_record(cluster, OperationKind.CREATE_CLUSTER, arguments)
-    cluster.forget()
-    cluster.repository.create_cluster(row, instances, _endpoints(row, plan), record)
+    with cluster.runtime.addresses_lock:
+        plan = address_allocation.find_addresses(cluster.runtime, request.port)
+        row = Cluster(
+            identifier=name,
+            resource_id=f"cluster-{generate_password(26).upper()}",
+            engine_version=str(build.version),
+            engine_build=build.identifier,
+            locale=locale,
+            region=region,
+            port=plan.port,
+            address_block=plan.block,
+            database_name=database,
+            master_username=username,
+            backtrack_window_s=window_s,
+            deletion_protection=request.deletion_protection,
+            tags=tags,
+            created_at=cluster.now(),
+            phase=Phase.CREATING,
+            parameter_group=group,
+            standby_floor=standby.values_of(chosen),
+        )
+        taken = {instance.identifier for instance in cluster.repository.instances()}
+        instances = address_allocation.new_instances(
+            cluster, row, [], 1 if request.no_instances else readers + 1, plan=plan, with_writer=True, taken_names=taken
+        )
+        arguments = {"Retain": request.retain, "NoInstances": request.no_instances, "Source": dict(source)}
+        record = new_record(cluster, OperationKind.CREATE_CLUSTER, arguments)
+        cluster.forget()
+        cluster.repository.create_cluster(row, instances, _endpoints(row, plan), record)
     try:
         keep_master_password(cluster, password or generate_password())
     except MachineError as error:
