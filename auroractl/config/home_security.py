@@ -49,22 +49,31 @@ def require_private(folder: Path) -> None:
         )
 
 
+def who_can_change(path: Path, *, with_parents: bool) -> tuple[Path, str] | None:
+    """Return what other users than root can change of a file or folder, and who; None if nothing.
+
+    `with_parents` adds the folders above it, and all links and folders on the way.
+    """
+    places = _passed(path) if with_parents else [(path, path.lstat())]
+    return next(((place, who) for place, found in places if (who := _who_can_change(found))), None)
+
+
 def _require_safe_place(home: Path) -> None:
     """Check a location's folders: a user who can write a folder can rename its entries, unless it is sticky.
 
     A uid without an account here (a folder that was mounted into a container) does not count as such a user.
     """
-    for place, found in _passed(home):
-        who = _who_can_change(found)
-        if who:
-            raise ConfigurationError(
-                f"root does not make a home in {home.parent}: {who} can change {place} and replace the home.",
-                "Set AURORACTL_HOME to a folder below folders of root, or unset it",
-            )
+    changeable = who_can_change(home, with_parents=True)
+    if changeable:
+        place, who = changeable
+        raise ConfigurationError(
+            f"root does not make a home in {home.parent}: {who} can change {place} and replace the home.",
+            "Set AURORACTL_HOME to a folder below folders of root, or unset it",
+        )
 
 
 def _passed(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """List the folders above a path, and all links and folders through which links on the way lead."""
+    """List a path, the folders above it, and all links and folders through which links on the way lead."""
     waiting, links = [path], 0
     while waiting:
         path = waiting.pop()

@@ -178,7 +178,7 @@ class Home:
         """The folders of existing clusters and templates that the databases' account owns."""
         for cluster in sorted(self.clusters.glob("*")):
             yield from (cluster / "instances", cluster / "storage")
-        yield from sorted((self.root / "template").glob("*"))
+        yield from sorted(self.templates())
 
     def binaries(self, build: str) -> Path:
         """The copy of a PostgreSQL build."""
@@ -188,9 +188,13 @@ class Home:
         """An initialised data directory."""
         return self.root / "template" / name
 
-    def templates_of(self, build: str) -> Iterator[Path]:
-        """The initialised data directories of a PostgreSQL build."""
-        return (self.root / "template").glob(f"{build}-*")
+    def pinned_builds(self) -> Iterator[Path]:
+        """The copies of PostgreSQL builds that exist."""
+        return (self.root / "postgresql").glob("*")
+
+    def templates(self) -> Iterator[Path]:
+        """The initialised data directories that exist."""
+        return (self.root / "template").glob("*")
 
     def cluster_of(self, folder: Path) -> str:
         """The identifier of the cluster in whose folder `folder` is."""

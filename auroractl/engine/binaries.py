@@ -25,6 +25,8 @@ class Binaries:
     """The folder with `extension`."""
     libraries: frozenset[str] = frozenset()
     """The modules that a server can load, without their suffix."""
+    problem: MachineError | None = None
+    """Why there are no programs: the build is lost, though servers that were started from it may be running."""
 
     @property
     def major(self) -> int:
@@ -32,7 +34,9 @@ class Binaries:
         return self.version.major
 
     def program(self, name: str) -> str:
-        """Return the path of a program."""
+        """Return the path of a program. Raises MachineError if the build is lost."""
+        if self.problem is not None:
+            raise MachineError(self.problem.message, self.problem.hint)
         return str(self.folder / "bin" / name)
 
     def to_json(self, root: Path) -> dict[str, Any]:
@@ -51,8 +55,8 @@ class Binaries:
         return cls(root / document["Folder"], version, root.name, root / document["Share"], libraries)
 
 
-def can_run(folder: Path, account: Account) -> bool:
-    """Return whether an account can run the programs of an installation."""
+def can_run(folder: Path, account: Account | None) -> bool:
+    """Return whether an account, None for this one, can run the programs of an installation."""
     program = folder / "bin" / "postgres"
     try:
         # setpriv keeps root's capabilities until it executes the program. It can therefore start programs that then
@@ -60,6 +64,6 @@ def can_run(folder: Path, account: Account) -> bool:
         with as_account(account), program.open("rb"):
             pass
         run([str(program), "--version"], account=account)
-    except (MachineError, PermissionError):
+    except (MachineError, OSError):
         return False
     return True

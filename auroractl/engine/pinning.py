@@ -25,21 +25,26 @@ from auroractl.engine.sql_extensions import add_sql_extensions
 from auroractl.engine.trusted_extensions import trust_extensions
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
-from auroractl.system.files import make_folder, read_json, remove_tree, unwritable, write_json
+from auroractl.system.files import exists, make_folder, read_json, remove_tree, unwritable, write_json
+from auroractl.system.safe_open import open_regular
 
 _DESCRIPTION = "build.json"
 _REVISION = 2
 """Incremented when what is changed in a copy changes; older copies are changed when they are next used."""
-_READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
 def pinned(target: Path) -> Binaries | None:
-    """Return a pinned build; None if it has not been pinned. Raises MachineError if its description is unreadable."""
+    """Return a pinned build; None if there is none, or its server program is gone.
+
+    Raises MachineError if its description is unreadable.
+    """
     with as_self():
         description = read_json(target / _DESCRIPTION)
         if description is None:
             return None
         binaries = Binaries.from_json(target, description)
+        if not exists(Path(binaries.program("postgres"))):
+            return None
         if description["Revision"] < _REVISION:
             _adapt(binaries)
             _describe(binaries, target)
@@ -56,25 +61,43 @@ def pin(build: Build, layout: Layout, target: Path, account: Account | None) -> 
         return found
     aside = target.with_name(f"{target.name}.partial")
     with as_self():
-        remove_tree(aside)
         make_folder(target.parent, mode=0o755)
-        make_folder(aside, mode=0o755)
+        remove_tree(aside)
         try:
-            _copy(layout, aside)
-        except OSError as error:
-            raise unwritable(aside, error) from error
-        binaries = Binaries(
-            folder=aside / layout.folder.relative_to(layout.prefix),
-            version=build.version,
-            share=aside / layout.share.relative_to(layout.prefix),
-            libraries=frozenset(_modules(layout)),
-        )
-        _require_runnable(binaries, account)
-        _adapt(binaries)
-        _describe(binaries, aside)
-        remove_tree(target)
-        aside.rename(target)
+            make_folder(aside, mode=0o755)
+            binaries = _make(build, layout, aside, account)
+            remove_tree(target)
+            aside.rename(target)
+        except BaseException:
+            # It may be what fills the disk.
+            remove_tree(aside)
+            raise
     return Binaries.from_json(target, binaries.to_json(aside))
+
+
+def _make(build: Build, layout: Layout, target: Path, account: Account | None) -> Binaries:
+    try:
+        _copy(layout, target)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    binaries = Binaries(
+        folder=target / layout.folder.relative_to(layout.prefix),
+        version=build.version,
+        share=target / layout.share.relative_to(layout.prefix),
+        libraries=frozenset(_modules(layout)),
+    )
+    _require_runnable(binaries, account)
+    extensions = (binaries.share / "extension").resolve()
+    if not extensions.is_relative_to(target.resolve()):
+        raise MachineError(
+            f"PostgreSQL in {build.folder} keeps its extensions outside of itself, in {extensions}.",
+            "Copy it with cp -RL, and name the copy in the setting postgresql_folders",
+        )
+    _adapt(binaries)
+    # The description says that everything else is there, also after a loss of power.
+    os.sync()
+    _describe(binaries, target)
+    return binaries
 
 
 def _adapt(binaries: Binaries) -> None:
@@ -88,9 +111,10 @@ def _describe(binaries: Binaries, root: Path) -> None:
 
 
 def _require_runnable(binaries: Binaries, account: Account | None) -> None:
-    if account is not None and not can_run(binaries.folder, account):
+    if not can_run(binaries.folder, account):
+        who = f"The account {account.name}" if account else "This account"
         raise MachineError(
-            f"The account {account.name} cannot run PostgreSQL from {binaries.folder}.",
+            f"{who} cannot run PostgreSQL from {binaries.folder}.",
             "Check that the home is not on a filesystem mounted noexec",
         )
 
@@ -113,7 +137,7 @@ def _copy(layout: Layout, target: Path) -> None:
         if path.is_symlink():
             _copy_link(path, copy, layout)
         else:
-            _link_or_copy(path, copy)
+            _link_or_copy(path, copy, layout)
 
 
 def _make_enterable(folder: Path, top: Path) -> None:
@@ -130,16 +154,22 @@ def _copy_link(path: Path, copy: Path, layout: Layout) -> None:
     copy.symlink_to(aim if inside else target)
 
 
-def _link_or_copy(path: Path, copy: Path) -> None:
-    """Copy one file, as a hard link if that is possible and safe.
-
-    Another user's file is copied: its owner could change it later.
-    """
+def _link_or_copy(path: Path, copy: Path, layout: Layout) -> None:
+    """Copy one file, as a hard link if that is possible and safe."""
     found = path.lstat()
-    if found.st_uid == os.geteuid() and found.st_mode & _READABLE == _READABLE:
+    if _only_ours(found):
         # Fails on another filesystem, and on one without hard links.
         with contextlib.suppress(OSError):
             copy.hardlink_to(path)
             return
-    shutil.copyfile(path, copy)
+    with open_regular(path, below=layout.prefix) as source, copy.open("xb") as target:
+        shutil.copyfileobj(source, target)
     copy.chmod(0o755 if found.st_mode & stat.S_IXUSR else 0o644)
+
+
+def _only_ours(found: os.stat_result) -> bool:
+    """Return whether all accounts can use a file, and only this one can change it later."""
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_gid == os.getegid():
+        mode &= ~stat.S_IWGRP
+    return found.st_uid == os.geteuid() and mode in {0o755, 0o644, 0o555, 0o444}

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import platform
 import sys
 from collections.abc import Callable, Set
+from dataclasses import replace
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.engine import versions
 from auroractl.core.engine.versions import Build, Machine, Platform
-from auroractl.core.errors import MachineError
+from auroractl.core.errors import AuroraError, MachineError
 from auroractl.engine.aws_extensions import allow_aws_extensions
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.builds import Candidate, Layout, default_candidate, inspect, other_candidates
 from auroractl.engine.pinning import pin, pinned
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
-from auroractl.system.files import remove_tree
+from auroractl.system.files import exists, remove_tree
 from auroractl.system.programs import find_program
 
 log = logging.getLogger(__name__)
@@ -44,9 +46,10 @@ class EngineBuilds:
         self._account = account
         self._used = used
         """Returns the builds that clusters use."""
-        self._lock = RLock()
-        self._seen: dict[tuple[Path, int, int], tuple[Build, Layout]] = {}
-        """By folder, and inode and change time of its server program."""
+        self._inspecting, self._pinning = Lock(), Lock()
+        """Two, and neither is taken for a build that is pinned already: both take long, and probes need programs."""
+        self._seen: dict[Path, tuple[tuple[int, int, int] | None, Build, Layout]] = {}
+        """By folder, with its stamp."""
         self._pinned: dict[str, Binaries] = {}
 
     def default(self) -> Build:
@@ -75,13 +78,21 @@ class EngineBuilds:
             log.warning("%s", problem)
         return versions.choose(requested, builds, this_machine())
 
+    def of_old_cluster(self, major: int) -> Build:
+        """Choose the build for a cluster from before there was a choice: the default, which it used, if that fits.
+
+        Raises as `choose` does.
+        """
+        default = self.default()
+        return default if default.version.major == major else self.choose(str(major))
+
     def pin(self, identifier: str) -> Binaries:
         """Pin a build unless it is pinned, and return the copy. Raises MachineError if it is gone, or cannot be pinned."""
+        known = self._pinned.get(identifier)
+        if known is not None and exists(Path(known.program("postgres"))):
+            return known
         account = self._account()
-        with self._lock:
-            known = self._pinned.get(identifier)
-            if known is not None:
-                return known
+        with self._pinning:
             target = self._home.binaries(identifier)
             binaries = pinned(target)
             if binaries is None:
@@ -92,28 +103,42 @@ class EngineBuilds:
             self._pinned[identifier] = binaries
             return binaries
 
+    def binaries(self, identifier: str) -> Binaries:
+        """Return the programs of a build as `pin` does, but one without programs if it cannot be pinned.
+
+        What is running can be observed and described without them.
+        """
+        try:
+            return self.pin(identifier)
+        except MachineError as problem:
+            version = versions.parse_version(identifier.partition("-")[0])
+            return Binaries(self._home.binaries(identifier), version, identifier, problem=problem)
+
     def _remove_unused(self, kept: set[str]) -> None:
         """Remove pinned builds, with their templates, that no cluster uses and that are no longer on this machine."""
-        kept |= self._used() | {build.identifier for build in self.all()[0]}
+        try:
+            kept |= self._used() | {build.identifier for build in self.all()[0]}
+        except AuroraError as error:
+            log.warning("unused builds are kept, because not all are known: %s", error)
+            return
+        prefixes = tuple(f"{build}-" for build in kept)
         with as_self():
-            for folder in sorted((self._home.root / "postgresql").iterdir()):
-                if folder.name not in kept:
-                    log.info("the build %s of PostgreSQL is no longer used and is removed", folder.name)
-                    remove_tree(folder)
-                    for template in self._home.templates_of(folder.name):
-                        remove_tree(template)
+            for path in sorted((*self._home.pinned_builds(), *self._home.templates())):
+                if path.name in kept or path.name.startswith(prefixes):
+                    continue
+                log.info("%s is no longer used and is removed", path)
+                self._pinned.pop(path.name, None)
+                with contextlib.suppress(MachineError):
+                    remove_tree(path)
 
     def _find(self, identifier: str) -> tuple[Build, Layout]:
         candidates = [default_candidate(self._settings.postgresql_folder)]
         candidates += other_candidates(self._settings.postgresql_folders)
         for candidate in candidates:
-            try:
+            with contextlib.suppress(MachineError):
                 build, layout = self._inspect(candidate)
-            except MachineError as error:
-                log.warning("%s", error)
-                continue
-            if build.identifier == identifier:
-                return build, layout
+                if build.identifier == identifier:
+                    return build, layout
         version = versions.parse_version(identifier.partition("-")[0])
         raise MachineError(
             f"The build {identifier} of PostgreSQL is neither in {self._home.binaries('')} nor on this machine.",
@@ -121,23 +146,21 @@ class EngineBuilds:
         )
 
     def _inspect(self, candidate: Candidate) -> tuple[Build, Layout]:
-        account = self._account()
-        with self._lock, as_self():
-            key = _key(candidate.folder)
-            found = self._seen.get(key) if key else None
-            if found is None or found[0].is_default is not candidate.is_default:
-                found = inspect(candidate, account)
-                if key:
-                    self._seen[key] = found
-            return found
+        with self._inspecting, as_self():
+            seen = self._seen.get(candidate.folder)
+            if seen is None or seen[0] is None or seen[0] != _stamp(candidate.folder, seen[2]):
+                build, layout = inspect(candidate)
+                seen = self._seen[candidate.folder] = _stamp(candidate.folder, layout), build, layout
+            return replace(seen[1], is_default=candidate.is_default, origin=candidate.origin), seen[2]
 
 
-def _key(folder: Path) -> tuple[Path, int, int] | None:
+def _stamp(folder: Path, layout: Layout) -> tuple[int, int, int] | None:
+    """Return what changes when a build is upgraded, or gets another extension; None if the build is gone."""
     try:
-        found = (folder / "bin" / "postgres").stat()
+        program, extensions = (folder / "bin" / "postgres").stat(), (layout.share / "extension").stat()
     except OSError:
         return None
-    return folder, found.st_ino, found.st_ctime_ns
+    return program.st_ino, program.st_ctime_ns, extensions.st_mtime_ns
 
 
 def this_machine() -> Machine:

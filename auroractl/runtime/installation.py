@@ -67,8 +67,12 @@ class Installation:
         return account
 
     def binaries(self, cluster: str) -> Binaries:
-        """Return the PostgreSQL programs of a cluster. Raises MachineError if they are gone."""
-        return self.builds.pin(self._engine_of(cluster).build)
+        """Return the PostgreSQL programs of a cluster, which raise MachineError when they are used if they are gone."""
+        return self.builds.binaries(self._engine_of(cluster).build)
+
+    def require_programs(self, cluster: str) -> None:
+        """Check that a cluster has its PostgreSQL programs. Raises MachineError with what to install."""
+        self.builds.pin(self._engine_of(cluster).build)
 
     @cached_property
     def secrets(self) -> InternalSecrets:
@@ -171,7 +175,7 @@ class Installation:
             folder=paths.storage_node(node.identifier),
             lock=paths.storage / f"{node.identifier}.pid",
             log=paths.storage / f"{node.identifier}.log",
-            program=self.binaries(node.cluster).program("pg_receivewal"),
+            program=str(self.binaries(node.cluster).folder / "bin" / "pg_receivewal"),
             account=self.account,
         )
 

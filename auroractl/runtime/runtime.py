@@ -119,13 +119,16 @@ class Runtime:
         return found
 
     def _engine_of(self, cluster: str) -> Engine:
-        """Return the engine of a cluster. One from before builds were pinned gets a build of its major version."""
+        """Return the engine of a cluster. One from before builds were pinned gets a build of its major version.
+
+        Raises ClusterNotFound, and for such a cluster as `EngineBuilds.of_old_cluster` does.
+        """
         row = self.repository.cluster(cluster)
         if row is None:
             raise ClusterNotFound(cluster, [each.identifier for each in self.repository.clusters()])
         if row.engine_build:
             return Engine(row.engine_build, row.locale)
-        build = self.installation.builds.choose(row.engine_version.partition(".")[0])
+        build = self.installation.builds.of_old_cluster(int(row.engine_version.partition(".")[0]))
         self.repository.update_cluster(cluster, engine_build=build.identifier)
         log.info("%s uses the build %s of PostgreSQL from now on", cluster, build.identifier)
         return Engine(build.identifier, row.locale)

@@ -168,6 +168,14 @@ def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) ->
     assert refused.returncode == 1
     assert "is incomplete" in refused.stderr
     assert "postgresql_folder" in refused.stderr
+    # Now the last copy goes, too. What runs goes on, and nothing is begun that could not be finished.
+    shutil.rmtree(auroractl.home.root / "postgresql")
+    refused = auroractl.run("failover", "demo")
+    assert refused.returncode == 1
+    assert "Install that version again" in refused.stderr
+    assert [each["Health"] for each in auroractl.json("describe-clusters")["DBClusters"]] == ["ok"]
+    with auroractl.connect("demo") as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
 
 
 def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auroractl) -> None:
@@ -180,10 +188,16 @@ def test_versions_live_side_by_side_and_a_missing_one_is_refused(auroractl: Auro
     others = [each for each in versions(auroractl) if each["MajorEngineVersion"] != default["MajorEngineVersion"]]
     if not others:
         pytest.skip("no other version of PostgreSQL here; install one: pip install 'auroractl[pg16]'")
-    auroractl("create-cluster", "demo", "--readers", "0")
     other = next((each for each in others if "icu" in each["Features"]), others[0])
     locale = ("--locale-provider", "icu", "--locale", "en-US") if "icu" in other["Features"] else ("--locale", "C")
-    auroractl("create-cluster", "other", "--readers", "0", "--engine-version", other["EngineVersion"], *locale)
+    version = ("--engine-version", other["EngineVersion"])
+    at_once = [
+        auroractl.start("create-cluster", name, "--readers", "0", *options)
+        for name, options in (("demo", ()), ("other", (*version, *locale)))
+    ]
+    for process in at_once:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
     found = {
         each["DBClusterIdentifier"]: each["EngineVersion"] for each in auroractl.json("describe-clusters")["DBClusters"]
     }

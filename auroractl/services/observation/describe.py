@@ -115,6 +115,7 @@ def connection(runtime: Runtime, name: str | None, role: str, instance: str | No
     else:
         endpoint = next(each for each in snapshot.endpoints if each.type.value == role.upper())
         address, used_by = endpoint.address, _user_of(snapshot, endpoint)
+    programs = cluster.binaries.folder / "bin"
     return {
         "UsedBy": used_by or None,
         "Host": address.host,
@@ -122,8 +123,8 @@ def connection(runtime: Runtime, name: str | None, role: str, instance: str | No
         "User": row.master_username,
         "Password": master_password(cluster),
         "Database": row.database_name,
-        "PsqlPath": cluster.binaries.program("psql"),
-        "PgbenchPath": cluster.binaries.program("pgbench"),
+        "PsqlPath": str(programs / "psql"),
+        "PgbenchPath": str(programs / "pgbench"),
     }
 
 

@@ -26,6 +26,8 @@ from auroractl.system.waiting import stopping_when, uninterrupted
 
 log = logging.getLogger(__name__)
 
+_WITHOUT_PROGRAMS = frozenset({OperationKind.CREATE_CLUSTER, OperationKind.DELETE_CLUSTER})
+"""Operations that need no PostgreSQL programs, or get them while they run."""
 _GO_FIRST = frozenset({OperationKind.DELETE_CLUSTER, OperationKind.STOP_CLUSTER, OperationKind.FAILOVER})
 """Operations that no waiting request may hold up."""
 
@@ -102,6 +104,8 @@ def perform(
     with hold as cancellation:
         try:
             with stopping_when(cancellation.check):
+                if kind not in _WITHOUT_PROGRAMS:
+                    cluster.installation.require_programs(cluster.name)
                 record = prepare()
         except Rehearsed as rehearsed:
             if rehearsed.record is not None:
