@@ -157,8 +157,11 @@ def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) ->
     for source in (package, package.parent / f"{package.name}.libs"):
         if source.is_dir():
             subprocess.run(["cp", "-Rp", str(source), str(site / source.name)], check=True)
+    installed = site / package.name / "pginstall"
+    # So it is not the build of the wheel, from which a lost copy would be made again.
+    (installed / "share" / "another").touch()
     auroractl("supervisor", "stop")
-    auroractl.variables["AURORACTL_POSTGRESQL_FOLDER"] = str(site / package.name / "pginstall")
+    auroractl.variables["AURORACTL_POSTGRESQL_FOLDER"] = str(installed)
     auroractl("create-cluster", "demo", "--readers", "1")
     shutil.rmtree(site)
     auroractl("reboot-instance", auroractl.writer("demo")["DBInstanceIdentifier"])
@@ -168,7 +171,7 @@ def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) ->
     assert refused.returncode == 1
     assert "is incomplete" in refused.stderr
     assert "postgresql_folder" in refused.stderr
-    # Now the last copy goes, too. What runs goes on, and nothing is begun that could not be finished.
+    # Now the last copy goes, too. What runs keeps running, and nothing is begun that could not be finished.
     shutil.rmtree(auroractl.home.root / "postgresql")
     refused = auroractl.run("failover", "demo")
     assert refused.returncode == 1
