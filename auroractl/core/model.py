@@ -158,6 +158,8 @@ class InstanceObservation:
     connections: int | None = None
     transactions: int | None = None
     """Number of writing transactions that a writer has ended since the cluster was made."""
+    intruded: bool = False
+    """True if a client replicates from it in another way than logically."""
     suspended: bool = False
     """True if a signal has stopped its server process, which then answers no query."""
     disk_full: bool = False

@@ -19,6 +19,7 @@ from auroractl.core.synchronous_commit.setting import CommitSetting
 from auroractl.core.wal.lsn import parse_lsn
 from auroractl.engine import commit_settings
 from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access, lacks_admin_database
+from auroractl.engine.replication_roles import INTRUDERS
 from auroractl.engine.system_roles import IN_ORDER
 from auroractl.system.limits import shortage_for_connections
 
@@ -33,7 +34,8 @@ SELECT pg_catalog.pg_is_in_recovery(),
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_current_wal_flush_lsn() END,
   (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE wait_event IN ('WalWrite', 'WalSync', 'WALWrite', 'WALSync')),
   (SELECT pg_catalog.concat_ws(' ', timeline_id, checkpoint_lsn, redo_lsn) FROM pg_catalog.pg_control_checkpoint()),
-  CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) END
+  CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) END,
+  EXISTS (SELECT FROM pg_catalog.pg_authid WHERE rolreplication AND NOT rolsuper)
 """
 _STANDBYS = b"""
 SELECT application_name, state,
@@ -89,6 +91,8 @@ class ServerAnswer:
     """By application name; only on a writer."""
     transactions: int | None = None
     """Number of writing transactions that a writer has ended, derived from the newest transaction id."""
+    intruded: bool = False
+    """True if a client replicates in another way than logically."""
 
 
 class Probe:
@@ -121,6 +125,8 @@ class Probe:
             checkpoint=_checkpoint(str(row[8])),
             standbys=standbys,
             transactions=int(row[9]) if row[9] else None,
+            # The second query costs a millisecond, and by default no client may replicate.
+            intruded=row[10] == "t" and bool(self._query(INTRUDERS.encode(), deadline)),
         )
 
     def used_bytes(self) -> int:

@@ -30,15 +30,18 @@ WHERE usename IS DISTINCT FROM 'rdsrepladmin' AND state <> 'startup' AND (sync_s
 
 
 def restore(connection: psycopg.Connection) -> list[str]:
-    """Give and take the attribute, and end what is not logical replication; return the changes, one sentence each.
-
-    Raises psycopg.Error.
-    """
+    """Give and take the attribute; return the changes, one sentence each. Raises psycopg.Error."""
     done = []
     for name, wanted in connection.execute(MEMBERS.encode()).fetchall():
         attribute = sql.SQL("REPLICATION" if wanted else "NOREPLICATION")
         connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(name), attribute))
         done.append(f"The role {name} may {'now' if wanted else 'no longer'} replicate.")
+    return done
+
+
+def end_intruders(connection: psycopg.Connection) -> list[str]:
+    """End what is not logical replication; return what was ended, one sentence each. Raises psycopg.Error."""
+    done = []
     for pid, user, application in connection.execute(INTRUDERS.encode()).fetchall():
         connection.execute("SELECT pg_catalog.pg_terminate_backend(%s)", [pid])
         done.append(f"A session of {user} ({application!r}) was ended: clients may replicate logically only.")

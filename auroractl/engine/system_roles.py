@@ -85,8 +85,7 @@ SELECT (SELECT datname = 'rdsadmin' AND datdba = 10 FROM pg_catalog.pg_database
   AND (EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_stat_statements')
        OR NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = 'pg_stat_statements'))
   AND NOT EXISTS ({replication_roles.MEMBERS})
-  AND NOT EXISTS ({replication_roles.INTRUDERS})
-""".encode()  # noqa: S608  (both are queries of this package)
+""".encode()  # noqa: S608  (it is a query of this package)
 """Query for the writer; 10 is the oid of the superuser that initdb made (src/include/catalog/pg_authid.dat)."""
 
 

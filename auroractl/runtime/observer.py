@@ -275,6 +275,7 @@ class Observer:
             timeline=answer.timeline,
             connections=answer.connections,
             transactions=answer.transactions,
+            intruded=answer.intruded,
             disk_full=self._disk_full(instance),
             stalled_s=self._stalled_s(instance.identifier, answer),
         )

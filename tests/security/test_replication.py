@@ -25,7 +25,7 @@ _HAS_EVERYTHING = struct.pack("!cQQQQ?", b"r", *[2**62] * 3, 0, False)
 def demo(warm_home: Home) -> Iterator[Auroractl]:
     """A cluster whose master user has made three users: one may replicate."""
     with home_of_its_own(warm_home) as command:
-        command("create-cluster", "demo", "--readers", "0")
+        command("create-cluster", "demo", "--readers", "1")
         with command.connect("demo") as master:
             for name in ("copier", "member_of_member", "other"):
                 master.execute(f"create role {name} login password 'some-password'".encode())
@@ -45,9 +45,11 @@ def _wait_for(command: Auroractl, names: set[str]) -> None:
 
 
 @contextlib.contextmanager
-def _walsender(command: Auroractl, user: str, replication: str, name: str = "a client") -> Iterator[abc.PGconn]:
-    """A replication connection as a user, through the writer endpoint."""
-    there = psycopg.conninfo.conninfo_to_dict(command.uri("demo"))
+def _walsender(
+    command: Auroractl, user: str, replication: str, name: str = "a client", role: str = "writer"
+) -> Iterator[abc.PGconn]:
+    """A replication connection as a user, through an endpoint."""
+    there = psycopg.conninfo.conninfo_to_dict(command.uri("demo", role=role))
     given: dict[str, Any] = {**there, "user": user, "password": "some-password", "replication": replication}
     connection = pq.PGconn.connect(psycopg.conninfo.make_conninfo(**given, application_name=name).encode())
     try:
@@ -66,9 +68,9 @@ def _send(connection: abc.PGconn, command: str) -> str:
     )
 
 
-def _ended(command: Auroractl, connection: abc.PGconn) -> bool:
+def _ended(command: Auroractl, connection: abc.PGconn, role: str = "writer") -> bool:
     """Whether the server process of a connection is gone."""
-    with command.connect("demo") as master:
+    with command.connect("demo", role=role) as master:
         found = master.execute("select 1 from pg_stat_activity where pid = %s", [connection.backend_pid])
         return found.fetchone() is None
 
@@ -83,6 +85,7 @@ def logical(demo: Auroractl) -> Auroractl:
         admin.execute("alter system set wal_level = logical")
     demo("reboot-instance", demo.writer("demo")["DBInstanceIdentifier"])
     _wait_for(demo, {"copier", "member_of_member", "postgres"})
+    demo.wait_healthy("demo")
     return demo
 
 
@@ -91,7 +94,7 @@ def test_members_replicate_logically_through_the_writer_endpoint(logical: Aurora
         assert _send(connection, "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL test_decoding NOEXPORT_SNAPSHOT") == ""
         assert _send(connection, "START_REPLICATION SLOT s LOGICAL 0/0") == ""
         with pytest.raises(pytest.fail.Exception):
-            wait_until("nothing: it may stay", lambda: _ended(logical, connection), 7.0)
+            wait_until("nothing: it may stay", lambda: _ended(logical, connection), 3.0)
     with logical.connect("demo") as master:
         master.execute("select pg_create_logical_replication_slot('of_master', 'test_decoding', true)")
     with _walsender(logical, "other", "database") as connection:
@@ -103,11 +106,13 @@ def test_no_member_gets_in_for_physical_replication(logical: Auroractl) -> None:
         assert "no pg_hba.conf entry for replication connection" in connection.error_message.decode()
 
 
-def test_what_is_not_logical_is_ended_and_an_event_says_so(logical: Auroractl) -> None:
-    with _walsender(logical, "copier", "database") as connection:
+@pytest.mark.parametrize("role", ["writer", "reader"])
+def test_what_is_not_logical_is_ended_and_an_event_says_so(logical: Auroractl, role: str) -> None:
+    name = f"a client of the {role}"
+    with _walsender(logical, "copier", "database", name, role) as connection:
         assert _send(connection, "START_REPLICATION PHYSICAL 0/800000") == ""
-        wait_until("physical replication to be ended", lambda: _ended(logical, connection), _SOON_S)
-    told = "A session of copier ('a client') was ended: clients may replicate logically only."
+        wait_until("physical replication to be ended", lambda: _ended(logical, connection, role), _SOON_S)
+    told = f"A session of copier ({name!r}) was ended: clients may replicate logically only."
     wait_until("an event to say so", lambda: (told,) in logical.rows("select message from event"))
 
 

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
@@ -88,10 +89,14 @@ def _publish_routes(cluster: ManagedCluster, _snapshot: ClusterSnapshot) -> None
 
 
 class Internals(Controller):
-    """The database and the roles that auroractl relies on inside a cluster."""
+    """The database and the roles that auroractl relies on inside a cluster, and replication by clients."""
 
     def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
-        """Restore them if a client has changed them."""
+        """Restore them if a client has changed them; end replication that is not logical."""
+        for instance in snapshot.instances:
+            if snapshot.seen(instance.identifier).intruded:
+                act = partial(system_roles.end_intruders, cluster, instance)
+                yield Task(f"replication from {instance.identifier}", act, beside_operations=True)
         if not cluster.observer.internals_in_order(cluster.name):
             yield Task("internals", lambda: system_roles.restore(cluster))
 
