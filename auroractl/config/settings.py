@@ -48,6 +48,8 @@ class Settings:
     """Further PostgreSQL installations for `--engine-version`, separated by colons."""
     aws_extensions: bool = False
     """True if `aws_commons`, `aws_s3` and `aws_lambda` can be created; their functions only raise errors."""
+    aurora_sql: bool = True
+    """True if every database gets Aurora's SQL functions, by which drivers recognise Aurora."""
     addresses: str = "auto"
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""

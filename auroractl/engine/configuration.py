@@ -70,6 +70,8 @@ class ServerSettings:
     wal_keep_size: str
     preload_libraries: str
     """Modules that a server loads at its start, separated by commas."""
+    aurora_extensions: str = ""
+    """The value of Aurora's parameter `rds.extensions`; empty if the server does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def server_configuration(
         "log_timezone": "UTC",
         "timezone": "UTC",
         **SHOWN,
+        **({"rds.extensions": settings.aurora_extensions} if settings.aurora_extensions else {}),
     }
     return {**own, **server_parameters(chosen, own)}
 

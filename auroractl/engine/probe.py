@@ -17,7 +17,7 @@ from psycopg.pq import abc
 from auroractl.core.restore.retention import Checkpoint
 from auroractl.core.synchronous_commit.setting import CommitSetting
 from auroractl.core.wal.lsn import parse_lsn
-from auroractl.engine import commit_settings
+from auroractl.engine import aurora_sql, commit_settings
 from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access, lacks_admin_database
 from auroractl.engine.replication_roles import INTRUDERS
 from auroractl.engine.system_roles import IN_ORDER
@@ -136,6 +136,11 @@ class Probe:
     def internals_in_order(self) -> bool:
         """Return whether auroractl's own database and roles are as required. Raises as `ask` does."""
         return self._query(IN_ORDER, time.monotonic() + self._timeout_s)[0][0] == "t"
+
+    def databases(self) -> frozenset[int]:
+        """Return the oids of the databases that accept connections. Raises as `ask` does."""
+        oids = self._query(aurora_sql.DATABASES, time.monotonic() + self._timeout_s)[0][0]
+        return frozenset(map(int, str(oids).split()))
 
     def commit_settings(self) -> tuple[CommitSetting, ...]:
         """Return the database and role settings of synchronous_commit other than `on`. Raises as `ask` does."""

@@ -23,8 +23,9 @@ _POLL_S = 0.01
 _DEFINITIONS = """
 SELECT pg_catalog.lower(name), vartype, coalesce(unit, ''), context, category, coalesce(min_val, ''), coalesce(max_val, ''),
   coalesce(enumvals, '{}'), boot_val, short_desc
-FROM pg_catalog.pg_settings ORDER BY 1
+FROM pg_catalog.pg_show_all_settings() ORDER BY 1
 """
+"""The server's own; the view `pg_settings` adds `rds.extensions`, which no group can change."""
 _VALUES = "SELECT pg_catalog.lower(name), setting FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = ANY(%s)"
 _WAITING = "SELECT pg_catalog.lower(name) FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1"
 _REFUSED = """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auroractl.core.engine.locales import Locale, Provider
-from auroractl.engine import system_roles
+from auroractl.engine import aurora_sql, system_roles
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import WAL_SEGMENT_MB
 from auroractl.engine.connections import ADMIN_DATABASE
@@ -17,7 +17,7 @@ from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree, walk
 from auroractl.system.programs import run
 
-_REVISION = 6
+_REVISION = 7
 """Incremented when the contents of a template change."""
 
 _SCRAM_ITERATIONS_SINCE = 16
@@ -29,13 +29,19 @@ CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
 """
 
 
-def template_name(build: str, locale: Locale) -> str:
-    """Return the name of the template of a build and a locale."""
-    return f"{build}-{_REVISION}-{locale.label}"
+def template_name(build: str, locale: Locale, *, with_aurora_sql: bool) -> str:
+    """Return the name of the template of a build and a locale, with or without Aurora's functions."""
+    return f"{build}-{_REVISION}{'' if with_aurora_sql else '-plain'}-{locale.label}"
 
 
 def ensure_template(
-    target: Path, binaries: Binaries, locale: Locale, secrets: InternalSecrets, account: Account | None
+    target: Path,
+    binaries: Binaries,
+    locale: Locale,
+    secrets: InternalSecrets,
+    account: Account | None,
+    *,
+    with_aurora_sql: bool,
 ) -> None:
     """Make the template unless it exists; takes about a second. An interrupted attempt leaves nothing behind."""
     if target.exists():
@@ -47,7 +53,7 @@ def ensure_template(
     make_folder_of(aside, account)
     _initdb(aside, binaries, locale, account)
     statements = [_roles(binaries.major, secrets), *system_roles.roles(binaries.major)]
-    of_every = system_roles.OF_EVERY_DATABASE
+    of_every = (*system_roles.OF_EVERY_DATABASE, *(aurora_sql.STATEMENTS if with_aurora_sql else ()))
     _execute(aside, "template1", [*statements, *of_every], binaries, account)
     _execute(aside, "template0", of_every, binaries, account)
     _execute(aside, "postgres", [*of_every, *system_roles.create_database("file_copy")], binaries, account)
@@ -80,7 +86,7 @@ def _drop_derived(data: Path) -> None:
 def _execute(data: Path, database: str, statements: Sequence[str], binaries: Binaries, account: Account | None) -> None:
     """Run statements in single-user mode, where with -j each ends with a semicolon and an empty line."""
     run(
-        [binaries.program("postgres"), "--single", "-j", "-D", str(data), database],
+        [binaries.program("postgres"), "--single", "-j", "-c", "exit_on_error=on", "-D", str(data), database],
         account=account,
         stdin="".join(
             f"{statement.strip().removesuffix(';')};\n\n" for text in statements for statement in text.split(";\n")

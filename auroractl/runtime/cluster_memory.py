@@ -8,6 +8,7 @@ from auroractl.core.routing import RoutingTable
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.status_cache import LiveDocument
 from auroractl.runtime.synchronous_commit_usage import SynchronousCommitUsage
+from auroractl.runtime.topology import AuroraMemory
 from auroractl.runtime.volume_memory import VolumeMemory
 
 
@@ -40,6 +41,8 @@ class ClusterMemory:
     """After a restart: observed again, except for the leases, whose holders have ended with the supervisor."""
     commits: SynchronousCommitUsage = field(default_factory=SynchronousCommitUsage)
     """After a restart: read again from the writer's statistics."""
+    aurora: AuroraMemory = field(default_factory=AuroraMemory)
+    """After a restart: observed and checked again."""
     override: RoutingOverride = field(default_factory=RoutingOverride)
     """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
     password_settled: bool = False

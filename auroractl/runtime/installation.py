@@ -15,7 +15,7 @@ from auroractl.config.settings import Settings
 from auroractl.core.engine.locales import Locale
 from auroractl.core.model import Address, Instance
 from auroractl.core.volume.model import StorageNode
-from auroractl.engine import configuration
+from auroractl.engine import aurora_sql, configuration
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access, require_socket, socket_fits
 from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
@@ -92,16 +92,19 @@ class Installation:
         """Return the template of a build and a locale, and make it unless it exists."""
         # Before Python 3.12 a cached_property holds its own lock while it is computed, and these then take ours. A
         # thread that held ours and waited for theirs would deadlock.
-        path, binaries = self.home.template(template_name(engine.build, engine.locale)), self.builds.pin(engine.build)
+        path, binaries = self._template_path(engine), self.builds.pin(engine.build)
         secrets, account = self.secrets, self.account
         with self._lock:
-            ensure_template(path, binaries, engine.locale, secrets, account)
+            ensure_template(path, binaries, engine.locale, secrets, account, with_aurora_sql=self.settings.aurora_sql)
         return path
 
     def template_path(self, cluster: str) -> Path:
         """Return the path of the template of a cluster's build and locale."""
-        engine = self._engine_of(cluster)
-        return self.home.template(template_name(engine.build, engine.locale))
+        return self._template_path(self._engine_of(cluster))
+
+    def _template_path(self, engine: Engine) -> Path:
+        name = template_name(engine.build, engine.locale, with_aurora_sql=self.settings.aurora_sql)
+        return self.home.template(name)
 
     def server(self, instance: Instance) -> Server:
         """Return the PostgreSQL server of an instance."""
@@ -227,6 +230,7 @@ class Installation:
             max_wal_size=self.settings.max_wal_size,
             wal_keep_size=self.settings.wal_keep_size,
             preload_libraries=", ".join(_PRELOADED & binaries.libraries),
+            aurora_extensions=aurora_sql.EXTENSIONS if self.settings.aurora_sql else "",
         )
 
     def parameters(

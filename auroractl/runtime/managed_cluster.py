@@ -22,6 +22,7 @@ from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.endpoints.client import AddressInUse
+from auroractl.engine import aurora_topology
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.engine.server import Server
@@ -37,6 +38,7 @@ from auroractl.runtime.parameters import (
     values_of_running,
 )
 from auroractl.runtime.runtime import Runtime
+from auroractl.runtime.topology import topology
 from auroractl.runtime.volume_memory import observe_nodes
 from auroractl.state.repository import Repository
 
@@ -191,6 +193,15 @@ class ManagedCluster:
             values = self.parameters(instance, self._volume_settings(full=full), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
             self.installation.configure(instance, values, standby=follow is not None)
+        self.write_topology(instance, follow or instance)
+
+    def write_topology(self, instance: Instance, writer: Instance) -> None:
+        """Write what Aurora's functions show on an instance that has data. Raises MachineError."""
+        if self.settings.aurora_sql:
+            instances, volume = self.instances(), self.repository.volume_rows(self.name)
+            observed = self.observer.observed(instances)
+            shown = topology(writer.identifier, instances, observed, volume, self.memory.aurora)
+            aurora_topology.write_topology(self.paths.instance(instance.identifier).data, shown)
 
     def parameters(
         self, instance: Instance, volume: VolumeSettings, follow: Instance | None = None

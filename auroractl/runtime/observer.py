@@ -133,6 +133,8 @@ class Observer:
         """When a cluster's internals are checked next, and whether they were in order. After a restart: checked at once."""
         self._commit_settings: dict[str, tuple[CommitSetting, ...]] = {}
         """Database and role settings that weaken commits. After a restart: read with the check of the internals."""
+        self._databases: dict[str, frozenset[int]] = {}
+        """The oids of a cluster's databases. After a restart: read with the check of the internals."""
         self._stalls: dict[str, _Stall] = {}
         """By instance. After a restart: counted from the first observation without progress."""
         self._suspects: set[str] = set()
@@ -295,6 +297,7 @@ class Observer:
         if now_s > due_s:
             self._internals[cluster] = (now_s + _INTERNALS_INTERVAL_S, probe.internals_in_order())
             self._commit_settings[cluster] = probe.commit_settings()
+            self._databases[cluster] = probe.databases()
         due_s, _ = self._used.get(cluster, (0.0, 0))
         if now_s > due_s:
             used_bytes = probe.used_bytes()
@@ -308,6 +311,10 @@ class Observer:
     def internals_in_order(self, cluster: str) -> bool:
         """Return whether the internal objects of a cluster's writer were in order at the last check."""
         return self._internals.get(cluster, (0.0, True))[1]
+
+    def databases(self, cluster: str) -> frozenset[int]:
+        """Return the oids of a cluster's databases at the last check of the internals; empty before the first one."""
+        return self._databases.get(cluster, frozenset())
 
     def commit_settings(self, cluster: str) -> tuple[CommitSetting, ...]:
         """Return the database and role settings that weaken commits, as last reported by the cluster's writer."""
@@ -324,6 +331,7 @@ class Observer:
         """Make the next probe check the internals of a cluster again."""
         self._internals.pop(cluster, None)
         self._commit_settings.pop(cluster, None)
+        self._databases.pop(cluster, None)
 
     def forget_writer(self, cluster: str) -> None:
         """Forget the writer's answer: it has ended, and the next one begins at an earlier LSN."""

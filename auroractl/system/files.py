@@ -31,17 +31,29 @@ def write_durably(path: Path, text: str, *, mode: int = 0o600) -> None:
     After a crash the file has either the old content or the new. Raises MachineError if the disk is full or the folder
     cannot be written.
     """
+    _replace(path, text, mode, durable=True)
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace a file atomically, but not durably: it may be empty after a crash of the machine.
+
+    Raises as `write_durably` does.
+    """
+    _replace(path, text, mode, durable=False)
+
+
+def _replace(path: Path, text: str, mode: int, *, durable: bool) -> None:
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            _replace_in(folder, path.name, text, mode)
+            _replace_in(folder, path.name, text, mode, durable=durable)
         finally:
             os.close(folder)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def _replace_in(folder: int, name: str, text: str, mode: int) -> None:
+def _replace_in(folder: int, name: str, text: str, mode: int, *, durable: bool) -> None:
     # The name is unpredictable until the file exists, and no existing file is opened.
     aside = f".{name}.{secrets.token_hex(8)}"
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
@@ -50,13 +62,15 @@ def _replace_in(folder: int, name: str, text: str, mode: int) -> None:
             os.fchmod(descriptor, mode)
             file.write(text)
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside, dir_fd=folder)
         raise
-    os.fsync(folder)
+    if durable:
+        os.fsync(folder)
 
 
 def flush_folder(folder: Path) -> None:

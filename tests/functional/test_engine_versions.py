@@ -18,6 +18,7 @@ from auroractl.core.engine.locales import AURORA, how_to_add, normalized
 from auroractl.core.engine.versions import MAJORS, how_to_install
 from auroractl.runtime.engine_builds import this_machine
 from auroractl.system.locales import system_locales
+from tests.functional.aurora_answers import all_answers_are_right
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 from tests.functional.going_back import moment
 from tests.functional.ledger import Ledger
@@ -52,6 +53,7 @@ def test_a_cluster_of_another_version(auroractl: Auroractl, major: int) -> None:
     auroractl("scale-readers", "demo", "--to", "2")
     _change_parameters(auroractl, major)
     auroractl.wait_healthy("demo")
+    all_answers_are_right(auroractl)
     before = moment(auroractl)
     time.sleep(0.01)
     with auroractl.connect("demo") as connection:

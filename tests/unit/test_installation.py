@@ -32,7 +32,7 @@ def test_the_template_is_made_while_others_ask_for_the_secrets(tmp_path: Path, m
     monkeypatch.setattr(installation, "database_account", lambda *_: None)
     monkeypatch.setattr(EngineBuilds, "pin", find_slowly)
     monkeypatch.setattr(installation, "load_internal_secrets", lambda _: secrets)
-    monkeypatch.setattr(installation, "ensure_template", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(installation, "ensure_template", lambda *arguments, **_: made.append(arguments))
     shared = Installation(Home(tmp_path), Settings(), lambda _: Engine("18.6-0a1b2c3d", Locale(Provider.LIBC, "C")))
     making = threading.Thread(target=shared.template, args=("demo",), daemon=True)
     asking = threading.Thread(target=lambda: finding.wait(5) and shared.secrets, daemon=True)

@@ -26,6 +26,8 @@ _OF_OTHERS = frozenset(
     plprofiler plv8 postgis postgis_raster postgis_tiger_geocoder postgis_topology prefix rdkit roaringbitmap tds_fdw
     vector""".split()
 )
+ALLOWED = _OF_POSTGRESQL | _OF_OTHERS
+"""All of them."""
 NEVER_TRUSTED = {
     "orafce": "its table utl_file_dir opens folders of the server, and a member of pg_write_all_data can write to it",
     "mysql_fdw": "it loads a library of the machine by a path that a client can give",
@@ -45,4 +47,4 @@ def may_create(name: str, major: int) -> bool:
     >>> may_create("dblink", 17), may_create("file_fdw", 17), may_create("dblink", 14)
     (True, False, False)
     """
-    return major in MAJORS and (name in _OF_POSTGRESQL or name in _OF_OTHERS)
+    return major in MAJORS and name in ALLOWED

@@ -16,17 +16,19 @@ from functools import partial
 
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
-from auroractl.core.model import ClusterSnapshot, Phase
+from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
-from auroractl.services.instances import master_password, system_roles
+from auroractl.services.instances import aurora_sql, master_password, system_roles
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 
 log = logging.getLogger(__name__)
 
 _TIDY_INTERVAL_S = 1.0
+_FIGURES_INTERVAL_S = 10.0
+_FIRST_FIGURES_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         _Plain(volume.attend),
         _Plain(address_conflicts.attend),
         Internals(),
+        AuroraFunctions(),
         MasterPassword(),
         CommitSettings(),
         Parameters(),
@@ -99,6 +102,41 @@ class Internals(Controller):
                 yield Task(f"replication from {instance.identifier}", act, beside_operations=True)
         if not cluster.observer.internals_in_order(cluster.name):
             yield Task("internals", lambda: system_roles.restore(cluster))
+
+
+class AuroraFunctions(Controller):
+    """Aurora's SQL functions: that every database has them, and what they show of the cluster."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[object, float]] = {}
+        """What was written of a cluster's members, and when on the monotonic clock. After a restart: written again."""
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget all other clusters."""
+        for name in self._shown.keys() - set(clusters):
+            del self._shown[name]
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Make the functions where they are lacking; renew what they show after a change, and now and then."""
+        if lacking := aurora_sql.unchecked(cluster, snapshot):
+            yield Task("aurora-sql", lambda: aurora_sql.install(cluster, lacking))
+        if not cluster.settings.aurora_sql or snapshot.writer is None:
+            return
+        members = tuple((each, snapshot.seen(each.identifier).accepting) for each in snapshot.instances)
+        shown, since_s = self._shown.get(cluster.name, (None, 0.0))
+        if shown != members or now_s - since_s > _FIGURES_INTERVAL_S:
+            # After a change figures are still lacking, so the next renewal is soon.
+            soon_s = _FIGURES_INTERVAL_S - _FIRST_FIGURES_S if shown != members else 0.0
+            self._shown[cluster.name] = (members, now_s - soon_s)
+            for instance, accepting in members:
+                pid = snapshot.seen(instance.identifier).pid
+                if accepting and pid is not None:
+                    yield _refresh(cluster, instance, pid)
+
+
+def _refresh(cluster: ManagedCluster, instance: Instance, pid: int) -> Task:
+    subject = f"figures of {instance.identifier}"
+    return Task(subject, lambda: aurora_sql.refresh(cluster, instance, pid), beside_operations=True)
 
 
 class MasterPassword(Controller):
