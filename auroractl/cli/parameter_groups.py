@@ -11,9 +11,9 @@ import typer
 
 from auroractl.api import requests
 from auroractl.cli.invocation import session
-from auroractl.cli.options import TagsOption, parse_tags
+from auroractl.cli.options import TagsOption, once, parse_tags
 from auroractl.cli.render import parameters as render
-from auroractl.core.errors import InvalidParameterValue
+from auroractl.core.errors import InvalidParameterValue, UsageError
 from auroractl.core.parameters.model import ApplyMethod, ParameterChange
 
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="The parameter group.")]
@@ -21,7 +21,12 @@ SomeGroupArgument = Annotated[str | None, typer.Argument(metavar="[GROUP]", help
 FamilyOption = Annotated[
     str, typer.Option("--family", "--db-parameter-group-family", help="Such as aurora-postgresql18.")
 ]
-FamilyArgument = Annotated[str, typer.Argument(metavar="FAMILY", help="Such as aurora-postgresql18.")]
+FamilyArgument = Annotated[
+    str | None, typer.Argument(metavar="[FAMILY]", help="Such as aurora-postgresql18; same as --family.")
+]
+SameFamilyOption = Annotated[
+    str | None, typer.Option("--family", "--db-parameter-group-family", help="Such as aurora-postgresql18.")
+]
 DescriptionOption = Annotated[str | None, typer.Option(metavar="TEXT", help="What the group is for.")]
 ParametersOption = Annotated[
     list[str],
@@ -173,8 +178,11 @@ def _describe_parameters(kind: _Kind) -> Command:
 
 
 def _describe_defaults(kind: _Kind) -> Command:
-    def describe(context: typer.Context, family: FamilyArgument) -> None:
-        request = kind.request("DescribeEngineDefault*Parameters")(family=family)
+    def describe(context: typer.Context, name: FamilyArgument = None, family: SameFamilyOption = None) -> None:
+        chosen = once(name, family, "--family")
+        if chosen is None:
+            raise UsageError("No family was named.", "Name one, such as aurora-postgresql18")
+        request = kind.request("DescribeEngineDefault*Parameters")(family=chosen)
         document = session(context).ask(request.verb, request.to_json())
         session(context).show(document, render.parameters, render.parameters_text)
 

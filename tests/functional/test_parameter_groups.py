@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -203,6 +206,17 @@ def test_an_instance_has_its_group_over_that_of_the_cluster(tuned: Auroractl) ->
     tuned("modify-instance", reader, "--db-parameter-group-name", f"default.{FAMILY}")
     assert everywhere(tuned, "work_mem") == "6MB"
     tuned("delete-parameter-group", "reports")
+
+
+def test_a_change_that_was_interrupted_is_completed_by_the_next_supervisor(tuned: Auroractl) -> None:
+    tuned("supervisor", "stop")
+    with closing(sqlite3.connect(tuned.home.state)) as state, state:
+        values = {**json.loads(state.execute("SELECT settings FROM parameter_group").fetchone()[0]), "work_mem": "9MB"}
+        state.execute("UPDATE parameter_group SET settings = ? WHERE name = 'tuned'", [json.dumps(values)])
+    wait_until("all instances to have it", lambda: set(shown(tuned, "work_mem").values()) == {"9MB"}, 30)
+    change(tuned, "work_mem=6MB")
+    events = tuned.json("describe-events", "demo")["Events"]
+    assert "Finished updating DB parameter group" in {each["Message"] for each in events}
 
 
 def test_groups_are_copied_kept_while_in_use_and_deleted(tuned: Auroractl) -> None:

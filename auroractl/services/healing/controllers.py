@@ -163,8 +163,8 @@ class Parameters(Controller):
 
     def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
         """Ask servers that were started since they were last asked."""
-        for subject, act in pending.due(cluster, snapshot):
-            yield Task(subject, act, beside_operations=True)
+        for subject, act, beside in pending.due(cluster, snapshot):
+            yield Task(subject, act, beside_operations=beside)
 
 
 class Copies(Controller):

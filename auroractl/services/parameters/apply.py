@@ -11,6 +11,7 @@ from auroractl.core.model import Instance, RunningOperation, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import ApplyType, Catalog, GroupKind, ParameterGroup, family_of
 from auroractl.engine import server_parameters
+from auroractl.runtime import events
 from auroractl.runtime.installation import Engine
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parameters import chosen_settings
@@ -141,6 +142,7 @@ def _apply_or_undo(
                 for each in cluster.instances()
             }
             _apply(cluster, values)
+            events.record(cluster, events.PARAMETERS, cluster.name, "Finished updating DB parameter group")
     except AuroraError:
         undo()
         for cluster in clusters:
@@ -171,6 +173,7 @@ def _apply(cluster: ManagedCluster, expected: Mapping[str, Settings]) -> None:
         if not cluster.observer.refresh(instance).accepting:
             # It reads its configuration when it can.
             server.reload()
+            pending.forget(cluster, instance)
             log.warning("%s does not answer, so its new parameters are not read back", instance.identifier)
             continue
         server_parameters.reload(cluster.installation.access(instance), expected.get(instance.identifier, {}))

@@ -41,25 +41,43 @@ def note(cluster: ManagedCluster, instance: Instance) -> None:
     cluster.memory.parameters[instance.identifier] = PendingParameters(pid, tuple(sorted(names)))
 
 
-def due(cluster: ManagedCluster, snapshot: ClusterSnapshot) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Yield what is to be read from servers that were started since it was last read."""
+def due(cluster: ManagedCluster, snapshot: ClusterSnapshot) -> Iterator[tuple[str, Callable[[], None], bool]]:
+    """Yield what is to be read from servers that were started since it was last read, and whether beside operations.
+
+    Servers of which nothing is known have not been asked since the supervisor's start, which may have ended the last one
+    in the middle of a change. So they are given the values of their groups again.
+    """
     known = cluster.memory.parameters
     for instance in snapshot.instances:
         seen, last = snapshot.seen(instance.identifier), known.get(instance.identifier)
-        if seen.accepting and instance.phase is Phase.NONE and (last is None or last.pid != seen.pid):
-            yield f"parameters of {instance.identifier}", partial(_note_quietly, cluster, instance)
+        if not seen.accepting or instance.phase is not Phase.NONE or (last is not None and last.pid == seen.pid):
+            continue
+        again = last is None and bool(snapshot.cluster.parameter_group or instance.parameter_group)
+        act = _apply_again if again else note
+        yield f"parameters of {instance.identifier}", partial(_quietly, act, cluster, instance.identifier), not again
 
 
-def _note_quietly(cluster: ManagedCluster, instance: Instance) -> None:
+def _apply_again(cluster: ManagedCluster, instance: Instance) -> None:
+    cluster.configure(instance, None if instance.is_writer else cluster.writer())
+    server_parameters.reload(cluster.installation.access(instance), {})
+    note(cluster, instance)
+
+
+def _quietly(act: Callable[[ManagedCluster, Instance], None], cluster: ManagedCluster, identifier: str) -> None:
     try:
-        note(cluster, instance)
+        act(cluster, cluster.instance(identifier))
     except AuroraError as error:
-        log.info("%s did not say which of its parameters wait for a reboot: %s", instance.identifier, error)
+        log.info("%s did not say which of its parameters wait for a reboot: %s", identifier, error)
+
+
+def forget(cluster: ManagedCluster, instance: Instance) -> None:
+    """Forget what is known of an instance, so that the watch loop asks it as soon as it answers."""
+    cluster.memory.parameters.pop(instance.identifier, None)
 
 
 def note_rebooted(cluster: ManagedCluster, instance: Instance) -> None:
     """Read what still waits for a restart after a reboot; a failure is left to the watch loop."""
-    cluster.memory.parameters.pop(instance.identifier, None)
+    forget(cluster, instance)
     with suppress(AuroraError):
         note(cluster, instance)
 
