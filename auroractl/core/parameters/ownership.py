@@ -6,6 +6,8 @@ The categories are those of pg_settings (https://www.postgresql.org/docs/18/view
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from auroractl.core.parameters.model import Definition, GroupKind
 from auroractl.core.parameters.standby import STANDBY_PARAMETERS
 
@@ -78,7 +80,10 @@ _MINIMA = {
     "max_connections": ("50", "auroractl itself needs up to 30"),
     "max_wal_senders": ("40", "15 readers and six storage nodes need up to 40"),
     "max_replication_slots": ("40", "the default is the least"),
+    "transaction_timeout": ("5000", "it also ends connections that are just being made; 0 sets no limit"),
 }
+_OR_ZERO = frozenset({"transaction_timeout"})
+"""Parameters of which 0 means that there is no limit."""
 """The least that auroractl needs of a parameter, and why."""
 _CLUSTER_WIDE = frozenset(
     {
@@ -117,6 +122,12 @@ def why_not_per_instance(definition: Definition) -> str:
 def is_modifiable(definition: Definition, kind: GroupKind) -> bool:
     """Return whether a group of a kind can hold a value of a parameter."""
     return not (why_closed(definition) or (kind is GroupKind.INSTANCE and why_not_per_instance(definition)))
+
+
+def permits(name: str, number: Fraction) -> bool:
+    """Return whether a number, in the parameter's unit, leaves auroractl what it needs."""
+    needed, _ = least(name)
+    return not needed or number >= Fraction(needed) or (name in _OR_ZERO and number == 0)
 
 
 def least(name: str) -> tuple[str, str]:

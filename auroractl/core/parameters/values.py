@@ -94,9 +94,10 @@ def _number(definition: Definition, value: str) -> None:
     if number is None:
         raise _refused(definition, value)
     least, why = ownership.least(definition.name)
-    if least and number < Fraction(least):
+    if not ownership.permits(definition.name, number):
+        unit = f" {definition.unit}" if definition.unit else ""
         raise InvalidParameterValue(
-            f"{definition.name} must be at least {least}, not {value}: {why}.", f"Give {least} or more"
+            f"{definition.name} must be at least {least}{unit}, not {value}: {why}.", f"Give {least}{unit} or more"
         )
     if not _limit(definition.minimum, number) <= number <= _limit(definition.maximum, number):
         raise _refused(definition, value)

@@ -273,4 +273,5 @@ def remove_stopped(cluster: ManagedCluster, instance: Instance) -> None:
     cluster.repository.delete_instance(instance.identifier)
     # Another instance may be given its name.
     cluster.memory.failed.pop(instance.identifier, None)
+    cluster.memory.parameters.pop(instance.identifier, None)
     cluster.memory.uncounted.add(instance.identifier)

@@ -38,7 +38,14 @@ def tried(runtime: Runtime, engine: Engine, settings: Mapping[str, str]) -> dict
     Raises InvalidParameterValue in the server's words if it does not start with them.
     """
     with _server(runtime, engine, settings) as server:
-        return server_parameters.values(_started(runtime, server), settings)
+        access = _started(runtime, server)
+        try:
+            return server_parameters.values(access, settings)
+        except (EngineError, TimedOut) as error:
+            raise InvalidParameterValue(
+                f"A server with these values accepts no session: {error.message.rpartition('FATAL: ')[2].strip()}.",
+                "Nothing was changed; choose other values",
+            ) from error
 
 
 def described(runtime: Runtime, engine: Engine) -> list[Definition]:

@@ -45,6 +45,7 @@ def define(name: str, type_: str = "string", unit: str = "", context: str = "use
 KNOWN = [
     define("work_mem", "integer", "kB", low="64", high="2147483647"),
     define("statement_timeout", "integer", "ms", low="0", high="2147483647"),
+    define("transaction_timeout", "integer", "ms", low="0", high="2147483647"),
     define("random_page_cost", "real", low="0", high="1e308"),
     define("max_connections", "integer", context="postmaster", low="1", high="262143"),
     define("wal_compression", "enum", choices="pglz lz4 on off", category="Write-Ahead Log / Settings"),
@@ -70,7 +71,7 @@ def group(kind: GroupKind = GroupKind.CLUSTER, name: str = "tuned", **settings: 
         ("random_page_cost", "1.1", "1.1"), ("random_page_cost", "1e2", "1e2"), ("max_connections", "2e2", "200"),
         ("log_statement", "DDL", "DDL"), ("jit", "0", "0"), ("search_path", '"$user", public', '"$user", public'),
         ("shared_preload_libraries", "auto_explain, pg_stat_statements,auto_explain", "auto_explain,pg_stat_statements"),
-        ("rds.force_ssl", "0", "0"), ("rds.global_db_rpo", "20", "20"),
+        ("rds.force_ssl", "0", "0"), ("transaction_timeout", "0", "0"), ("transaction_timeout", "5s", "5s"), ("rds.global_db_rpo", "20", "20"),
     ],
 )  # fmt: skip
 def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> None:
@@ -82,6 +83,7 @@ def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> No
     [
         ("work_mem", "63", "allowed values are: 64-2147483647"), ("work_mem", "2TBs", "allowed values"),
         ("work_mem", "5s", "allowed values"), ("work_mem", "", "allowed values"), ("work_mem", "1e999999", "allowed values"),
+        ("transaction_timeout", "4999", "at least 5000 ms"), ("max_connections", "0", "at least 50"),
         ("max_connections", "49", "at least 50"), ("max_connections", "1.5.2", "allowed values"),
         ("log_statement", "some", "none,ddl,mod,all"), ("jit", "maybe", "0,1"), ("search_path", "a\nfsync = off", "unprintable"),
         ("search_path", "x" * 4001, "longer than 4000"), ("work_mem", "GREATEST({DBInstanceClassMemory/1}, 1)", "formula"),
