@@ -85,7 +85,7 @@ class Cluster:
     parameter_group: str = ""
     """Its DB cluster parameter group; empty for the default one of its engine version."""
     standby_floor: Mapping[str, int] = field(default_factory=dict)
-    """The highest values of parameters of which a standby needs at least the writer's, as groups have ever set them."""
+    """The highest values of parameters of which a standby needs at least the writer's, once a group has set one."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:

@@ -14,7 +14,6 @@ from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineErro
 from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
-from auroractl.core.parameters import standby
 from auroractl.engine import sql
 from auroractl.engine.control_file import new_system_identifier, set_system_identifier
 from auroractl.engine.secrets import generate_password
@@ -32,7 +31,7 @@ from auroractl.services.instances import address_allocation
 from auroractl.services.instances.master_password import keep_master_password, master_password
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step, new_record
-from auroractl.services.parameters import groups
+from auroractl.services.parameters import apply, groups
 from auroractl.services.volume import storage_nodes
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
@@ -87,7 +86,7 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
             created_at=cluster.now(),
             phase=Phase.CREATING,
             parameter_group=group,
-            standby_floor=standby.values_of(chosen),
+            standby_floor=apply.floor(cluster.runtime, engine, chosen),
         )
         taken = {instance.identifier for instance in cluster.repository.instances()}
         instances = address_allocation.new_instances(

@@ -47,9 +47,11 @@ def change_group(runtime: Runtime, group: ParameterGroup, settings: Settings) ->
         else:
             trial.tried(runtime, engine_for(runtime, group.family), settings)
             expected = {}
+        before = {cluster.name: cluster.chosen_parameters() for cluster in clusters}
         runtime.repository.change_parameter_group(group, settings)
         _apply_or_undo(
             clusters,
+            before,
             settings_of,
             expected,
             catalog(runtime, group.family),
@@ -72,13 +74,14 @@ def change_user(cluster: ManagedCluster, kind: GroupKind, user: str, before: str
         return {**cluster.chosen_parameters(), **own}
 
     expected = try_settings([cluster], settings_of)
+    replaced = {cluster.name: cluster.chosen_parameters()}
     cluster.repository.set_parameter_group(kind, user, after)
     known = catalog(cluster.runtime, family_of(cluster.row().engine_version))
 
     def undo() -> None:
         cluster.repository.set_parameter_group(kind, user, before)
 
-    _apply_or_undo([cluster], settings_of, expected, known, undo)
+    _apply_or_undo([cluster], replaced, settings_of, expected, known, undo)
 
 
 def _of_instance(cluster: ManagedCluster, instance: Instance | None) -> Settings:
@@ -127,6 +130,7 @@ def try_settings(clusters: Iterable[ManagedCluster], settings_of: SettingsOf) ->
 
 def _apply_or_undo(
     clusters: list[ManagedCluster],
+    before: Mapping[str, Settings],
     settings_of: SettingsOf,
     expected: Expected,
     known: Catalog,
@@ -135,7 +139,7 @@ def _apply_or_undo(
     """Apply what is now in the rows. If a server refuses it, undo the rows and apply those."""
     try:
         for cluster in clusters:
-            cluster.repository.raise_standby_floor(cluster.name, standby.values_of(settings_of(cluster, None)))
+            _raise_floor(cluster, before[cluster.name], settings_of(cluster, None))
         for cluster in clusters:
             values = {
                 each.identifier: _dynamic(expected[_key(cluster, settings_of(cluster, each))], known)
@@ -149,6 +153,20 @@ def _apply_or_undo(
             with suppress(AuroraError):
                 _apply(cluster, {})
         raise
+
+
+def floor(runtime: Runtime, engine: Engine, *each: Settings) -> dict[str, int]:
+    """Return the highest values of what standbys need enough of, with these settings; none if no group sets one of them."""
+    if not any(standby.values_of(settings) for settings in each):
+        return {}
+    return standby.highest(
+        *(standby.values_of(trial.own_configuration(runtime, engine, settings)) for settings in each)
+    )
+
+
+def _raise_floor(cluster: ManagedCluster, before: Settings, after: Settings) -> None:
+    engine = cluster.installation.engine_of(cluster.name)
+    cluster.repository.raise_standby_floor(cluster.name, floor(cluster.runtime, engine, before, after))
 
 
 def _dynamic(values: Settings, known: Catalog) -> Settings:
