@@ -103,6 +103,8 @@ class Catalog:
     definitions: Mapping[str, Definition]
     libraries: tuple[str, ...]
     """The libraries of the allow-list that the build has."""
+    system: Mapping[str, str | int]
+    """What auroractl sets on a server without groups."""
 
 
 def family_of(version: str) -> str:

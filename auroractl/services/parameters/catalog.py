@@ -12,23 +12,19 @@ from auroractl.runtime.runtime import Runtime
 from auroractl.services.parameters import trial
 from auroractl.system.locales import system_locales
 
-
-def families(runtime: Runtime) -> list[str]:
-    """List the parameter group families of the engine versions that are installed, the oldest first."""
-    builds, _ = runtime.installation.builds.all()
-    return [family_of(str(major)) for major in sorted({build.version.major for build in builds})]
+FAMILIES = {family_of(str(major)): major for major in MAJORS}
+"""The parameter group families with their major versions, whether or not these are installed."""
 
 
 def require_family(runtime: Runtime, family: str) -> str:
     """Return a family in lower case. Raises InvalidParameterValue if it is unknown, or its version is not installed."""
     name = family.lower()
-    known = {family_of(str(major)): major for major in MAJORS}
-    if name not in known:
+    if name not in FAMILIES:
         raise InvalidParameterValue(
             f"DBParameterGroupFamily {family[:60]} is not a valid parameter group family.",
-            f"Families are {', '.join(known)}",
+            f"Families are {', '.join(FAMILIES)}",
         )
-    runtime.installation.builds.choose(str(known[name]))
+    runtime.installation.builds.choose(str(FAMILIES[name]))
     return name
 
 
@@ -47,6 +43,6 @@ def catalog(runtime: Runtime, family: str) -> Catalog:
     if known is None:
         engine = engine_for(runtime, family)
         definitions = {each.name: each for each in trial.described(runtime, engine)} | dict(DEFINITIONS)
-        known = Catalog(definitions, trial.libraries(runtime, engine))
+        known = Catalog(definitions, trial.libraries(runtime, engine), trial.own_configuration(runtime, engine, {}))
         runtime.catalogs[family] = known
     return known

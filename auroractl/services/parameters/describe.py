@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from auroractl.api.parameter_documents import View, group_view, parameter_views
 from auroractl.core.parameters.model import GroupKind
 from auroractl.runtime.runtime import Runtime
-from auroractl.services.parameters import trial
-from auroractl.services.parameters.catalog import catalog, engine_for, require_family
+from auroractl.services.parameters.catalog import catalog, require_family
 from auroractl.services.parameters.groups import all_groups, find_group
 
 _PER_SERVER = frozenset(
@@ -33,11 +32,11 @@ def describe_parameters(runtime: Runtime, kind: GroupKind, name: str, source: st
 
 def describe_defaults(runtime: Runtime, kind: GroupKind, family: str) -> tuple[str, list[View]]:
     """Describe the defaults of a family. Raises InvalidParameterValue for one that is not here."""
-    known = require_family(runtime, family)
+    known = family.lower() if family.lower() in runtime.catalogs else require_family(runtime, family)
     return known, _views(runtime, kind, known, {})
 
 
 def _views(runtime: Runtime, kind: GroupKind, family: str, settings: Mapping[str, str]) -> list[View]:
-    own = trial.own_configuration(runtime, engine_for(runtime, family), {})
-    system = {name: value for name, value in own.items() if name not in _PER_SERVER}
-    return parameter_views(catalog(runtime, family), kind, settings, system)
+    known = catalog(runtime, family)
+    system = {name: value for name, value in known.system.items() if name not in _PER_SERVER}
+    return parameter_views(known, kind, settings, system)

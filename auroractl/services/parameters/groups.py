@@ -19,7 +19,7 @@ from auroractl.runtime.installation import Engine
 from auroractl.runtime.parameters import chosen_settings
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.parameters import apply, trial
-from auroractl.services.parameters.catalog import catalog, families, require_family
+from auroractl.services.parameters.catalog import FAMILIES, catalog, require_family
 
 _GROUPS_MAX = 50
 _DESCRIPTION_LENGTH_MAX = 1000
@@ -49,7 +49,7 @@ def all_groups(runtime: Runtime, kind: GroupKind) -> list[ParameterGroup]:
             tags={},
             created_at=runtime.started_at,
         )
-        for family in families(runtime)
+        for family in FAMILIES
     ]
     return [*defaults, *runtime.repository.parameter_groups(kind)]
 

@@ -56,7 +56,7 @@ KNOWN = [
     define("fsync", "bool", category="Write-Ahead Log / Settings"),
     *DEFINITIONS.values(),
 ]
-CATALOG = Catalog({each.name: each for each in KNOWN}, ("pg_stat_statements", "auto_explain"))
+CATALOG = Catalog({each.name: each for each in KNOWN}, ("pg_stat_statements", "auto_explain"), {})
 FAMILY = family_of("18.6")
 
 
