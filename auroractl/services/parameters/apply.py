@@ -156,7 +156,7 @@ def _apply_or_undo(
 
 
 def floor(runtime: Runtime, engine: Engine, *each: Settings) -> dict[str, int]:
-    """Return the highest values of what standbys need enough of, with these settings; none if no group sets one of them."""
+    """Return the highest values of what standbys need enough of; none if no settings name one of them."""
     if not any(standby.values_of(settings) for settings in each):
         return {}
     return standby.highest(
