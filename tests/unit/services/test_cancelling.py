@@ -21,6 +21,7 @@ from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus
 from auroractl.engine import sql
 from auroractl.runtime.caller import Caller, on_behalf_of
+from auroractl.runtime.installation import Installation
 from auroractl.runtime.locks import ClusterLocks
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
@@ -44,6 +45,7 @@ from tests.unit.state.conftest import Demo
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagedCluster]:
     """A cluster that is recorded and has no process."""
     monkeypatch.setattr(ManagedCluster, "publish_routes", lambda *_: None)
+    monkeypatch.setattr(Installation, "require_programs", lambda *_: None)
     with closing(open_database(tmp_path / "state.db", tmp_path / "state-backups")) as database:
         Demo.of().create(database.repository)
         database.repository.finish_operation("op-demo", OperationStatus.COMPLETED, None, NOW)

@@ -16,6 +16,7 @@ from auroractl.config.settings import Settings
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus
 from auroractl.runtime.caller import NO_ONE, Caller, caller, on_behalf_of
+from auroractl.runtime.installation import Installation
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.runtime.runtime import Runtime
@@ -34,6 +35,7 @@ DEADLINE_S = 20.0
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     """Two clusters that are recorded and have no process."""
     monkeypatch.setattr(ManagedCluster, "publish_routes", lambda *_: None)
+    monkeypatch.setattr(Installation, "require_programs", lambda *_: None)
     with closing(open_database(tmp_path / "state.db", tmp_path / "state-backups")) as database:
         repository = DryRunRepository(database.repository)
         for name, block in (("demo", 16), ("other", 17)):
