@@ -29,6 +29,8 @@ PREPARED_TRANSACTIONS_MAX = 100
 """Allows two-phase commit without a parameter change. A standby needs at least as many as its writer."""
 _WORKER_PROCESSES_MAX, _LOCKS_PER_TRANSACTION = 8, 64
 """PostgreSQL's defaults; written out, because a standby may have to keep more than that."""
+_WRITTEN_OUT = {**SHOWN, "wal_level": "replica"}
+"""Defaults that are written out, because a server calls a value that vanishes from its file an error."""
 _CONNECT_TIMEOUT_S = 5.0
 _WAL_SENDER_TIMEOUT = "20s"
 """After this time a frozen standby no longer delays a clean shutdown of the writer."""
@@ -186,7 +188,7 @@ def server_configuration(
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_timezone": "UTC",
         "timezone": "UTC",
-        **SHOWN,
+        **_WRITTEN_OUT,
         **({"rds.extensions": settings.aurora_extensions} if settings.aurora_extensions else {}),
     }
     return {**own, **server_parameters(chosen, own)}

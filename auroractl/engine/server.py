@@ -15,13 +15,16 @@ from auroractl.core.model import Address
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access, own_name, socket_path
 from auroractl.engine.control_file import read_control_data
+from auroractl.engine.secrets import REPLICATION
 from auroractl.engine.server_log import last_error, said
 from auroractl.engine.shared_memory_cleanup import release_shared_memory
+from auroractl.engine.slot_files import has_slots
 from auroractl.system.account import Account
 from auroractl.system.files import exists, has_name, tail
 from auroractl.system.liveness import (
     alive,
     children,
+    command_line,
     kill_all,
     processes_below,
     runs_in,
@@ -48,6 +51,8 @@ _LOCKED_POLL_S = 0.002
 _LOCKED_TIMEOUT_S = 60.0
 _ABORT_TIMEOUT_S = 2.0
 _PORT_LINE, _SOCKET_LINE, _HOST_LINE = 3, 4, 5
+_SENDER = ": walsender "
+"""Precedes the user in the title of a process that sends WAL (src/backend/utils/misc/ps_status.c)."""
 _PID_FILE_BYTES_MAX = 64 * 1024
 _STATUS_LINE = 7
 """Eighth line of postmaster.pid: ready, starting, stopping or standby (src/include/utils/pidfile.h)."""
@@ -238,6 +243,7 @@ class Server:
         self.resume_suspended()
         since = datetime.now(UTC)
         send(pid, signal.SIGINT)
+        self._end_consumers(pid)
 
         def running() -> str:
             return "" if wait_for_exit(pid, min(SLICE_S, timeout_s)) else "its process is still running"
@@ -250,6 +256,18 @@ class Server:
             explain=lambda: f"its process is still running{said(self.log, since)}",
             hint=f"Its log is {self.log}",
         )
+
+    def _end_consumers(self, pid: int) -> None:
+        """End the sessions of logical replication of a server that is stopping.
+
+        It would wait until each consumer has confirmed all that it was sent, which some never do.
+        """
+        if not has_slots(self.data):
+            return
+        for member in children(pid):
+            _, is_sender, who = command_line(member).partition(_SENDER)
+            if is_sender and not who.startswith(f"{REPLICATION} "):
+                send(member, signal.SIGTERM)
 
     def abort(self) -> None:
         """Stop a server whose data is no longer needed: immediate shutdown, then SIGKILL for the rest.

@@ -31,6 +31,16 @@ class PendingParameters:
 
 
 @dataclass(slots=True)
+class SlotPositions:
+    """How far the logical slots of readers were, and when they are read next."""
+
+    due_s: float = 0.0
+    """On the monotonic clock. After a restart: due at once."""
+    lowest_lsn: int = 0
+    """The lowest position of an anchor on a reader. After a restart: unknown until the second round."""
+
+
+@dataclass(slots=True)
 class ClusterMemory:
     """The in-memory state of one cluster.
 
@@ -60,5 +70,7 @@ class ClusterMemory:
     """By name of an instance or endpoint. After a restart: told once more."""
     parameters: dict[str, PendingParameters] = field(default_factory=dict)
     """What waits for a reboot, by instance. After a restart: read again from the servers."""
+    slots: SlotPositions = field(default_factory=SlotPositions)
+    """After a restart: read again from the servers."""
     live: LiveDocument | None = None
     """The latest status document, while the cluster is being watched. After a restart: made again."""

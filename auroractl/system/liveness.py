@@ -144,6 +144,14 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def command_line(pid: int) -> str:
+    """Return the command line of a process or the title that it gave itself; empty if unknown."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.Error, OSError):
+        return ""
+
+
 def send(pid: int, number: signal.Signals) -> bool:
     """Send a signal; return False if the process is gone."""
     try:

@@ -19,7 +19,7 @@ from auroractl.runtime import events
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
-from auroractl.services.instances import replication
+from auroractl.services.instances import logical_slots, replication
 from auroractl.services.instances.lineage import lineage
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step
@@ -196,9 +196,19 @@ class FailoverSteps:
                 (lambda: self._end_recovery(target),),
             ],
         )
+        source = self._instance(self.source)
         self._cluster.repository.set_writer(self._cluster.name, self.target)
+        side_by_side(
+            lambda act: act(),
+            [
+                (lambda: logical_slots.take_over(self._cluster, source, target, planned=self._planned),),
+                (lambda: self._configure_writer(target),),
+            ],
+        )
+
+    def _configure_writer(self, target: Instance) -> None:
         self._cluster.configure(target, None)
-        server.reload()
+        self._cluster.installation.server(target).reload()
 
     def _end_recovery(self, target: Instance) -> None:
         with sql.session(self._access(target.identifier)) as connection:

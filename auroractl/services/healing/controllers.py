@@ -20,7 +20,7 @@ from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
-from auroractl.services.instances import aurora_sql, master_password, system_roles
+from auroractl.services.instances import aurora_sql, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 
@@ -66,6 +66,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         MasterPassword(),
         CommitSettings(),
         Parameters(),
+        LogicalSlots(),
         Copies(),
         _Plain(_publish_routes),
         Heal(settings),
@@ -165,6 +166,16 @@ class Parameters(Controller):
         """Ask servers that were started since they were last asked."""
         for subject, act, beside in pending.due(cluster, snapshot):
             yield Task(subject, act, beside_operations=beside)
+
+
+class LogicalSlots(Controller):
+    """The logical slots of readers."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Let them follow those of the writer."""
+        idle = snapshot.operation is None and snapshot.cluster.phase is Phase.NONE
+        if snapshot.writing and idle and now_s >= cluster.memory.slots.due_s and logical_slots.keeps(cluster):
+            yield Task("logical slots", lambda: logical_slots.keep(cluster), beside_operations=True)
 
 
 class Copies(Controller):

@@ -14,6 +14,7 @@ from auroractl.engine import sql, standby
 from auroractl.engine.server import AddressTaken, Server
 from auroractl.engine.server_log import last_error, said
 from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.services.instances import logical_slots
 from auroractl.services.instances.lineage import lineage
 from auroractl.system.files import exists, remove_tree
 from auroractl.system.limits import Shortage
@@ -52,6 +53,7 @@ def start_writer(cluster: ManagedCluster, writer: Instance, recovery_timeout_s: 
                 f"Promote a reader: auroractl failover {writer.cluster}",
             )
         cluster.configure(writer, None)
+        logical_slots.fit(cluster, writer, reader=False)
     patience_s = cluster.settings.start_timeout_s
     began_s, works = time.monotonic(), _works(server)
 
@@ -85,6 +87,8 @@ def start_reader(
     cluster.configure(reader, writer)
     if running:
         server.reload()
+    else:
+        logical_slots.fit(cluster, reader, reader=True)
     works = _works(server)
     server.start(cluster.settings.start_timeout_s, lambda: worth_waiting() and works())
 
@@ -185,6 +189,7 @@ def _rewound(cluster: ManagedCluster, reader: Instance, writer: Instance) -> Non
         raise EngineError(f"The data directory of {reader.identifier} is gone or incomplete: {server.data}", "")
     _require_older_timeline(cluster, reader, writer)
     standby.rewind_to(cluster.installation.access(writer), server, cluster.installation.secrets)
+    logical_slots.copy_from_writer(cluster, reader, writer)
     with sql.session(cluster.installation.access(writer)) as connection:
         # The rewound data is consistent once it has the writer's next WAL record, which an idle writer may write
         # only after 15 seconds.
@@ -218,6 +223,7 @@ def copy_from_writer(cluster: ManagedCluster, reader: Instance, writer: Instance
     standby.copy_from(
         cluster.installation.access(writer), cluster.installation.server(reader), cluster.installation.secrets
     )
+    logical_slots.copy_from_writer(cluster, reader, writer)
     cluster.configure(reader, writer)
 
 
