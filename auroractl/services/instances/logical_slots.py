@@ -15,13 +15,14 @@ from auroractl.engine.logical_slots import SlotsOfWriter
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
+from auroractl.system.waiting import holds_in_time
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
 _TAKE_OVER_TIMEOUT_S = 2.0
 _ANCHOR_TIMEOUT_S = 5.0
-_SNAPSHOTS, _SNAPSHOT_INTERVAL_S = 4, 0.5
+_SNAPSHOT_INTERVAL_S = 0.5
 _INTERVAL_S, _INTERVAL_MAX_S = 1.0, 5.0
 _SHARE_MAX = 0.1
 """The share of time to spend on slots; a slot with a long transaction is decoded from its beginning each time."""
@@ -89,11 +90,13 @@ def _make_anchor(cluster: ManagedCluster, reader: Instance) -> None:
 
     def help_along() -> None:
         with sql.session(cluster.installation.access(cluster.writer())) as connection:
-            for _ in range(_SNAPSHOTS):
-                time.sleep(_SNAPSHOT_INTERVAL_S)
-                if made:
-                    return
-                logical_slots.log_snapshot(connection)
+
+            def anchored() -> bool:
+                if not made:
+                    logical_slots.log_snapshot(connection)
+                return bool(made)
+
+            holds_in_time(anchored, _ANCHOR_TIMEOUT_S, _SNAPSHOT_INTERVAL_S)
 
     side_by_side(lambda act: act(), [(make,), (help_along,)])
 
