@@ -125,6 +125,8 @@ def _any_value(rng: random.Random, depth: int = 0) -> Any:
         lambda: "".join(chr(rng.randrange(32, 0xD7FF)) for _ in range(rng.randrange(20))),
         lambda: rng.choice(["2026-01-01T00:00:00Z", "2026-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]),
         lambda: rng.choice(["READER", "ANY", "flip", "writer", "reader", "restore", "db-instance"]),
+        lambda: rng.choice(["user", "system", "engine-default"]),
+        lambda: [_any_parameter(rng) for _ in range(rng.randrange(4))],
     ]  # fmt: skip
     if depth < 3:
         makers += [
@@ -132,6 +134,14 @@ def _any_value(rng: random.Random, depth: int = 0) -> Any:
             lambda: {rng.choice(["a", "Tags", ""]): _any_value(rng, depth + 1) for _ in range(rng.randrange(3))},
         ]
     return rng.choice(makers)()
+
+
+def _any_parameter(rng: random.Random) -> dict[str, Any]:
+    return {
+        "ParameterName": rng.choice(["work_mem", "max_connections", "listen_addresses", "", "x" * 5000, "a\nb = c"]),
+        "ParameterValue": rng.choice([None, "1", "64MB", "'; drop", "x" * 5000, "a\nport = 1", "\0"]),
+        "ApplyMethod": rng.choice([None, "immediate", "pending-reboot"]),
+    }
 
 
 def _value(rng: random.Random, kind: Kind, *, right: bool) -> Any:
