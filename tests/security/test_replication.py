@@ -109,8 +109,11 @@ def test_no_member_gets_in_for_physical_replication(logical: Auroractl) -> None:
 @pytest.mark.parametrize("role", ["writer", "reader"])
 def test_what_is_not_logical_is_ended_and_an_event_says_so(logical: Auroractl, role: str) -> None:
     name = f"a client of the {role}"
+    with logical.connect("demo") as master:
+        there = master.execute("select pg_current_wal_flush_lsn() - 1000").fetchone()
+    assert there is not None
     with _walsender(logical, "copier", "database", name, role) as connection:
-        assert _send(connection, "START_REPLICATION PHYSICAL 0/800000") == ""
+        assert _send(connection, f"START_REPLICATION PHYSICAL {there[0]}") == ""
         wait_until("physical replication to be ended", lambda: _ended(logical, connection, role), _SOON_S)
     told = f"A session of copier ({name!r}) was ended: clients may replicate logically only."
     wait_until("an event to say so", lambda: (told,) in logical.rows("select message from event"))
