@@ -85,6 +85,7 @@ def _by_session() -> bool:
 
 def _set_of_session(pid: int, niceness: int) -> None:
     file = Path(f"/proc/{pid}/autogroup")
-    # "/autogroup-25 nice 0"
-    if not file.read_text().rstrip().endswith(f" {niceness}"):
+    # "/autogroup-25 nice 0", or nothing for a session that began before the kernel grouped any: it keeps what it has.
+    told = file.read_text().rstrip()
+    if told and not told.endswith(f" {niceness}"):
         file.write_text(str(niceness))

@@ -195,6 +195,7 @@ def test_logical_replication_and_the_parameters_of_aws(tuned: Auroractl) -> None
 
 def test_an_instance_has_its_group_over_that_of_the_cluster(tuned: Auroractl) -> None:
     tuned("create-db-parameter-group", "--db-parameter-group-name", "reports", "--db-parameter-group-family", FAMILY)
+    change(tuned, "work_mem=6MB")
     change(tuned, "work_mem=32MB", group="reports", verb="modify-parameter-group")
     reader = tuned.readers("demo")[0]["DBInstanceIdentifier"]
     tuned("modify-instance", reader, "--db-parameter-group-name", "reports")

@@ -57,7 +57,8 @@ def filled(auroractl: Auroractl) -> Auroractl:
     """A cluster with a dozen finished segments, whose checksums are recorded; the slow scrubber is not in the way."""
     auroractl.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = "0.001"
     auroractl("create-cluster", "demo", "--readers", "1")
-    write_log(auroractl, 10)
+    write_log(auroractl, 12)
+    wait_until("ten segments", lambda: all(len(finished(auroractl, number)) >= 10 for number in range(1, 7)))
     report = scrub(auroractl)
     assert report["Segments"] >= 10
     assert report["DamagedCopies"] == {}

@@ -53,6 +53,13 @@ def test_a_process_that_ended_is_passed_over(leader: subprocess.Popen[bytes]) ->
     set_niceness([leader.pid], 10)
 
 
+def test_a_session_that_the_kernel_put_into_no_group_is_left_alone() -> None:
+    first = 1
+    if not AUTOGROUPS.exists() or Path(f"/proc/{first}/autogroup").read_text():
+        pytest.skip("the kernel put the first session into a group")
+    set_niceness([first], 0)
+
+
 class Times(NamedTuple):
     user: float
     guest: float
