@@ -29,7 +29,7 @@ SIZE_ROUNDS = 3
 SIZE_TRANSACTIONS = 6000
 COST_ROUNDS = 3
 COST_S = 160
-"""Long enough for a page image: each start of a cluster is a moment of idleness in which one is begun, and one that the end of a
+"""Long enough for a recovery image: each start of a cluster is a moment of idleness in which one is begun, and one that the end of a
 turn cuts off has cost what it would have cost.
 """
 LOOKS_WITHOUT_MAKING = 4
@@ -200,7 +200,7 @@ def _wait_for_image(setting: Setting, size_gb: float, name: str = NAME) -> None:
     folder = setting.home / "clusters" / name / "storage"
     while quiet < LOOKS_WITHOUT_MAKING:
         if time.monotonic() > deadline:
-            raise TimeoutError("no page image of the whole database was made")
+            raise TimeoutError("no recovery image of the whole database was made")
         time.sleep(2)
         if any(folder.glob("*.images/*.making")):
             quiet = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 
 from auroractl.api.progress import Silent
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.drills.drill import Drill, Round
 from auroractl.drills.kinds import Kind
 from bench.setting import Setting
@@ -27,7 +27,7 @@ LIMITS_S = {
 def run(setting: Setting) -> list[Figure]:
     """Every drill that moves the writer, round after round."""
     setting.run("create-cluster", "lost")
-    drill = Drill(lambda: LocalBackend(Home(setting.home)), "lost", Silent())
+    drill = Drill(lambda: LocalControlPlane(Home(setting.home)), "lost", Silent())
     figures = []
     for kind, rounds in ROUNDS.items():
         found = drill.run(kind, clients=CLIENTS, rounds=rounds, duration_s=LOAD_S)

@@ -29,8 +29,8 @@ import psycopg
 
 from auroractl.api.progress import Silent
 from auroractl.api.requests.instances import Connection
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.drills.drill import Drill, longest_gap
 from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Target, Workload
@@ -277,7 +277,7 @@ def _round(patroni: Patroni, found: Loss, *, node_lost: bool, stalled: bool = Fa
 
 def _ours(setting: Setting) -> dict[str, Loss]:
     setting.run("create-cluster", "peer")
-    drill = Drill(lambda: LocalBackend(Home(setting.home)), "peer", Silent())
+    drill = Drill(lambda: LocalControlPlane(Home(setting.home)), "peer", Silent())
     losses = {}
     for what, kind, rounds in (("crash", Kind.WRITER_CRASH, CRASHES), ("loss", Kind.AZ_OUTAGE, LOSSES)):
         found = drill.run(kind, clients=CLIENTS, rounds=rounds, duration_s=LOAD_S)
@@ -298,11 +298,11 @@ def _at_rest(setting: Setting) -> bool:
 
 def _ours_stalled(setting: Setting) -> Loss:
     """The readers receive nothing for a while before the writer is killed; the storage nodes do."""
-    backend = LocalBackend(Home(setting.home))
+    control_plane = LocalControlPlane(Home(setting.home))
 
     def target(role: str) -> Target:
         request = Connection(cluster="peer", role=role)
-        there = backend.request(request.verb, request.to_json(), Silent())
+        there = control_plane.request(request.verb, request.to_json(), Silent())
         return Target(there["Host"], there["Port"], there["User"], there["Password"], there["Database"])
 
     instances = setting.json("describe-instances", "peer")["DBInstances"]

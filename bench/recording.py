@@ -22,11 +22,11 @@ from auroractl.api.request import Request
 from auroractl.api.requests.clusters import DescribeLive
 from auroractl.api.requests.faults import CrashInstance
 from auroractl.api.requests.instances import Connection
-from auroractl.backends.local import LocalBackend
 from auroractl.cli.render import plots, tables
 from auroractl.cli.render.live import frame
 from auroractl.cli.render.live_history import History
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.drills.workload import Target, Workload
 from bench.setting import Setting, in_a_home_of_its_own
 
@@ -52,7 +52,7 @@ def _watched(setting: Setting) -> RenderableType:
     """The screen after a failover under load, drawn from what was measured all along."""
 
     def ask(request: Request) -> Any:
-        return LocalBackend(Home(setting.home)).request(request.verb, request.to_json(), Silent())
+        return LocalControlPlane(Home(setting.home)).request(request.verb, request.to_json(), Silent())
 
     history = History()
     with _load(ask):

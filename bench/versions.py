@@ -25,7 +25,7 @@ PROBE_S = 15.0
 _RATIO_MAX = 1.05
 _TIMEOUT_S = 60.0
 _WARM_S = 10.0
-"""The first page images are made when a cluster begins; they are not what is measured."""
+"""The first recovery images are made when a cluster begins; they are not what is measured."""
 FIGURES = {
     "create-cluster, median": "s",
     "status --output json, median": "ms",

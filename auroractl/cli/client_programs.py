@@ -18,7 +18,7 @@ from auroractl.core.errors import InvalidClusterState, MachineError
 from auroractl.core.guessing import did_you_mean
 
 if TYPE_CHECKING:
-    from auroractl.backends import Document
+    from auroractl.control_planes import Document
 
 ReaderOption = Annotated[bool, typer.Option("--reader", help="Connect through the reader endpoint.")]
 InstanceOption = Annotated[

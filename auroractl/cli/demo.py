@@ -41,7 +41,7 @@ def _demo(this: Session, name: str, *, keep: bool) -> None:
     from auroractl.drills.tour import Tour  # noqa: PLC0415  (psycopg, which only this and drill need)
 
     tell = (lambda _text: None) if this.quiet else say
-    tour = Tour(this.backend, name, tell, _pause)
+    tour = Tour(this.control_plane, name, tell, _pause)
     try:
         seen = tour.run(Silent())
     finally:

@@ -49,11 +49,13 @@ def drill(
     body = {"DBClusterIdentifier": this.cluster(name)}
     chosen = this.ask("describe-status", body)["DBCluster"]["DBClusterIdentifier"]
     if this.dry_run:
-        steps = Drill(this.backend, chosen, Silent()).plan(kind, clients=clients, duration_s=duration_s)
+        steps = Drill(this.control_plane, chosen, Silent()).plan(kind, clients=clients, duration_s=duration_s)
         this.show_plan("drill", chosen, steps)
         return
     with this.progress() as progress:
-        found = Drill(this.backend, chosen, progress).run(kind, clients=clients, rounds=rounds, duration_s=duration_s)
+        found = Drill(this.control_plane, chosen, progress).run(
+            kind, clients=clients, rounds=rounds, duration_s=duration_s
+        )
     document = {"Drill": drill_view(chosen, kind, found, limit_ms)}
     this.show(document, lazy("drill"), text.drill)
     if plot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auroractl.backends import Delivery
+from auroractl.control_planes import Delivery
 
 _SEEN = {
     Delivery.NOT_SENT: "Interrupted before the request was sent; nothing was started.",

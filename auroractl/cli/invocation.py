@@ -1,4 +1,4 @@
-"""The session of a command: home, settings, backend and output."""
+"""The session of a command: home, settings, control plane and output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import typer
 
 from auroractl import __version__
 from auroractl.api.progress import Silent
-from auroractl.backends.local import LocalBackend
 from auroractl.cli import interruptions, output_formats
 from auroractl.cli.output_formats import Output
 from auroractl.cli.progress import PlainProgress
@@ -25,6 +24,7 @@ from auroractl.cli.render import sentences
 from auroractl.cli.render import text as plain
 from auroractl.config.paths import Home, find_home
 from auroractl.config.settings import Settings, load_settings
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import AuroraError, ConfigurationError, ExitCode, MachineError, UsageError
 from auroractl.core.text.visible import ESCAPED, LAYOUT, Spaces, visible, visible_data
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from auroractl.api.progress import Progress
     from auroractl.api.request import Options, Request
-    from auroractl.backends import Backend, Document
+    from auroractl.control_planes import ControlPlane, Document
 
 __all__ = ["Output", "Session", "can_ask", "discard", "dumb_terminal", "leave", "pause", "say", "session", "write"]
 
@@ -97,9 +97,9 @@ class Session:
         except ConfigurationError:
             return expected_owners(self.home.root, "", folders)
 
-    def backend(self, *, start: bool = True) -> Backend:
-        """Return the backend; with `start`, a request starts the supervisor if it is not running."""
-        return LocalBackend(self.home, _say_other_version, start=start)
+    def control_plane(self, *, start: bool = True) -> ControlPlane:
+        """Return the control plane; with `start`, a request starts the supervisor if it is not running."""
+        return LocalControlPlane(self.home, _say_other_version, start=start)
 
     def named(self, argument: str | None) -> str | None:
         """Return the cluster given by an argument or an option; None for all clusters."""
@@ -117,7 +117,7 @@ class Session:
     def ask(self, verb: str, body: Document, *, start: bool = True) -> Document:
         """Send a request that changes nothing."""
         _ = self.settings
-        return self.backend(start=start).request(verb, body, Silent())
+        return self.control_plane(start=start).request(verb, body, Silent())
 
     def change(self, request: Request, options: Options | None = None) -> Document:
         """Send a request that changes something, and show its progress. Ctrl-C leaves the work to the supervisor.
@@ -127,14 +127,16 @@ class Session:
         _ = self.settings
         verb, body = request.verb, request.to_json()
         how = {"DryRun": self.dry_run, "NoWait": self.no_wait}
-        backend = self.backend()
+        control_plane = self.control_plane()
         try:
             with self.progress() as progress:
                 own = options.to_json() if options else {}
-                return backend.request(verb, {**body, **own, **{key: True for key, on in how.items() if on}}, progress)
+                return control_plane.request(
+                    verb, {**body, **own, **{key: True for key, on in how.items() if on}}, progress
+                )
         except KeyboardInterrupt:
-            say(interruptions.what_was_seen(backend.delivery))
-            say(f"Try: {interruptions.what_to_do(verb, body, backend.delivery)}")
+            say(interruptions.what_was_seen(control_plane.delivery))
+            say(f"Try: {interruptions.what_to_do(verb, body, control_plane.delivery)}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
     def progress(self) -> AbstractContextManager[Progress]:

@@ -11,8 +11,8 @@ from typing import Any
 import typer
 
 from auroractl.api.progress import Silent
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import find_home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import AuroraError
 
 _LIMIT_S = 0.3
@@ -21,7 +21,7 @@ _LIMIT_S = 0.3
 def _names(context: typer.Context, incomplete: str, *kinds: str) -> list[str]:
     home = context.find_root().params.get("home")
     try:
-        answer: dict[str, Any] = LocalBackend(find_home(home), start=False, timeout_s=_LIMIT_S).request(
+        answer: dict[str, Any] = LocalControlPlane(find_home(home), start=False, timeout_s=_LIMIT_S).request(
             "names", {}, Silent()
         )
     except (AuroraError, OSError):

@@ -18,8 +18,8 @@ from auroractl.core.errors import AuroraError, ExitCode
 from auroractl.core.text.visible import ESCAPED, Spaces, visible, visible_data
 
 if TYPE_CHECKING:
-    from auroractl.backends import Document
     from auroractl.cli.invocation import Session
+    from auroractl.control_planes import Document
 
 _DRAW_INTERVAL_S = 0.1
 _STALE_AFTER_S = 2.5

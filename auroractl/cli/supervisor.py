@@ -48,8 +48,8 @@ def stop(
 
     this = session(context)
     try:
-        backend_starts = everything and this.home.state.exists()
-        pid = this.ask("supervisor-status", {}, start=backend_starts)["ProcessId"]
+        starts = everything and this.home.state.exists()
+        pid = this.ask("supervisor-status", {}, start=starts)["ProcessId"]
         request = requests.supervisor.SupervisorStop(everything=everything)
         this.ask(request.verb, request.to_json(), start=False)
     except SupervisorUnavailable:

@@ -16,9 +16,9 @@ from auroractl.core.text.visible import BLANK
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from auroractl.backends import Document
     from auroractl.cli.invocation import Rows, Session
     from auroractl.cli.render.live_history import History
+    from auroractl.control_planes import Document
 
 _ASK_INTERVAL_S = 0.25
 _ASK_ACTIVITY_INTERVAL_S = 1.0

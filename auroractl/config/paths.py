@@ -17,7 +17,7 @@ HOME/
     instances/           *  ID/: data/ (the data directory), pgpass, postgresql.log, recovery/ (WAL read back for it)
     storage/             *  base/ (the data directory of the last instance, only while there is none), base.json (its
                             position), pgpass; for each storage node ID/ (its copy of the WAL), ID.pid and ID.log; for each
-                            full node ID.images/ (page images) and ID.past/ (WAL of abandoned timelines)
+                            full node ID.images/ (recovery images) and ID.past/ (WAL of abandoned timelines)
     moments/             *  ID/: data/, log/ and postgresql.log of a recovered copy
   sockets/CLUSTER/       *  SERVER/: the Unix socket of a server; the names are short
   run/                      auroractl's own Unix sockets; in another folder if this path is too long for one
@@ -116,7 +116,7 @@ class ClusterPaths:
         return self.storage / identifier
 
     def storage_images(self, identifier: str) -> Path:
-        """The page images of a full storage node."""
+        """The recovery images of a full storage node."""
         return self.storage / f"{identifier}.images"
 
     def storage_past(self, identifier: str) -> Path:

@@ -92,9 +92,9 @@ class Settings:
     backtrack_replay_max: str = "1GiB"
     """The most WAL that a backtrack to any point in the window has to replay."""
     backtrack_disk_budget: str = "20GiB"
-    """Limit on a cluster's page images and WAL; beyond it the backtrack window shrinks."""
+    """Limit on a cluster's recovery images and WAL; beyond it the backtrack window shrinks."""
     backtrack_rate_mb_per_s: float = 100.0
-    """Rate at which page images are copied in the background."""
+    """Rate at which recovery images are copied in the background."""
     enforce_synchronous_commit: bool = False
     """True if endpoints refuse weaker values of synchronous_commit, and those of databases and roles are reset."""
     log_keep_size: str = "1GiB"

@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request to the backend."""
+    """One request to the control plane."""
 
     request: Request
 

@@ -26,7 +26,7 @@ from auroractl.api.requests.faults import (
 from auroractl.api.requests.instances import Connection
 from auroractl.api.requests.supervisor import SupervisorStatus
 from auroractl.api.requests.volumes import DescribeVolumes
-from auroractl.backends import Backend
+from auroractl.control_planes import ControlPlane
 from auroractl.core.errors import AuroraError, InvalidClusterState, SupervisorUnavailable
 from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Row, Target, Workload
@@ -69,8 +69,8 @@ class Round:
 class Drill:
     """Injects faults and reads status through the supervisor, and runs the load as a database client."""
 
-    def __init__(self, backend: Callable[[], Backend], cluster: str, progress: Progress) -> None:
-        self._backend, self._cluster, self._progress = backend, cluster, progress
+    def __init__(self, control_plane: Callable[[], ControlPlane], cluster: str, progress: Progress) -> None:
+        self._control_plane, self._cluster, self._progress = control_plane, cluster, progress
 
     def run(self, kind: Kind, *, clients: int, rounds: int, duration_s: float) -> list[Round]:
         """Run a number of rounds; `duration_s` is the time of load before each fault.
@@ -93,7 +93,7 @@ class Drill:
         ]
 
     def _send(self, request: Request) -> Any:
-        return self._backend().request(request.verb, request.to_json(), self._progress)
+        return self._control_plane().request(request.verb, request.to_json(), self._progress)
 
     def _status(self) -> Any:
         return self._send(DescribeStatus(cluster=self._cluster))

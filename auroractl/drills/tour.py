@@ -20,7 +20,7 @@ from auroractl.api.requests.clusters import (
 from auroractl.api.requests.faults import CrashInstance
 from auroractl.api.requests.instances import Connection
 from auroractl.api.requests.restore import Backtrack
-from auroractl.backends import Backend
+from auroractl.control_planes import ControlPlane
 from auroractl.core.errors import ClusterAlreadyExists
 from auroractl.core.text.timestamps import timestamp
 from auroractl.drills.drill import longest_gap
@@ -57,9 +57,13 @@ class Tour:
     """
 
     def __init__(
-        self, backend: Callable[[], Backend], cluster: str, tell: Callable[[str], None], pause: Callable[[], None]
+        self,
+        control_plane: Callable[[], ControlPlane],
+        cluster: str,
+        tell: Callable[[str], None],
+        pause: Callable[[], None],
     ) -> None:
-        self._backend, self._cluster = backend, cluster
+        self._control_plane, self._cluster = control_plane, cluster
         self._tell, self._pause = tell, pause
         self._known_events: set[tuple[str, str]] = set()
         self._created = False
@@ -166,7 +170,7 @@ class Tour:
         self._tell(f"   {result.backtracked_rows:,} rows are back, after {downtime_s:.2f} s without a writer.")
 
     def _send(self, request: Request, progress: Progress | None = None) -> Any:
-        return self._backend().request(request.verb, request.to_json(), progress or Silent())
+        return self._control_plane().request(request.verb, request.to_json(), progress or Silent())
 
     def _command(self, text: str) -> None:
         self._tell(f"   $ auroractl {text}")

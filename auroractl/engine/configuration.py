@@ -167,7 +167,7 @@ def server_configuration(
         "min_wal_size": f"{WAL_SEGMENT_MB * 8}MB",
         "wal_keep_size": settings.wal_keep_size,
         "wal_log_hints": "on",
-        # Full-page images are most of the WAL, and six nodes receive each of them. Compressed, they take a quarter of
+        # Full-recovery images are most of the WAL, and six nodes receive each of them. Compressed, they take a quarter of
         # the bytes and are faster to send.
         "wal_compression": "pglz",
         "max_prepared_transactions": PREPARED_TRANSACTIONS_MAX,
@@ -201,18 +201,18 @@ def _primary_conninfo(instance: str, follow: Access | None, pgpass: Path, impair
 
 
 _COMPLETION_WITH_IMAGES = "0.3"
-"""Completion target for clusters with page images.
+"""Completion target for clusters with recovery images.
 
-A page image is stopped at a checkpoint record, and recovery from it starts at that checkpoint's redo point: the WAL
+A recovery image is stopped at a checkpoint record, and recovery from it starts at that checkpoint's redo point: the WAL
 between the two is replayed twice. Finishing earlier also lets checkpoints lie further apart within the same `max_wal_size`, which
-saves full-page images in the WAL.
+saves full-recovery images in the WAL.
 """
 
 
 def _max_wal_size(settings: ServerSettings, volume: VolumeSettings) -> str:
     """Return the `max_wal_size` of a server.
 
-    A page image starts at a checkpoint, so the WAL between two checkpoints has to be replayed.
+    A recovery image starts at a checkpoint, so the WAL between two checkpoints has to be replayed.
     """
     if volume.checkpoint_bytes_max is None:
         return settings.max_wal_size

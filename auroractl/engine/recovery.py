@@ -1,4 +1,4 @@
-"""Servers that recover to a target LSN, for page images and for copies of a cluster.
+"""Servers that recover to a target LSN, for recovery images and for copies of a cluster.
 
 https://www.postgresql.org/docs/18/runtime-config-wal.html#RUNTIME-CONFIG-WAL-RECOVERY-TARGET
 """
@@ -31,7 +31,7 @@ Values = Mapping[str, str | int]
 _POLL_S = 0.02
 _LOOK_INTERVAL_S = 1.0
 _RUN_TIMEOUT_S = 6 * 3600.0
-"""The deadline for making a page image, which runs at low priority."""
+"""The deadline for making a recovery image, which runs at low priority."""
 
 
 def node_restore_command(folder: Path) -> str:
@@ -94,7 +94,7 @@ def target_values(timeline: int, lsn: int, action: str, command: str) -> dict[st
 def image_values(
     base: Values, least: standby.Values, port: int, timeline: int, lsn: int, command: str
 ) -> dict[str, str | int]:
-    """Return the configuration of a server that makes a page image.
+    """Return the configuration of a server that makes a recovery image.
 
     It takes no connections and is flushed as a whole afterwards. `least` is what its WAL was written with: prepared
     transactions need their places. Without hot standby it needs nothing else of it.

@@ -1,4 +1,4 @@
-"""Leases on page images: no image is removed while it is read, and the last copy is never taken.
+"""Leases on recovery images: no image is removed while it is read, and the last copy is never taken.
 
 A lease is either a read lease, of which an image may have several, or an exclusive lease to take, remove or replace it.
 """

@@ -201,7 +201,7 @@ class Installation:
         make_folder(self.home.cluster(node.cluster).storage_past(node.identifier))
 
     def image_folder(self, node: StorageNode) -> ImageFolder:
-        """Return a full storage node's page images."""
+        """Return a full storage node's recovery images."""
         return ImageFolder(node.identifier, self.home.cluster(node.cluster).storage_images(node.identifier))
 
     def server_at(self, folder: Path, address: Address) -> Server:

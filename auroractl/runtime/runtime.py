@@ -46,7 +46,7 @@ class Runtime:
         self.wal_keepers: PerCluster[WalWorker] = PerCluster(_not_assembled)
         self.image_keepers: PerCluster[Worker] = PerCluster(_not_assembled)
         self.images_lock = Lock()
-        """Allows one page image to be made at a time, over all clusters. After a restart: free."""
+        """Allows one recovery image to be made at a time, over all clusters. After a restart: free."""
         self.addresses_lock = Lock()
         """Held from the search for free addresses until the rows that take them are written. After a restart: free."""
         self.routing_lock = Lock()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
 
-from auroractl.core.restore.retention import BacktrackReach, PageImage, Retention
+from auroractl.core.restore.retention import BacktrackReach, RecoveryImage, Retention
 from auroractl.core.volume.model import NodeObservation, StorageNode
 from auroractl.core.wal.segments import SEGMENT_BYTES, Segment, segment_at
 from auroractl.runtime.image_leases import ImageUse
@@ -45,7 +45,7 @@ class BacktrackMemory:
     """True once the keeper has looked at the existing images and WAL. After a restart: False until its first round."""
     known: bool = False
     """True once the required images and WAL are known; nothing may be pruned before. After a restart: False."""
-    images: tuple[PageImage, ...] = ()
+    images: tuple[RecoveryImage, ...] = ()
     """After a restart: read from the manifests by the first round."""
     retention: Retention = field(default_factory=lambda: Retention(None))
     """After a restart: decided by the first round, from images, eras and pins."""

@@ -1,4 +1,4 @@
-"""Copying and checksumming of page images in a separate low-priority process.
+"""Copying and checksumming of recovery images in a separate low-priority process.
 
 A thread of the supervisor could not have low priority: Linux shares the processors among sessions first
 (system/priority.py). The process reports how much it has read or written and waits for an answer before it continues.
@@ -85,8 +85,8 @@ class ImageWorker:
                     silent_since_s = time.monotonic()
                     companion.say("on")
                 elif time.monotonic() - silent_since_s > _SILENCE_TIMEOUT_S:
-                    raise TimedOut(f"The page image worker reported nothing for {_SILENCE_TIMEOUT_S:.0f} s.", "")
-            raise MachineError(f"The page image worker was interrupted: {companion.complaint()}", "")
+                    raise TimedOut(f"The recovery image worker reported nothing for {_SILENCE_TIMEOUT_S:.0f} s.", "")
+            raise MachineError(f"The recovery image worker was interrupted: {companion.complaint()}", "")
 
 
 def _parse_report(line: bytes) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _number(value: Any) -> int:
 
 
 def _invalid_report() -> MachineError:
-    return MachineError("The page image worker sent an invalid report.", "")
+    return MachineError("The recovery image worker sent an invalid report.", "")
 
 
 def _report(**said: Any) -> None:
@@ -148,7 +148,7 @@ def _work(arguments: argparse.Namespace) -> Checksums | None:
         return checksums(arguments.data, pace, flush=True)
     stored = ImageFolder("", arguments.image.parent).image(arguments.image.name)
     if stored is None:
-        raise FileNotFoundError(2, "The page image is gone", str(arguments.image))
+        raise FileNotFoundError(2, "The recovery image is gone", str(arguments.image))
     stored.copy_to(arguments.target, pace)
     return None
 

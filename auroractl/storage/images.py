@@ -1,4 +1,4 @@
-"""Page images: consistent, stopped data directories on the full storage nodes, from which recovery starts.
+"""Recovery images: consistent, stopped data directories on the full storage nodes, from which recovery starts.
 
     NODE.images/
       ID/data/           the data directory, without WAL
@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any
 
 from auroractl.core.errors import MachineError
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.system.files import exists, flush_folder, make_folder, remove_tree, walk, write_json
 from auroractl.system.limits import raise_shortage
 from auroractl.system.safe_open import make_regular, open_regular, open_to_change, read_regular
@@ -69,14 +69,14 @@ def no_pace(_size_bytes: int) -> None:
 
 
 class DamagedImage(MachineError):
-    """A file of a page image has changed since the image was made."""
+    """A file of a recovery image has changed since the image was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A complete page image on disk."""
+    """A complete recovery image on disk."""
 
-    image: PageImage
+    image: RecoveryImage
     folder: Path
     files: Checksums
 
@@ -114,7 +114,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
-    """The page images of one node."""
+    """The recovery images of one node."""
 
     node: str
     path: Path
@@ -150,7 +150,7 @@ class ImageFolder:
         make_folder(place)
         return place
 
-    def complete(self, image: PageImage, take: Callable[[Path], Checksums] | None = None) -> StoredImage:
+    def complete(self, image: RecoveryImage, take: Callable[[Path], Checksums] | None = None) -> StoredImage:
         """Compute checksums, flush everything and give the image its final name.
 
         `take` computes the checksums of a data directory and flushes it. Raises OSError, MachineError, and whatever
@@ -308,7 +308,7 @@ def _checksum(path: Path, pace: Pace, *, flush: bool) -> tuple[int, int]:
     return size_bytes, found
 
 
-def _to_json(image: PageImage, files: Checksums) -> dict[str, Any]:
+def _to_json(image: RecoveryImage, files: Checksums) -> dict[str, Any]:
     return {
         "Timeline": image.timeline,
         "RedoLsn": image.redo_lsn,
@@ -329,7 +329,7 @@ def _load(node: str, folder: Path, changed_ns: int) -> StoredImage | None:  # no
 
 def _from_json(node: str, folder: Path, document: dict[str, Any]) -> StoredImage:
     files = {name: (int(size), int(checksum)) for name, (size, checksum) in document["Checksums"].items()}
-    image = PageImage(
+    image = RecoveryImage(
         identifier=folder.name,
         node=node,
         timeline=document["Timeline"],

@@ -10,7 +10,7 @@ from auroractl.runtime.background import PerCluster
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.operations.dry_run import DryRunRepository
-from auroractl.services.page_images.worker import ImageKeeper
+from auroractl.services.recovery_images.worker import ImageKeeper
 from auroractl.services.volume.wal_keeper import WalKeeper
 from auroractl.state.repository import Repository
 

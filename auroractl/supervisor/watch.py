@@ -109,7 +109,7 @@ class WatchLoop:
         )
         settled = [cluster.identifier for cluster in watched if cluster.phase is Phase.NONE]
         self._runtime.wal_keepers.only(settled)
-        # Page images are made with the help of a writer.
+        # Recovery images are made with the help of a writer.
         served = [] if self._runtime.repairs_paused else [each for each in settled if self._has_instances(each)]
         self._runtime.image_keepers.only(served)
         for cluster in watched:

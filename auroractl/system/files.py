@@ -243,7 +243,7 @@ def copy_tree(source: Path, target: Path, account: Account | None = None) -> Non
 def remove_tree(path: Path) -> None:
     """Remove a folder and all below it; do nothing if there is none.
 
-    It is renamed first. A process that still writes below it (the maker of a page image on a node that is being
+    It is renamed first. A process that still writes below it (the maker of a recovery image on a node that is being
     removed) then finds nothing there, and adds nothing to what is being removed. Remains of an earlier crash are
     removed too.
     """

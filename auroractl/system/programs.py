@@ -32,7 +32,7 @@ _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OUTPUT_TAIL_BYTES = 2000
 _HEARD_BYTES = 65536
 _HEARD_BYTES_MAX = 64 * 1024 * 1024
-"""Limit for one line. A report on a page image's files is as long as the manifest that stores it."""
+"""Limit for one line. A report on a recovery image's files is as long as the manifest that stores it."""
 _detached: dict[int, subprocess.Popen[bytes]] = {}
 _detached_lock = threading.Lock()
 

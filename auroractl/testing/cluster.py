@@ -17,8 +17,8 @@ from auroractl.api.requests.clusters import CreateCluster, DescribeClusters, Fai
 from auroractl.api.requests.faults import CrashInstance
 from auroractl.api.requests.instances import Connection, DescribeInstances
 from auroractl.api.requests.supervisor import SupervisorStatus
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import AuroraError, TimedOut
 from auroractl.system.programs import Completed, complete
 from auroractl.system.waiting import wait_until
@@ -39,7 +39,7 @@ class AuroraCluster:
     def __init__(self, home: Home, name: str = NAME) -> None:
         self.home = home.root
         self.name = name
-        self._backend = LocalBackend(home)
+        self._control_plane = LocalControlPlane(home)
 
     @cached_property
     def uri(self) -> str:
@@ -111,12 +111,12 @@ class AuroraCluster:
         return complete(argv, {"AURORACTL_CLUSTER": self.name}, check=check, timeout_s=timeout_s)
 
     def _send(self, request: Request) -> Document:
-        return send(self._backend, request)
+        return send(self._control_plane, request)
 
 
-def send(backend: LocalBackend, request: Request) -> Document:
+def send(control_plane: LocalControlPlane, request: Request) -> Document:
     """Return the answer to a request and discard its progress."""
-    return backend.request(request.verb, request.to_json(), Silent())
+    return control_plane.request(request.verb, request.to_json(), Silent())
 
 
 @contextlib.contextmanager
@@ -137,11 +137,11 @@ def running_cluster(
 
 
 def _make(home: Home, readers: int, shared: SessionCache) -> None:
-    backend = LocalBackend(home)
+    control_plane = LocalControlPlane(home)
     with ThreadPoolExecutor(1) as beside:
         # The supervisor takes most of a second to start, and needs these files only with its first request.
         restored = beside.submit(shared.restore, home)
-        send(backend, SupervisorStatus())
+        send(control_plane, SupervisorStatus())
         restored.result()
-    send(backend, CreateCluster(cluster=NAME, readers=readers))
+    send(control_plane, CreateCluster(cluster=NAME, readers=readers))
     shared.store(home)

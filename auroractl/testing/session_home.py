@@ -12,9 +12,9 @@ from pathlib import Path
 
 from auroractl.api.progress import Silent
 from auroractl.api.requests.supervisor import SupervisorStop
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
 from auroractl.config.settings import load_settings
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import AuroraError, ConfigurationError, MachineError
 from auroractl.engine.shared_memory_cleanup import release_shared_memory
 from auroractl.system.account import Account
@@ -91,9 +91,9 @@ def end(home: Home) -> None:
     Raises MachineError if processes do not end or files cannot be removed.
     """
     with contextlib.suppress(AuroraError):
-        backend = LocalBackend(home, start=False)
-        pid = backend.request("supervisor-status", {}, Silent())["ProcessId"]
-        backend.request("supervisor-stop", SupervisorStop(everything=True).to_json(), Silent())
+        control_plane = LocalControlPlane(home, start=False)
+        pid = control_plane.request("supervisor-status", {}, Silent())["ProcessId"]
+        control_plane.request("supervisor-stop", SupervisorStop(everything=True).to_json(), Silent())
         wait_for_exit(pid, _STOP_TIMEOUT_S)
     _kill(home)
     with as_account(existing_account("", home.database_folders())):

@@ -27,8 +27,8 @@ from auroractl.api.request import Request
 from auroractl.api.requests.clusters import DescribeClusters
 from auroractl.api.requests.instances import Connection, DescribeInstances
 from auroractl.api.requests.volumes import DescribeVolumes
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import RemoteError, SupervisorUnavailable
 from auroractl.core.model import Address
 from auroractl.engine.binaries import Binaries
@@ -157,10 +157,10 @@ class Auroractl:
     def ask(self, verb: str, **body: Any) -> Any:
         """The answer of the supervisor itself, as every command asks it; for looking often and at once."""
         try:
-            return LocalBackend(self.home, start=False).request(verb, body, Silent())
+            return LocalControlPlane(self.home, start=False).request(verb, body, Silent())
         except SupervisorUnavailable:
             self("supervisor", "start")
-            return LocalBackend(self.home, start=False).request(verb, body, Silent())
+            return LocalControlPlane(self.home, start=False).request(verb, body, Silent())
         except RemoteError as error:
             raise AssertionError(str(error)) from error
 

@@ -59,16 +59,16 @@ def checkpoint(auroractl: Auroractl) -> None:
 
 def wait_window(auroractl: Auroractl) -> str:
     """Wait until some moment can be reached, and return the earliest."""
-    return str(wait_until("a page image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"]))
+    return str(wait_until("a recovery image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"]))
 
 
 def images(auroractl: Auroractl) -> list[Path]:
-    """The data directories of all page images."""
+    """The data directories of all recovery images."""
     return sorted(auroractl.home.cluster("demo").storage.glob("*.images/*/data"))
 
 
 def wait_copies(auroractl: Auroractl) -> None:
-    """Until every page image that was taken away for a copy of the cluster has been replaced."""
+    """Until every recovery image that was taken away for a copy of the cluster has been replaced."""
 
     def two_of_each() -> bool:
         nodes = Counter(data.parent.name for data in images(auroractl) if data.with_name("manifest.json").exists())

@@ -113,7 +113,7 @@ def test_a_budget_costs_images_in_between_before_it_costs_moments(auroractl: Aur
 
 @pytest.mark.slow
 def test_a_backtrack_that_waits_is_reached_after_a_restart_whatever_the_budget(auroractl: Auroractl) -> None:
-    """Its copy is gone too, so that another is made from the page image, which the budget alone would have pruned."""
+    """Its copy is gone too, so that another is made from the recovery image, which the budget alone would have pruned."""
     auroractl("create-cluster", "demo", "--readers", "0", **SETTINGS, **SOON)
     wait_window(auroractl)
     execute(auroractl, "create table story (id serial, content bytea)", "insert into story (content) values ('')")

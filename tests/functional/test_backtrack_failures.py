@@ -141,7 +141,7 @@ def flip(path: Path, place: int = 4096) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_a_damaged_page_image_is_found_told_and_healed(demo: Auroractl, there: str) -> None:
+def test_a_damaged_recovery_image_is_found_told_and_healed(demo: Auroractl, there: str) -> None:
     wait_copies(demo)
     image = images(demo)[0]
     victim = max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size)
@@ -176,7 +176,7 @@ def next_taken(auroractl: Auroractl, to: str) -> tuple[str, Path]:
     return used, next(data for data in images(auroractl) if data.parent.name == used)
 
 
-def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> None:
+def test_a_damaged_recovery_image_is_never_used(unread: Auroractl, there: str) -> None:
     """Even where nobody has found it before: every file of what takes the writer's place is compared."""
     used, image = next_taken(unread, there)
     flip(max((path for path in (image / "base" / "1").iterdir()), key=lambda path: path.stat().st_size))
@@ -186,10 +186,10 @@ def test_a_damaged_page_image_is_never_used(unread: Auroractl, there: str) -> No
     assert_in_order(unread)
     assert numbers(unread) == [1]
     assert told(unread, "has changed since the image was made", since)
-    wait_until("the healing", lambda: told(unread, f"The page image {used} was damaged; it was", since))
+    wait_until("the healing", lambda: told(unread, f"The recovery image {used} was damaged; it was", since))
 
 
-def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: str) -> None:
+def test_peek_never_answers_from_a_damaged_recovery_image(unread: Auroractl, there: str) -> None:
     """A file that was cut off makes rows vanish without any complaint of PostgreSQL."""
     [(file, expected)] = execute(
         unread, "select pg_relation_filepath('pg_description'), (select count(*) from pg_description)"
@@ -201,7 +201,7 @@ def test_peek_never_answers_from_a_damaged_page_image(unread: Auroractl, there: 
     done = unread("peek", "demo", "--at", there, "--", "-Atc", "select count(*) from pg_description")
     assert done.stdout == f"{expected}\n"
     assert told(unread, "has changed since the image was made", since)
-    wait_until("the healing", lambda: told(unread, f"The page image {used} was damaged; it was", since))
+    wait_until("the healing", lambda: told(unread, f"The recovery image {used} was damaged; it was", since))
 
 
 @pytest.mark.parametrize("command", ["peek", "backtrack"])
@@ -222,7 +222,7 @@ def test_a_damaged_image_that_is_the_only_copy_answers_nobody(auroractl: Aurorac
     else:
         done = auroractl.run("backtrack", "demo", "--to", there, "--yes")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Copy a page image of " in done.stderr
+    assert "Copy a recovery image of " in done.stderr
     assert f"{victim} has changed since the image was made." in done.stderr
     assert numbers(auroractl) == [1, 2]
     assert_in_order(auroractl)
@@ -245,7 +245,9 @@ def test_an_image_whose_manifest_says_nothing_is_given_up_and_told_of(auroractl:
     wrong.write_text('{"a": 1}')
     wait_until("their end", lambda: not missing.parent.exists() and not wrong.parent.exists())
     for manifest in (missing, wrong):
-        assert told(auroractl, f"The manifest of the page image {manifest.parent.name} was missing or damaged", since)
+        assert told(
+            auroractl, f"The manifest of the recovery image {manifest.parent.name} was missing or damaged", since
+        )
     backtrack(auroractl, "--to", there)
     assert numbers(auroractl) == [1]
 

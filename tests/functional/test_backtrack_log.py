@@ -1,4 +1,4 @@
-"""The log that page images need, lost on every storage node: what is written from then on can be undone all the same."""
+"""The log that recovery images need, lost on every storage node: what is written from then on can be undone all the same."""
 
 from __future__ import annotations
 

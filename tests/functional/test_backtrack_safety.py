@@ -319,7 +319,7 @@ def _fill(auroractl: Auroractl) -> None:
 
 
 def test_the_bound_on_replay_holds_under_sustained_load(auroractl: Auroractl) -> None:
-    """Much more log than may be replayed, at 8 MB/s: every moment of it is near a page image afterwards."""
+    """Much more log than may be replayed, at 8 MB/s: every moment of it is near a recovery image afterwards."""
     bound_bytes = 64 * 1024**2
     auroractl("create-cluster", "demo", "--readers", "0", AURORACTL_BACKTRACK_REPLAY_MAX="64MiB")
     began = datetime.fromisoformat(wait_window(auroractl))

@@ -75,7 +75,7 @@ def test_a_cluster_has_the_data_of_its_source_and_a_life_of_its_own(auroractl: A
         auroractl.wait_healthy("copy")
     # An ordinary supervisor does not have this kind of source, and no longer needs it.
     assert auroractl.rows("select timeline from era where cluster = 'copy'") == [(2,)]
-    wait_until("a page image", lambda: auroractl.cluster("copy")["EarliestBacktrackTime"])
+    wait_until("a recovery image", lambda: auroractl.cluster("copy")["EarliestBacktrackTime"])
     with auroractl.connect("copy") as copy:
         (there,) = copy.execute("select clock_timestamp()").fetchone() or ()
         copy.execute("truncate kept")

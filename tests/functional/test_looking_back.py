@@ -70,7 +70,7 @@ def test_peek_takes_an_image_that_another_node_has_too_and_it_is_replaced(demo: 
         wait_copies(demo)
         done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
         assert done.stdout == "1\n"
-        assert "Move a page image of " in done.stderr
+        assert "Move a recovery image of " in done.stderr
     wait_copies(demo)
     wait_until("the copy to be removed", lambda: nothing_is_left(demo))
 
@@ -85,7 +85,7 @@ def test_many_looks_at_once_leave_an_image(demo: Auroractl, there: str) -> None:
         stdout, stderr = process.communicate(timeout=60)
         assert (process.returncode, stdout) == (0, "1\n"), stderr
         said += stderr
-    assert "Move a page image of " in said
+    assert "Move a recovery image of " in said
     wait_copies(demo)
     wait_until("the copies to be removed", lambda: nothing_is_left(demo))
     assert_in_order(demo)

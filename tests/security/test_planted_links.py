@@ -168,8 +168,8 @@ CASES = {
         lambda each: [Path(_node(each)["Path"]) / name for name in ("000000010000000000000001", "00000002.history")],
         (_scrub, _fail_over),
     ),
-    "manifests of page images": Case(_image_places, (_backtrack_and_peek,)),
-    "the page images of a node": Case(
+    "manifests of recovery images": Case(_image_places, (_backtrack_and_peek,)),
+    "the recovery images of a node": Case(
         lambda each: [each.home.cluster("demo").storage_images(_node(each)["StorageNodeIdentifier"])],
         (_scrub, _replace_node), victims=("inside",),
     ),
@@ -197,7 +197,7 @@ class Ground:
         self.auroractl: Auroractl | None = None
 
     def well(self) -> Auroractl:
-        """A healthy cluster with a page image."""
+        """A healthy cluster with a recovery image."""
         if self.auroractl is None or eventually(lambda: _ill(self.auroractl), 5.0):
             self.end()
             self._current = home_of_its_own(self._warm_home)

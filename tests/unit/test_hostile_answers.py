@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from auroractl.api.progress import Silent
-from auroractl.backends.local import LocalBackend
 from auroractl.config.paths import Home
+from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import MachineError, SupervisorUnavailable, TimedOut
 from auroractl.endpoints.client import EndpointError, EndpointProcessClient
 from auroractl.storage import image_worker
@@ -174,9 +174,9 @@ def test_a_request_goes_to_nobody_elses_process(folder: Path, uid: int) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as listener:
         assert listener.stdout is not None
         assert listener.stdout.readline() == "ready\n"
-        backend = LocalBackend(home, start=False, timeout_s=5.0)
+        control_plane = LocalControlPlane(home, start=False, timeout_s=5.0)
         said = "went away|ended while" if uid == os.geteuid() else f"A process of user {uid}"
         with pytest.raises(SupervisorUnavailable, match=said):
-            backend.request("status", {}, Silent())
+            control_plane.request("status", {}, Silent())
         heard_bytes = int(listener.stdout.readline())
     assert (heard_bytes > 0) == (uid == os.geteuid())

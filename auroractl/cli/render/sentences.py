@@ -192,7 +192,7 @@ def backtrack_plan(document: Document) -> str:
     image = plan["PageImage"]
     lines = [
         f"Backtrack {plan['DBClusterIdentifier']} to {plan['ConsistentTime']} (LSN {plan['ConsistentLsn']}).",
-        f"  From    page image of {image['ReachedTime'][:19]}Z on {image['StorageNodeIdentifier']},"
+        f"  From    recovery image of {image['ReachedTime'][:19]}Z on {image['StorageNodeIdentifier']},"
         f" {format_size(image['Bytes'])}",
         f"  Replay  {format_size(plan['ReplayBytes'])} of WAL; about {plan['EstimatedMilliseconds'] / 1000:.0f} s in total, "
         f"{plan['EstimatedDowntimeMilliseconds'] / 1000:.0f} s without a writer",

@@ -144,7 +144,7 @@ def _backtrack_line(view: Document) -> str:
     held = _bytes(view["BacktrackLogBytes"] + view["BacktrackImageBytes"])
     # Round up to a full second, so that the time shown is accepted.
     earliest = datetime.fromisoformat(view["EarliestBacktrackTime"]) + timedelta(microseconds=999_999)
-    return f"Window  from {earliest:%Y-%m-%d %H:%M:%S} UTC; WAL and page images use {held}"
+    return f"Window  from {earliest:%Y-%m-%d %H:%M:%S} UTC; WAL and recovery images use {held}"
 
 
 def _volume_line(document: Document) -> str:

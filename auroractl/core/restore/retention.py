@@ -1,4 +1,4 @@
-"""Backtrack retention: which points in time are reachable, from which page image, and what must be kept for that.
+"""Backtrack retention: which points in time are reachable, from which recovery image, and what must be kept for that.
 
 A point in time refers to the cluster's contents at that time. At any time the cluster wrote on one timeline, so points
 in time map to timelines (`Era`, a span of time on one timeline). This holds after a backtrack too: the changes that it
@@ -100,7 +100,7 @@ def goes_on_in(eras: Sequence[Era], era: Era) -> Era:
 
 
 @dataclass(frozen=True, slots=True)
-class PageImage:
+class RecoveryImage:
     """A consistent, stopped data directory from which recovery can start."""
 
     identifier: str
@@ -124,7 +124,7 @@ class PageImage:
         return {**asdict(self), "reached_at": self.reached_at.isoformat()}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> PageImage:
+    def from_json(cls, document: dict[str, Any]) -> RecoveryImage:
         """Convert it from the journal."""
         return cls(**{**document, "reached_at": datetime.fromisoformat(document["reached_at"])})
 
@@ -133,7 +133,7 @@ class PageImage:
         return self.checkpoint_lsn <= lsn and lineage.until(lsn).holds(self.timeline, self.checkpoint_lsn)
 
 
-def choose_image(images: Iterable[PageImage], lineage: Lineage, lsn: int) -> PageImage | None:
+def choose_image(images: Iterable[RecoveryImage], lineage: Lineage, lsn: int) -> RecoveryImage | None:
     """Choose the newest image from which an LSN of a history is reachable; None if there is none."""
     return max(
         (image for image in images if image.serves(lineage, lsn)), default=None, key=lambda image: image.checkpoint_lsn
@@ -159,7 +159,7 @@ class Limits:
 
 
 def image_due(
-    newest: PageImage | None, checkpoint: Checkpoint, end_lsn: int, limits: Limits, now: datetime, *, spare: bool
+    newest: RecoveryImage | None, checkpoint: Checkpoint, end_lsn: int, limits: Limits, now: datetime, *, spare: bool
 ) -> bool:
     """Return whether an image that stops at the writer's last checkpoint should be made now.
 
@@ -194,7 +194,7 @@ class BacktrackReach:
     log_bytes_per_hour: int | None = None
     """WAL written per hour, for each copy; None before the first measurement."""
     image_bytes_per_hour: int | None = None
-    images: tuple[PageImage, ...] = ()
+    images: tuple[RecoveryImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Retention:
 
 
 def retain(
-    eras: Sequence[Era], lineages: Mapping[int, Lineage], images: Sequence[PageImage], since: datetime
+    eras: Sequence[Era], lineages: Mapping[int, Lineage], images: Sequence[RecoveryImage], since: datetime
 ) -> Retention:
     """Determine the images and WAL needed for every point in time since `since`, or since the first reachable one.
 
@@ -243,7 +243,7 @@ def retain(
     return Retention(earliest, frozenset(kept), first_lsn)
 
 
-def _on(image: PageImage, lineage: Lineage, era: Era) -> bool:
+def _on(image: RecoveryImage, lineage: Lineage, era: Era) -> bool:
     within = era.ended_lsn is None or image.checkpoint_lsn <= era.ended_lsn
     return within and lineage.holds(image.timeline, image.checkpoint_lsn)
 
@@ -260,7 +260,7 @@ def _need(first_lsn: dict[int, int], lineage: Lineage, lsn: int) -> None:
         first_lsn[timeline] = min(first_lsn.get(timeline, least), least)
 
 
-def image_to_copy(images: Iterable[PageImage], room_bytes: int) -> PageImage | None:
+def image_to_copy(images: Iterable[RecoveryImage], room_bytes: int) -> RecoveryImage | None:
     """Return the newest image that only one node has; None if there is none whose copy fits.
 
     The copy must leave space for one more image.
@@ -272,12 +272,12 @@ def image_to_copy(images: Iterable[PageImage], room_bytes: int) -> PageImage | N
 
 
 def thin_out(
-    images: Sequence[PageImage],
+    images: Sequence[RecoveryImage],
     lineages: Iterable[Lineage],
     bound_bytes: int,
     over_bytes: int,
     first_lsn: Mapping[int, int] | None = None,
-) -> list[PageImage]:
+) -> list[RecoveryImage]:
     """Return the images that remain after the oldest spare ones are removed to free `over_bytes`.
 
     Second copies go first, then images in between: those without which no replay exceeds what a busy cluster would need
@@ -293,14 +293,14 @@ def thin_out(
     return kept
 
 
-def _second_copy(images: Sequence[PageImage]) -> PageImage | None:
+def _second_copy(images: Sequence[RecoveryImage]) -> RecoveryImage | None:
     """Return the first image that another node has too; `images` are in order."""
     return next((after for each, after in pairwise(images) if each.identifier == after.identifier), None)
 
 
 def _in_between(
-    images: Sequence[PageImage], lineages: Iterable[Lineage], bound_bytes: int, first_lsn: Mapping[int, int] | None
-) -> PageImage | None:
+    images: Sequence[RecoveryImage], lineages: Iterable[Lineage], bound_bytes: int, first_lsn: Mapping[int, int] | None
+) -> RecoveryImage | None:
     """Return the first image in between; `images` are in order."""
     spare: set[tuple[str, str]] = set()
     needed: set[tuple[str, str]] = set()
@@ -323,7 +323,7 @@ def _log_is_kept(lineage: Lineage, lsn: int, first_lsn: Mapping[int, int]) -> bo
 def shrink_to_budget(
     eras: Sequence[Era],
     lineages: Mapping[int, Lineage],
-    images: Sequence[PageImage],
+    images: Sequence[RecoveryImage],
     since: datetime,
     over_bytes: int,
     freed_bytes: Mapping[tuple[str, str], int],

@@ -14,7 +14,7 @@ _NAME_STEM_LENGTH_MAX = 45
 
 
 class NodeKind(StrEnum):
-    """A full node keeps WAL and page images, a tail node only WAL (SIGMOD 2018, section 4.2)."""
+    """A full node keeps WAL and recovery images, a tail node only WAL (SIGMOD 2018, section 4.2)."""
 
     FULL = "full"
     TAIL = "tail"

@@ -1,4 +1,4 @@
-"""The plan of a backtrack: recovery point, page image, estimated time and the changes that it would undo."""
+"""The plan of a backtrack: recovery point, recovery image, estimated time and the changes that it would undo."""
 
 from __future__ import annotations
 

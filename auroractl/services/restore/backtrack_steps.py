@@ -46,7 +46,7 @@ def plan(cluster: ManagedCluster, record: OperationRecord) -> Plan:
     work = _Backtracking(cluster, record)
     put = f"Put the recovered data in the place of {work.writer.identifier}"
     steps = [
-        Step("Stage the page image and WAL", work.stage, undo=work.give_up),
+        Step("Stage the recovery image and WAL", work.stage, undo=work.give_up),
         Step(f"Recover to {work.target_time}", work.recover),
         Step("Close connections", work.close_connections, undo=work.open_connections),
         Step("Stop the writer and the readers", work.end_instances, undo=work.restart_instances),

@@ -11,13 +11,13 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from auroractl.api.requests.restore import Peek
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.core.text.timestamps import exact_timestamp
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.instances.master_password import password_at
-from auroractl.services.page_images.staging import ImageCopy
+from auroractl.services.recovery_images.staging import ImageCopy
 from auroractl.services.restore import recovered_copy, recovery_point
 from auroractl.storage.images import DamagedImage
 from auroractl.system.files import write_json
@@ -51,7 +51,7 @@ def _bring(cluster: ManagedCluster, request: Peek, copy: recovered_copy.Recovere
     """Recover a copy to a target, with another image if one is damaged; return its recovery point."""
     with ExitStack() as copies:
 
-        def begin(image: PageImage) -> ImageCopy:
+        def begin(image: RecoveryImage) -> ImageCopy:
             cluster.repository.pin(cluster.name, copy.identifier, image.reached_at)
             return copies.enter_context(closing(recovered_copy.begin_copy(cluster, image, copy)))
 

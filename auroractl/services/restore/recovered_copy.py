@@ -1,6 +1,6 @@
 """Recovered copies: separate servers that are recovered to a recovery point while the cluster keeps running.
 
-Everything that may fail or take long happens here. WAL is found and verified, a page image is staged, and a separate
+Everything that may fail or take long happens here. WAL is found and verified, a recovery image is staged, and a separate
 server replays up to the recovery point and pauses there, readable. A backtrack then only has to replace the writer's
 data with it; `peek` only has to query it.
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from auroractl.core.model import Address, Instance
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.core.wal.segments import segment_at
@@ -26,7 +26,7 @@ from auroractl.engine.server import Server, end_all_below
 from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
-from auroractl.services.page_images.staging import ImageCopy
+from auroractl.services.recovery_images.staging import ImageCopy
 from auroractl.services.restore.recovery_point import RecoveryPoint
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.system.files import exists, flush_tree, has_name, make_folder, read_json, remove_tree, unwritable
@@ -75,8 +75,8 @@ def free_address(cluster: ManagedCluster) -> Address:
     return Address(host, free_port(host))
 
 
-def begin_copy(cluster: ManagedCluster, image: PageImage, copy: RecoveredCopy) -> ImageCopy:
-    """Begin to stage a page image in the folder of a copy; remains of an earlier attempt are removed first.
+def begin_copy(cluster: ManagedCluster, image: RecoveryImage, copy: RecoveredCopy) -> ImageCopy:
+    """Begin to stage a recovery image in the folder of a copy; remains of an earlier attempt are removed first.
 
     Raises InvalidClusterState if the image is gone, MachineError without enough space or if the folder is not writable.
     """
@@ -94,13 +94,13 @@ def stage(
     *,
     durable: bool,
 ) -> None:
-    """Stage the WAL of a copy, and wait until its page image is staged.
+    """Stage the WAL of a copy, and wait until its recovery image is staged.
 
     With `durable`, the image is verified and everything is flushed before this returns. Raises DamagedImage, QuorumLost,
     MachineError if a file cannot be read or written.
     """
     caller().progress.message(
-        f"{'Move' if image_copy.taken else 'Copy'} a page image of {place.image.held_bytes / 1e6:.0f} MB"
+        f"{'Move' if image_copy.taken else 'Copy'} a recovery image of {place.image.held_bytes / 1e6:.0f} MB"
     )
     work: list[Callable[[], object]] = [image_copy.wait, lambda: _stage_wal(cluster, place, copy)]
     if durable:
@@ -118,7 +118,7 @@ def stage_durably(cluster: ManagedCluster, place: RecoveryPoint, copy: Recovered
     """Stage image and WAL durably, for a copy that may replace the writer. Raises as `begin_copy` and `stage`."""
     lock = cluster.memory.volume.backtrack.images_lock
     with (
-        held(lock, "another page image is being copied", _RECOVER_TIMEOUT_S),
+        held(lock, "another recovery image is being copied", _RECOVER_TIMEOUT_S),
         closing(begin_copy(cluster, place.image, copy)) as image_copy,
     ):
         stage(cluster, place, copy, image_copy, durable=True)

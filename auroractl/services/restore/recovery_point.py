@@ -1,4 +1,4 @@
-"""Recovery points: the exact LSN for a point in time, and the page image from which it is reached."""
+"""Recovery points: the exact LSN for a point in time, and the recovery image from which it is reached."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from auroractl.core.errors import (
     QuorumLost,
     TimedOut,
 )
-from auroractl.core.restore.retention import Era, PageImage, choose_image, era_at, goes_on_in
+from auroractl.core.restore.retention import Era, RecoveryImage, choose_image, era_at, goes_on_in
 from auroractl.core.restore.target import Commit, Cut, Target, cut_at
 from auroractl.core.text.timestamps import exact_timestamp, timestamp
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.core.wal.segments import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images import suspect_images
+from auroractl.services.recovery_images import suspect_images
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.wal_contents import Reader
 from auroractl.system.files import remove_tree
@@ -52,7 +52,7 @@ class RecoveryPoint:
     whole: Lineage
     """The lineage beyond the recovery point."""
     cut: Cut
-    image: PageImage
+    image: RecoveryImage
     requested_at: datetime | None
 
     @property
@@ -108,7 +108,7 @@ def find_recovery_point(cluster: ManagedCluster, target: Target, *, use_earliest
     return recovery_point_in(cluster, era, moment)
 
 
-def likely_image(cluster: ManagedCluster, target: Target) -> PageImage | None:
+def likely_image(cluster: ManagedCluster, target: Target) -> RecoveryImage | None:
     """Guess the image for a target before its recovery point is known; None if there is no good guess."""
     if target.at is None or target.at > cluster.now():
         return None
@@ -119,7 +119,7 @@ def likely_image(cluster: ManagedCluster, target: Target) -> PageImage | None:
 def require_window(cluster: ManagedCluster) -> datetime:
     """Return the beginning of the backtrack window. Raises InvalidClusterState if there is none.
 
-    Right after the supervisor's start, this waits until the page images have been listed.
+    Right after the supervisor's start, this waits until the recovery images have been listed.
     """
     row = cluster.row()
     if row.backtrack_window_s == 0:
@@ -128,11 +128,11 @@ def require_window(cluster: ManagedCluster) -> datetime:
             f"Enable it for future changes: auroractl modify-cluster {cluster.name} --backtrack-window 24h",
         )
     with contextlib.suppress(TimedOut):
-        wait_until("the page images were not listed", lambda: _not_looked(cluster), _FIRST_LOOK_TIMEOUT_S)
+        wait_until("the recovery images were not listed", lambda: _not_looked(cluster), _FIRST_LOOK_TIMEOUT_S)
     earliest = cluster.memory.volume.backtrack.earliest
     if earliest is None:
         raise InvalidClusterState(
-            f"DBCluster {cluster.name} has no usable page image yet.",
+            f"DBCluster {cluster.name} has no usable recovery image yet.",
             "Try again in a few seconds, when the first one is made",
         )
     return earliest
@@ -215,7 +215,7 @@ def load_recovery_point(
     if whole is None:
         raise InvalidClusterState("The history of the recovery point is gone.", "Start the operation again")
     cut = Cut(document["Lsn"], datetime.fromisoformat(document["At"]))
-    return RecoveryPoint(whole.until(cut.lsn), whole, cut, PageImage.from_json(document["Image"]), requested_at)
+    return RecoveryPoint(whole.until(cut.lsn), whole, cut, RecoveryImage.from_json(document["Image"]), requested_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +245,12 @@ def _reachable(cluster: ManagedCluster, whole: Lineage, found: _Found, moment: d
 def _too_old(cluster: ManagedCluster) -> InvalidParameterValue:
     earliest = cluster.memory.volume.backtrack.earliest
     return InvalidParameterValue(
-        "No page image is old enough for that LSN.",
+        "No recovery image is old enough for that LSN.",
         f"The backtrack window begins at {exact_timestamp(earliest)}" if earliest else "",
     )
 
 
-def _undamaged_images(cluster: ManagedCluster) -> list[PageImage]:
+def _undamaged_images(cluster: ManagedCluster) -> list[RecoveryImage]:
     images = cluster.memory.volume.backtrack.images
     return [each for each in images if not suspect_images.is_suspect(cluster, each)]
 

@@ -1,4 +1,4 @@
-"""Histories made up of writes, failovers, backtracks and page images: whatever is given up, the window stays reachable."""
+"""Histories made up of writes, failovers, backtracks and recovery images: whatever is given up, the window stays reachable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auroractl.core.restore.retention import (
     Checkpoint,
     Era,
     Limits,
-    PageImage,
+    RecoveryImage,
     Retention,
     choose_image,
     era_at,
@@ -43,7 +43,7 @@ class History:
     second: int = 0
     eras: list[Era] = field(default_factory=lambda: [Era(1, BEGAN)])
     lineages: dict[int, Lineage] = field(default_factory=lambda: {1: Lineage(1)})
-    images: list[PageImage] = field(default_factory=list)
+    images: list[RecoveryImage] = field(default_factory=list)
     places: list[tuple[datetime, int]] = field(default_factory=list)
     """Where the log ended at moments, in the order of time."""
 
@@ -84,7 +84,7 @@ class History:
         fork = max((fork.lsn for fork in self.current.forks), default=SEGMENT_BYTES)
         redo_lsn = max(fork, self.lsn - distance_bytes)
         identifier = f"{self.current.timeline:08X}-{self.lsn:016X}"
-        image = PageImage(identifier, node, self.current.timeline, redo_lsn, self.lsn, self.now, 1000)
+        image = RecoveryImage(identifier, node, self.current.timeline, redo_lsn, self.lsn, self.now, 1000)
         if (node, identifier) not in {(each.node, each.identifier) for each in self.images}:
             self.images.append(image)
         self.lsn += 1
@@ -110,7 +110,7 @@ def _histories(draw: st.DrawFn, happens: tuple[str, ...] = _ALL, first: str = "w
     return history
 
 
-def _kept(history: History, retention: Retention) -> list[PageImage]:
+def _kept(history: History, retention: Retention) -> list[RecoveryImage]:
     return [each for each in history.images if (each.node, each.identifier) in retention.images]
 
 
@@ -131,7 +131,7 @@ def _assert_reachable(history: History, retention: Retention) -> None:
             assert first <= place, f"the log at {place} on timeline {lineage.owner(place)} is not kept"
 
 
-def _newest_of_current(history: History) -> PageImage | None:
+def _newest_of_current(history: History) -> RecoveryImage | None:
     return choose_image(history.images, history.current, history.lsn)
 
 
@@ -266,9 +266,11 @@ def test_the_era_of_a_moment_is_the_one_that_wrote_then(history: History, second
     assert era_at(history.eras, BEGAN - timedelta(microseconds=1)) is None
 
 
-def _image(checkpoint_lsn: int, *, timeline: int = 1, redo_lsn: int | None = None, second: int = 0) -> PageImage:
+def _image(checkpoint_lsn: int, *, timeline: int = 1, redo_lsn: int | None = None, second: int = 0) -> RecoveryImage:
     reached_at = BEGAN + timedelta(seconds=second)
-    return PageImage(str(checkpoint_lsn), NODES[0], timeline, redo_lsn or checkpoint_lsn, checkpoint_lsn, reached_at)
+    return RecoveryImage(
+        str(checkpoint_lsn), NODES[0], timeline, redo_lsn or checkpoint_lsn, checkpoint_lsn, reached_at
+    )
 
 
 def test_the_image_of_a_place_is_the_newest_on_its_history() -> None:

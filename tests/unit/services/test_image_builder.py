@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.runtime.image_leases import ImageUse, Key
-from auroractl.services.page_images import builder as maker_module
-from auroractl.services.page_images.builder import ImageMaker, NotNow
+from auroractl.services.recovery_images import builder as maker_module
+from auroractl.services.recovery_images.builder import ImageMaker, NotNow
 from auroractl.storage.images import ImageFolder, StoredImage
 
-IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
+IMAGE = RecoveryImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
 
 
 class _Copies:

@@ -16,11 +16,11 @@ from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus
-from auroractl.core.restore.retention import Backtrack, BacktrackStatus, Limits, PageImage
+from auroractl.core.restore.retention import Backtrack, BacktrackStatus, Limits, RecoveryImage
 from auroractl.core.wal.segments import Lineage
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
-from auroractl.services.page_images.retention import RetentionKeeper
+from auroractl.services.recovery_images.retention import RetentionKeeper
 from auroractl.services.restore import backtrack
 from auroractl.state.database import open_database
 from auroractl.state.repository import Repository
@@ -28,8 +28,8 @@ from auroractl.storage.images import ImageFolder, StoredImage
 from tests.unit.state.conftest import Demo
 
 NOW = datetime.now(UTC)
-OLD = PageImage("old", "demo-storage-1", 1, 0x1000, 0x2000, NOW - timedelta(minutes=30))
-NEW = PageImage("new", "demo-storage-1", 1, 0x8000, 0x9000, NOW - timedelta(minutes=10))
+OLD = RecoveryImage("old", "demo-storage-1", 1, 0x1000, 0x2000, NOW - timedelta(minutes=30))
+NEW = RecoveryImage("new", "demo-storage-1", 1, 0x8000, 0x9000, NOW - timedelta(minutes=10))
 WAITING = Backtrack(
     identifier="going-back",
     cluster="demo",
@@ -51,7 +51,7 @@ def supervised(tmp_path: Path, act: Callable[[Runtime], Any]) -> Any:
         return act(runtime)
 
 
-def store(tmp_path: Path, image: PageImage) -> StoredImage:
+def store(tmp_path: Path, image: RecoveryImage) -> StoredImage:
     """Make an image of 4 MB, more than the budget."""
     folder = ImageFolder(image.node, Home(tmp_path).cluster("demo").storage / f"{image.node}.images")
     data = folder.begin(image.identifier) / "data"
@@ -109,7 +109,7 @@ def be_journalled(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("leave", [wait_for_a_decision, be_applied, be_journalled])
-def test_a_backtrack_keeps_its_page_image_over_the_budget_after_a_restart(home: Path, leave: Act) -> None:
+def test_a_backtrack_keeps_its_recovery_image_over_the_budget_after_a_restart(home: Path, leave: Act) -> None:
     supervised(home, lambda runtime: leave(runtime.repository))
     assert supervised(home, prune) == ["new", "old"]
 

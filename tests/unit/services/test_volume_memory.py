@@ -1,4 +1,4 @@
-"""Which log may be given up, by what is known of page images."""
+"""Which log may be given up, by what is known of recovery images."""
 
 from __future__ import annotations
 

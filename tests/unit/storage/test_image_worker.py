@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from auroractl.core.errors import MachineError
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.storage.image_worker import ImageWorker
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, no_pace
 from auroractl.system.accounts import named_account
 from auroractl.system.liveness import alive, children, processes_below, wait_for_exit
 from tests.unit.system.test_priority import niceness
 
-IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
+IMAGE = RecoveryImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
 FILE_BYTES = 5_000_000
 
 
@@ -61,7 +61,7 @@ def test_an_image_that_is_gone_and_a_place_that_is_taken_are_told_of(stored: Sto
     (tmp_path / "copy").mkdir()
     with pytest.raises(FileExistsError, match="copy"):
         _worker().copy(stored.folder, tmp_path / "copy")
-    with pytest.raises(FileNotFoundError, match="page image is gone"):
+    with pytest.raises(FileNotFoundError, match="recovery image is gone"):
         _worker().copy(stored.folder.with_name("another"), tmp_path / "copy")
 
 

@@ -1,4 +1,4 @@
-"""Page images as folders: whole or not there, and never copied damaged."""
+"""Recovery images as folders: whole or not there, and never copied damaged."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.storage import images
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data
 
-IMAGE = PageImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
+IMAGE = RecoveryImage("00000001-0000000000000028", "demo-storage-1", 1, 0x28, 0x28, datetime(2026, 11, 23, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""The first page image of a cluster, from its template or a base backup."""
+"""The first recovery image of a cluster, from its template or a base backup."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
 
-from auroractl.core.restore.retention import Checkpoint, PageImage
+from auroractl.core.restore.retention import Checkpoint, RecoveryImage
 from auroractl.core.volume.quorum import Quorum
 from auroractl.core.wal.lsn import format_lsn, parse_lsn
 from auroractl.core.wal.segments import Lineage, segment_at
@@ -45,7 +45,7 @@ def from_template(cluster: ManagedCluster, template: Path, folder: ImageFolder, 
     own = installation.server(cluster.writer()).control_data()
     control = read_control_data(template, cluster.binaries, installation.account)
     lsn = parse_lsn(control["Latest checkpoint location"])
-    image = PageImage(f"{1:08X}-{lsn:016X}", folder.node, 1, lsn, lsn, reached_at)
+    image = RecoveryImage(f"{1:08X}-{lsn:016X}", folder.node, 1, lsn, lsn, reached_at)
     place = folder.begin(image.identifier)
     copy_data(template, place / "data")
     set_system_identifier(place / "data", int(own["Database system identifier"]))
@@ -86,4 +86,4 @@ def _wait_received(cluster: ManagedCluster, node: str, lsn: int) -> None:
         flushed_lsn = cluster.memory.volume.flushed_lsn.get(node, 0)
         return "" if flushed_lsn >= lsn else f"it has flushed up to {format_lsn(flushed_lsn)} of {format_lsn(lsn)}"
 
-    wait_until(f"{node} did not receive the WAL of its first page image", behind, _CHECKPOINT_TIMEOUT_S, _POLL_S)
+    wait_until(f"{node} did not receive the WAL of its first recovery image", behind, _CHECKPOINT_TIMEOUT_S, _POLL_S)

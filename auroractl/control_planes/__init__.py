@@ -1,6 +1,6 @@
-"""Backends of the commands: one request per verb, JSON in and out; `local` asks this machine's supervisor.
+"""Control planes of the commands: one request per verb, JSON in and out; `local` asks this machine's supervisor.
 
-The verbs are the names of the commands and the documents have AWS's shape, so that another backend (AWS itself) can
+The verbs are the names of the commands and the documents have AWS's shape, so that another one (AWS itself) can
 answer the same requests.
 """
 
@@ -24,7 +24,7 @@ class Delivery(Enum):
     """The other side has begun to answer; the work no longer depends on this client."""
 
 
-class Backend(Protocol):
+class ControlPlane(Protocol):
     """Interface that answers requests."""
 
     delivery: Delivery

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from auroractl import __version__
-from auroractl.backends import Delivery
 from auroractl.config.paths import Home
+from auroractl.control_planes import Delivery
 from auroractl.core.errors import InvalidParameterValue, RemoteError, SupervisorUnavailable
 from auroractl.core.text.bounded_json import REQUEST_BYTES_MAX
 from auroractl.system.socket_owner import listener_uid
 
 if TYPE_CHECKING:
     from auroractl.api.progress import Progress
-    from auroractl.backends import Document
+    from auroractl.control_planes import Document
 
 _VERSION_HEADER = "auroractl-version"
 _LEAVING_TIMEOUT_S = 30.0
@@ -29,7 +29,7 @@ _LATE_HEAD_TIMEOUT_S = 1.0
 _ROOT = 0
 
 
-class LocalBackend:
+class LocalControlPlane:
     """Speaks HTTP/1.0 over the socket, one request per connection, and reads the answer line by line.
 
     Written by hand because importing http.client takes as long as all the rest of a command. `on_other_version` is

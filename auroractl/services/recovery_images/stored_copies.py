@@ -1,4 +1,4 @@
-"""The copies of a page image on the storage nodes."""
+"""The copies of a recovery image on the storage nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from auroractl.core.errors import MachineError
 from auroractl.runtime.image_leases import Key
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images import suspect_images
+from auroractl.services.recovery_images import suspect_images
 from auroractl.services.volume import storage_nodes
 from auroractl.storage.images import StoredImage
 from auroractl.system.limits import Shortage, raise_shortage

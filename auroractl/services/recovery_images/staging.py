@@ -1,4 +1,4 @@
-"""Transfer of a page image into a recovered copy: a spare copy is moved, the only copy is copied."""
+"""Transfer of a recovery image into a recovered copy: a spare copy is moved, the only copy is copied."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from threading import Event
 
 from auroractl.core.errors import InvalidClusterState, MachineError
-from auroractl.core.restore.retention import PageImage
+from auroractl.core.restore.retention import RecoveryImage
 from auroractl.core.text.sizes import format_size
 from auroractl.core.wal.segments import SEGMENT_BYTES
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images import suspect_images
-from auroractl.services.page_images.stored_copies import StoredCopies
+from auroractl.services.recovery_images import suspect_images
+from auroractl.services.recovery_images.stored_copies import StoredCopies
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage, copy_data, shares_blocks
 from auroractl.system.files import exists
 from auroractl.system.waiting import SLICE_S, wait_until
@@ -30,7 +30,7 @@ class ImageCopy:
     replaces it. A moved image is verified before it is moved, a copied one by `check`, while the copy is in use.
     """
 
-    def __init__(self, cluster: ManagedCluster, image: PageImage, target: Path) -> None:
+    def __init__(self, cluster: ManagedCluster, image: RecoveryImage, target: Path) -> None:
         """Begin the transfer. Raises InvalidClusterState if the image is gone, MachineError without enough space, OSError."""
         self.image = image
         self._cluster = cluster
@@ -64,7 +64,7 @@ class ImageCopy:
         key = use.begin_read(copies.look)
         if key is not None:
             return copies[key], False
-        raise InvalidClusterState(f"The page image {self.image.identifier} is gone.", "Try again")
+        raise InvalidClusterState(f"The recovery image {self.image.identifier} is gone.", "Try again")
 
     def _can_be_moved(self, stored: StoredImage) -> bool:
         """Return whether the image can be moved by renaming, and is not cheaper to copy."""
@@ -118,7 +118,7 @@ class ImageCopy:
             done = wait([self._work], SLICE_S).done
             return "" if done else f"the disk of {self._target.parent} is still busy"
 
-        wait_until("the page image was not copied", unfinished, _COPY_TIMEOUT_S, poll_s=0)
+        wait_until("the recovery image was not copied", unfinished, _COPY_TIMEOUT_S, poll_s=0)
 
     def check(self) -> None:
         """Verify the source of a copy. Raises DamagedImage, after marking the image as damaged."""

@@ -1,4 +1,4 @@
-"""Retention of page images and WAL, for the backtrack window and within the disk budget."""
+"""Retention of recovery images and WAL, for the backtrack window and within the disk budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import pairwise
 from auroractl.core.restore.retention import (
     Era,
     Limits,
-    PageImage,
+    RecoveryImage,
     Retention,
     retain,
     shrink_to_budget,
@@ -25,8 +25,8 @@ from auroractl.core.volume.model import StorageNode
 from auroractl.core.wal.segments import Lineage
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images.builder import ImageMaker
-from auroractl.services.page_images.stored_copies import StoredCopies
+from auroractl.services.recovery_images.builder import ImageMaker
+from auroractl.services.recovery_images.stored_copies import StoredCopies
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.images import ImageFolder, StoredImage
 
@@ -39,7 +39,7 @@ _FREE_SHARE_MIN = 0.05
 
 
 class RetentionKeeper:
-    """Decides what to keep for one cluster, prunes page images, and reports when the window shrinks."""
+    """Decides what to keep for one cluster, prunes recovery images, and reports when the window shrinks."""
 
     def __init__(self, cluster: ManagedCluster, maker: ImageMaker) -> None:
         self._cluster = cluster
@@ -102,7 +102,7 @@ class RetentionKeeper:
         if not use.begin_remove(image.key, copies.look if needed else None):
             return
         try:
-            log.info("%s: the page image %s is pruned", image.node, image.identifier)
+            log.info("%s: the recovery image %s is pruned", image.node, image.identifier)
             ImageFolder(image.node, stored.folder.parent).remove(image.identifier)
         finally:
             use.end_take(image.key)
@@ -129,7 +129,7 @@ class RetentionKeeper:
             actual_s = (self._cluster.now() - earliest).total_seconds()
             message = (
                 f"The actual Backtrack window is smaller than the target Backtrack window you specified: {actual_s:.0f} s. "
-                f"Page images and WAL use {format_size(memory.image_bytes + memory.log_bytes)}; "
+                f"Recovery images and WAL use {format_size(memory.image_bytes + memory.log_bytes)}; "
                 "see backtrack_disk_budget and the free disk space"
             )
             events.record(self._cluster, events.BACKTRACK_WINDOW_SMALL, self._cluster.name, message)
@@ -153,11 +153,11 @@ class RetentionKeeper:
             memory.image_bytes_per_hour = round((last[2] - first[2]) / hours)
 
 
-def _held_bytes(images: Sequence[PageImage]) -> int:
+def _held_bytes(images: Sequence[RecoveryImage]) -> int:
     return sum(each.held_bytes for each in images)
 
 
-def _freed_bytes(images: Sequence[PageImage]) -> dict[tuple[str, str], int]:
+def _freed_bytes(images: Sequence[RecoveryImage]) -> dict[tuple[str, str], int]:
     """Return what removing each image frees: itself, and on three nodes the WAL up to the next image."""
     ordered = sorted(images, key=lambda each: each.redo_lsn)
     freed = {each.key: each.held_bytes for each in ordered}

@@ -1,4 +1,4 @@
-"""Scrubbing of page images, to find damage before they are needed."""
+"""Scrubbing of recovery images, to find damage before they are needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from threading import Event
 
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images import suspect_images
+from auroractl.services.recovery_images import suspect_images
 from auroractl.storage.images import DamagedImage, StoredImage
 from auroractl.system.files import exists
 
@@ -18,7 +18,7 @@ _ROUNDS_TOGETHER = 3
 
 
 class ImageScrubber:
-    """Reads the page images of one cluster, a part in each round, until `ended` is set."""
+    """Reads the recovery images of one cluster, a part in each round, until `ended` is set."""
 
     def __init__(self, cluster: ManagedCluster, ended: Event) -> None:
         self._cluster = cluster

@@ -1,4 +1,4 @@
-"""Creation of page images: the first one, a newer one from an older one, and replacements of damaged ones."""
+"""Creation of recovery images: the first one, a newer one from an older one, and replacements of damaged ones."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from threading import Event
 
 from auroractl.core.errors import MachineError
 from auroractl.core.model import Address
-from auroractl.core.restore.retention import Checkpoint, PageImage
+from auroractl.core.restore.retention import Checkpoint, RecoveryImage
 from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.model import StorageNode
 from auroractl.core.wal.segments import SEGMENT_BYTES, Lineage
 from auroractl.engine import configuration, recovery
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images import seed, suspect_images
-from auroractl.services.page_images.stored_copies import StoredCopies
+from auroractl.services.recovery_images import seed, suspect_images
+from auroractl.services.recovery_images.stored_copies import StoredCopies
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.image_worker import ImageWorker
 from auroractl.storage.images import DamagedImage, StoredImage
@@ -60,16 +60,16 @@ class NotNow(Exception):
 
 
 class ImageMaker:
-    """Makes the page images of one cluster, one at a time; setting `ended` interrupts it (InterruptedError)."""
+    """Makes the recovery images of one cluster, one at a time; setting `ended` interrupts it (InterruptedError)."""
 
     def __init__(self, cluster: ManagedCluster, ended: Event) -> None:
         self._cluster = cluster
         self._ended = ended
         self.made_bytes = 0
 
-    def image_at(self, checkpoint: Checkpoint, node: StorageNode) -> PageImage:
+    def image_at(self, checkpoint: Checkpoint, node: StorageNode) -> RecoveryImage:
         """Describe the image of a checkpoint on a node before it is made."""
-        return PageImage(
+        return RecoveryImage(
             identifier=f"{checkpoint.timeline:08X}-{checkpoint.lsn:016X}",
             node=node.identifier,
             timeline=checkpoint.timeline,
@@ -79,7 +79,12 @@ class ImageMaker:
         )
 
     def roll(
-        self, node: StorageNode, source: StoredImage, image: PageImage, restore_command: str, urgent: Callable[[], bool]
+        self,
+        node: StorageNode,
+        source: StoredImage,
+        image: RecoveryImage,
+        restore_command: str,
+        urgent: Callable[[], bool],
     ) -> None:
         """Make an image from an older one, at low priority unless it is `urgent`.
 
@@ -97,7 +102,7 @@ class ImageMaker:
             made = folder.complete(image, worker.checksums)
         self.made_bytes += made.image.held_bytes
         log.info(
-            "%s: the page image %s was made from %s in %.1f s (%s)",
+            "%s: the recovery image %s was made from %s in %.1f s (%s)",
             node.identifier,
             image.identifier,
             source.image.identifier,
@@ -122,15 +127,17 @@ class ImageMaker:
                 folder.remove(source.image.identifier)
                 raise
         self.made_bytes += made.image.held_bytes
-        log.info("%s: the page image %s was copied from %s", node.identifier, made.image.identifier, source.image.node)
+        log.info(
+            "%s: the recovery image %s was copied from %s", node.identifier, made.image.identifier, source.image.node
+        )
 
-    def _copy(self, image: PageImage, target: Path, worker: ImageWorker) -> None:
+    def _copy(self, image: RecoveryImage, target: Path, worker: ImageWorker) -> None:
         """Copy an image from any node. Raises DamagedImage, MachineError if no node has it, OSError."""
         copies = StoredCopies(self._cluster, image.identifier)
         use = self._cluster.memory.volume.backtrack.use
         key = use.begin_read(copies.look)
         if key is None:
-            raise MachineError(f"The page image {image.identifier} is gone.", "")
+            raise MachineError(f"The recovery image {image.identifier} is gone.", "")
         try:
             worker.copy(copies[key].folder, target)
         except DamagedImage as error:
@@ -139,7 +146,7 @@ class ImageMaker:
         finally:
             use.end_read(key)
 
-    def _replay(self, place: Path, image: PageImage, restore_command: str, niceness: Callable[[], int]) -> None:
+    def _replay(self, place: Path, image: RecoveryImage, restore_command: str, niceness: Callable[[], int]) -> None:
         installation = self._cluster.installation
         writer = self._cluster.writer()
         base = self._cluster.parameters(writer, configuration.VolumeSettings(seed.NO_QUORUM))
@@ -191,13 +198,13 @@ class ImageMaker:
                     self._cluster.installation.image_folder(node),
                     eras[0].began_at,
                 )
-                log.info("%s: the first page image is %s", node.identifier, made.image.identifier)
+                log.info("%s: the first recovery image is %s", node.identifier, made.image.identifier)
             return
         self.seed_from_backup(nodes[0])
 
     def seed_from_backup(self, node: StorageNode) -> None:
         """Make an image from a base backup, without an older image or older WAL."""
-        log.info("%s: a page image is made from a base backup", node.identifier)
+        log.info("%s: a recovery image is made from a base backup", node.identifier)
         with self._cluster.runtime.images_lock:
             place, checkpoint = seed.base_backup(self._cluster, self._cluster.installation.image_folder(node))
             image = self.image_at(checkpoint, node)

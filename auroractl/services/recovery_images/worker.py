@@ -1,4 +1,4 @@
-"""The worker that makes, repairs and prunes the page images of a cluster in the background.
+"""The worker that makes, repairs and prunes the recovery images of a cluster in the background.
 
 There is one thread per cluster. A new image begins as a copy of the newest one. A separate server, which accepts no
 connections and runs at low priority, replays the storage node's WAL up to the writer's last checkpoint and stops. This
@@ -16,7 +16,7 @@ from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Phase
 from auroractl.core.restore.retention import (
     Limits,
-    PageImage,
+    RecoveryImage,
     image_due,
     image_to_copy,
 )
@@ -28,9 +28,9 @@ from auroractl.engine.server import end_all_below
 from auroractl.runtime import events
 from auroractl.runtime.background import Worker
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.page_images.builder import ImageMaker, NotNow
-from auroractl.services.page_images.retention import RetentionKeeper
-from auroractl.services.page_images.scrubber import ImageScrubber
+from auroractl.services.recovery_images.builder import ImageMaker, NotNow
+from auroractl.services.recovery_images.retention import RetentionKeeper
+from auroractl.services.recovery_images.scrubber import ImageScrubber
 from auroractl.services.volume import abandoned_wal, storage_nodes
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.images import DamagedImage, ImageFolder, StoredImage
@@ -44,7 +44,7 @@ _TICK_S = 1.0
 _URGENT_SHARE = 0.7
 """The share of the replay limit from which an image is made at full speed."""
 _SPARE_SHARE = 0.25
-"""The share of idle processors from which a page image is made although it could wait."""
+"""The share of idle processors from which a recovery image is made although it could wait."""
 _CHECKPOINT_RECORD_BYTES = 8192
 _RETRY_S = 10.0
 _ATTEMPTS = 2
@@ -54,7 +54,7 @@ _LEISURE_S = 30.0
 
 
 class ImageKeeper(Worker):
-    """Maintains the page images of one cluster."""
+    """Maintains the recovery images of one cluster."""
 
     def __init__(self, cluster: ManagedCluster) -> None:
         super().__init__(f"image-keeper-{cluster.name}", _TICK_S)
@@ -152,14 +152,16 @@ class ImageKeeper(Worker):
                 raise
             except (AuroraError, OSError) as error:
                 raise_shortage(error)
-                log.warning("%s: its page images cannot be read: %s", node.identifier, error)
+                log.warning("%s: its recovery images cannot be read: %s", node.identifier, error)
         return found
 
     def _remove_broken(self, node: StorageNode) -> None:
         with self._cluster.memory.volume.backtrack.images_lock:
             for identifier in self._folder(node).broken():
                 self._folder(node).remove(identifier)
-                message = f"The manifest of the page image {identifier} was missing or damaged; the image was removed"
+                message = (
+                    f"The manifest of the recovery image {identifier} was missing or damaged; the image was removed"
+                )
                 events.record(self._cluster, events.DAMAGE, node.identifier, message)
 
     def _lineages(self, library: WalLibrary) -> dict[int, Lineage]:
@@ -216,7 +218,7 @@ class ImageKeeper(Worker):
         self._failed.clear()
         self._maker.seed_from_backup(node)
         message = (
-            f"No page image can be made from {newest.image.identifier}, because WAL after it is lost or damaged on every "
+            f"No recovery image can be made from {newest.image.identifier}, because WAL after it is lost or damaged on every "
             "storage node; one was made from a base backup"
         )
         events.record(self._cluster, events.DAMAGE, node.identifier, message)
@@ -245,7 +247,7 @@ class ImageKeeper(Worker):
                 wanted=None if source.image.identifier in owed else self._can_spare,
             )
         except NotNow:
-            log.info("%s: the second copy of a page image is postponed", self._cluster.name)
+            log.info("%s: the second copy of a recovery image is postponed", self._cluster.name)
         else:
             for node in nodes:
                 self._folder(node).settle(source.image.identifier)
@@ -264,7 +266,7 @@ class ImageKeeper(Worker):
         memory = self._cluster.memory.volume.backtrack
         return self._processors.there() and not memory.shrunk
 
-    def _urgent(self, newest: PageImage, limits: Limits) -> Callable[[], bool]:
+    def _urgent(self, newest: RecoveryImage, limits: Limits) -> Callable[[], bool]:
         urgent_lsn = newest.redo_lsn + round(limits.bound_bytes * _URGENT_SHARE)
 
         def urgent() -> bool:
@@ -314,5 +316,5 @@ class ImageKeeper(Worker):
             finally:
                 memory.use.end_take(key)
             memory.suspects.discard(key)
-            message = f"The page image {each.image.identifier} was damaged; {how}"
+            message = f"The recovery image {each.image.identifier} was damaged; {how}"
             events.record(self._cluster, events.STORAGE_NODE, each.image.node, message)
