@@ -26,6 +26,7 @@ from auroractl.core.wal.segments import SEGMENT_BYTES, Lineage, segment_at
 from auroractl.engine import sql
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.recovery_images import suspect_images
+from auroractl.services.volume import storage_nodes
 from auroractl.services.volume.wal_library import WalLibrary
 from auroractl.storage.wal_contents import Reader
 from auroractl.system.files import remove_tree
@@ -112,7 +113,7 @@ def likely_image(cluster: ManagedCluster, target: Target) -> RecoveryImage | Non
     """Guess the image for a target before its recovery point is known; None if there is no good guess."""
     if target.at is None or target.at > cluster.now():
         return None
-    before = [each for each in _undamaged_images(cluster) if each.reached_at <= target.at]
+    before = [each for each in _usable_images(cluster) if each.reached_at <= target.at]
     return max(before, default=None, key=lambda each: each.reached_at)
 
 
@@ -197,7 +198,7 @@ def _end_of(cluster: ManagedCluster, timeline: int, lsn: int) -> RecoveryPoint:
     whole = library.lineage(timeline)
     if whole is None:
         raise InvalidClusterState(f"The history of timeline {timeline} is gone.", "")
-    if choose_image(_undamaged_images(cluster), whole, lsn - 1) is None:
+    if choose_image(_usable_images(cluster), whole, lsn - 1) is None:
         raise _too_old(cluster)
     search = _Search(cluster, library, whole, lsn)
     try:
@@ -229,7 +230,7 @@ class _Found:
 
 
 def _reachable(cluster: ManagedCluster, whole: Lineage, found: _Found, moment: datetime | None) -> RecoveryPoint:
-    images = _undamaged_images(cluster)
+    images = _usable_images(cluster)
     cut = found.cut
     image = choose_image(images, whole, cut.lsn) if cut is not None else None
     if image is None:
@@ -250,14 +251,16 @@ def _too_old(cluster: ManagedCluster) -> InvalidParameterValue:
     )
 
 
-def _undamaged_images(cluster: ManagedCluster) -> list[RecoveryImage]:
+def _usable_images(cluster: ManagedCluster) -> list[RecoveryImage]:
+    """List the images that are not known to be damaged and whose storage node can be reached."""
     images = cluster.memory.volume.backtrack.images
-    return [each for each in images if not suspect_images.is_suspect(cluster, each)]
+    reachable = {node.identifier for node in storage_nodes.reachable_nodes(cluster)}
+    return [each for each in images if each.node in reachable and not suspect_images.is_suspect(cluster, each)]
 
 
 def from_another_image(cluster: ManagedCluster, place: RecoveryPoint) -> RecoveryPoint | None:
-    """Return the same recovery point with another image that is not known to be damaged; None if there is none."""
-    image = choose_image(_undamaged_images(cluster), place.whole, place.cut.lsn)
+    """Return the same recovery point with another usable image; None if there is none."""
+    image = choose_image(_usable_images(cluster), place.whole, place.cut.lsn)
     return replace(place, image=image) if image else None
 
 
