@@ -6,8 +6,10 @@ import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -177,7 +179,12 @@ def test_a_supervisor_that_is_killed_loses_nothing(empty: Auroractl) -> None:
 def test_requests_that_wait_for_a_supervisor_that_is_killed_have_changed_nothing(empty: Auroractl) -> None:
     empty("supervisor", "stop")
     empty("supervisor", "start", **_crash_at("create-instance:1:after"))
+    supervisor = psutil.Process(empty.json("supervisor", "status")["ProcessId"])
+    supervisor.suspend()
     running = [empty.start(*command) for command in _creations(4)]
+    for process in running:
+        wait_until("the request", partial(psutil.Process(process.pid).net_connections, "unix"))
+    supervisor.resume()
     outcomes = [(process.communicate(timeout=120)[1], process.returncode) for process in running]
     assert {code for _, code in outcomes} == {3}, outcomes
     wait_until("the supervisor's end", lambda: lock_holder(empty.home.supervisor_lock) is None)
