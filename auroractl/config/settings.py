@@ -26,6 +26,7 @@ _SIZES = frozenset(
 _PARAMETERS = frozenset({"shared_buffers", "max_wal_size", "wal_keep_size"})
 _PARAMETER_SIZE = re.compile(r"\d+ ?(kB|MB|GB|TB)")
 """https://www.postgresql.org/docs/18/config-setting.html#CONFIG-SETTING-NAMES-VALUES"""
+_DNS_SUFFIX = re.compile(r"(?=.{1,100}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _ENVIRONMENT_PREFIX = "AURORACTL_"
 _OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
 
@@ -51,6 +52,8 @@ class Settings:
     aurora_sql: bool = True
     """True if every database gets Aurora's SQL functions, by which drivers recognise Aurora."""
     addresses: str = "auto"
+    dns_suffix: str = "amazonaws.com"
+    """The end of all DNS names. AWS's drivers recognise no other one."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0
@@ -230,6 +233,10 @@ def _checked(key: str, value: Any) -> Any:
         raise ConfigurationError(
             f"{key} must be a size with one of PostgreSQL's units, not {value!r}.",
             f"Write kB, MB, GB or TB behind the number; the default is {default!r}",
+        )
+    if key == "dns_suffix" and not _DNS_SUFFIX.fullmatch(value):
+        raise ConfigurationError(
+            f"{key} must be the end of a DNS name in lower case, not {value!r}.", f"The default is {default!r}"
         )
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
     if numeric and (value < 0 or (value == 0 and key not in _MAY_BE_ZERO)):

@@ -226,6 +226,8 @@ class ClusterSnapshot:
     commits: CommitSettings = field(default_factory=CommitSettings)
     pending_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Parameters that wait for a reboot, by instance; an instance that was not asked yet is missing."""
+    dns_domain: str = ""
+    """The domain of its DNS names (core/dns_names.py)."""
 
     @property
     def writer(self) -> Instance | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
+from auroractl.core import dns_names
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
@@ -133,6 +134,10 @@ class ManagedCluster:
     def row(self) -> Cluster:
         """Return the cluster's row. Raises ClusterNotFound."""
         return self.runtime.cluster(self.name)
+
+    def dns_domain(self, row: Cluster) -> str:
+        """Return the domain of its DNS names."""
+        return dns_names.domain(str(self.runtime.home.root), row.region, self.settings.dns_suffix)
 
     def instances(self) -> list[Instance]:
         """Return its instances, in order of creation."""
@@ -294,6 +299,7 @@ class ManagedCluster:
             backtrack=memory.volume.backtrack.reach(),
             commits=CommitSettings(self.observer.commit_settings(self.name), memory.commits.told(time.monotonic())),
             pending_parameters={name: each.names for name, each in memory.parameters.items()},
+            dns_domain=self.dns_domain(row),
         )
 
     def volume_snapshot(self) -> VolumeSnapshot | None:

@@ -48,3 +48,9 @@ def test_a_truth_in_the_file_is_no_text_and_no_number(tmp_path: Path, line: str)
     with pytest.raises(ConfigurationError, match="must be true or false") as caught:
         load_settings(Home(tmp_path), {})
     assert caught.value.hint == "The default is false"
+
+
+@pytest.mark.parametrize("value", ["", ".", "a..b", "-a", "A.com", "a.com.", "a b", "a\n", "é.com", "x" * 64])
+def test_an_impossible_end_of_dns_names_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="dns_suffix must be the end of a DNS name"):
+        load_settings(Home(tmp_path), {"AURORACTL_DNS_SUFFIX": value})
