@@ -14,8 +14,10 @@ from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.text.visible import visible_data
 
 if TYPE_CHECKING:
-    from auroractl.declarations.plan import Plan
-    from auroractl.declarations.views import Facts
+    from auroractl.api.documents import View
+    from auroractl.declarations.model import GroupKey
+    from auroractl.declarations.steps import Plan
+    from auroractl.declarations.views import ExistingGroup, Facts
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +38,10 @@ def apply(
     from auroractl.declarations.plan import plan_apply  # noqa: PLC0415
 
     this = session(context)
-    declared = read_file(file)
-    with declared.telling_lines():
-        plan = plan_apply(declared.declarations, _facts(this))
+    read = read_file(file)
+    facts = _facts(this, set(read.declared.groups))
+    with read.telling_lines():
+        plan = plan_apply(read.declared, facts)
     document = plan.to_json()
     if plan.changes and not this.quiet:
         say(changes.difference(visible_data(document)))
@@ -56,25 +59,27 @@ def export(
 ) -> None:
     """Write a cluster to stdout as a file for apply; --output json writes it as JSON."""
     from auroractl.declarations.toml import write_toml  # noqa: PLC0415  (only here)
-    from auroractl.declarations.views import declared, file_document  # noqa: PLC0415
+    from auroractl.declarations.views import declared, declared_group, file_document, used_groups  # noqa: PLC0415
 
     this = session(context)
     if everything and this.named(name):
         raise UsageError("Give either a cluster or --all.", "auroractl export --all")
-    facts = _facts(this)
+    facts = _facts(this, None)
     names = [view["DBClusterIdentifier"] for view in facts.clusters]
     if not everything:
         asked = this.ask("describe-status", {"DBClusterIdentifier": this.cluster(name)})
         names = [asked["DBCluster"]["DBClusterIdentifier"]]
-    found = [declared(facts, each) for each in names]
-    document = file_document([each for each in found if each is not None])
+    found = [each for name in names if (each := declared(facts, name)) is not None]
+    all_groups = {key: declared_group(each) for key, each in facts.groups.items()}
+    document = file_document(found, all_groups if everything else used_groups(found, facts.groups))
     if this.output is Output.JSON:
         this.show_json(document)
     else:
         write(write_toml(document).rstrip("\n"))
 
 
-def _facts(this: Session) -> Facts:
+def _facts(this: Session, groups: set[GroupKey] | None) -> Facts:
+    """Ask for everything; for the parameters of these groups only, or of all."""
     from auroractl.declarations.views import Facts  # noqa: PLC0415  (only here)
 
     everything = {"DBClusterIdentifier": None}
@@ -84,7 +89,28 @@ def _facts(this: Session) -> Facts:
         endpoints=this.ask("describe-endpoints", everything)["DBClusterEndpoints"],
         volumes=this.ask("describe-volumes", everything)["StorageVolumes"],
         new_group_bytes=parse_size_bytes(this.settings.storage_group_size),
+        groups=_groups(this, groups),
     )
+
+
+def _groups(this: Session, asked: set[GroupKey] | None) -> dict[GroupKey, ExistingGroup]:
+    from auroractl.core.parameters.model import GroupKind  # noqa: PLC0415  (only here)
+    from auroractl.declarations.model import GroupKey  # noqa: PLC0415
+    from auroractl.declarations.views import ExistingGroup  # noqa: PLC0415
+
+    found = {}
+    for kind, part in ((GroupKind.CLUSTER, "cluster-"), (GroupKind.INSTANCE, "")):
+        name = f"{kind.words}Name"
+        for view in this.ask(f"describe-{part}parameter-groups", {name: None})[f"{kind.words}s"]:
+            key = GroupKey(kind, view[name])
+            if key.name.startswith("default."):
+                continue
+            of_user: list[View] = []
+            if asked is None or key in asked:
+                question = {name: key.name, "Source": "user"}
+                of_user = this.ask(f"describe-{part}parameters", question)["Parameters"]
+            found[key] = ExistingGroup.of(view, of_user)
+    return found
 
 
 def _carry_out(this: Session, plan: Plan) -> None:

@@ -15,10 +15,11 @@ from auroractl.config.reading import read_file_text, read_text
 from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import ConfigurationError, InvalidParameterValue
 from auroractl.declarations.kinds import DeclarationError
-from auroractl.declarations.model import Declaration, read_declarations
+from auroractl.declarations.model import Declared, read_declarations
 
 STDIN = "-"
 _DEPTH_MAX = 16
+_NOTHING = Declared([], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class DeclarationFile:
 
     name: str
     text: str
-    declarations: tuple[Declaration, ...] = ()
+    declared: Declared = _NOTHING
 
     @contextmanager
     def telling_lines(self) -> Iterator[None]:
@@ -54,7 +55,7 @@ def read_file(path: str) -> DeclarationFile:
         ) from error
     file = DeclarationFile(name, text)
     with file.telling_lines():
-        return replace(file, declarations=tuple(read_declarations(_parsed(name, text))))
+        return replace(file, declared=read_declarations(_parsed(name, text)))
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from pydantic_core import PydanticCustomError
 
 from auroractl.core import identifiers
 from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.engine.versions import MAJORS
 from auroractl.core.errors import AuroraError, InvalidParameterValue
+from auroractl.core.parameters.changes import group_name
+from auroractl.core.parameters.model import family_of
 from auroractl.core.text.durations import parse_duration_s
 from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.text.visible import escaped
@@ -69,7 +72,11 @@ def _rule(rule: Callable[[_Value], _Value]) -> AfterValidator:
 
 def by_identifier(parameter: str) -> AfterValidator:
     """Store the tables of a table under the stored form of their identifiers."""
-    rule = partial(identifiers.identifier, parameter)
+    return by_name(partial(identifiers.identifier, parameter))
+
+
+def by_name(rule: Callable[[str], str]) -> AfterValidator:
+    """Store the tables of a table under the stored form of their names."""
 
     def rename(tables: Mapping[str, _Value]) -> dict[str, _Value]:
         found: dict[str, _Value] = {}
@@ -103,6 +110,34 @@ def _number(parse: Callable[[str], int], what: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _family(text: str) -> str:
+    if text.lower() not in FAMILIES:
+        raise InvalidParameterValue(f"Families are {', '.join(FAMILIES)}.", "Name one of them")
+    return text.lower()
+
+
+def _group_reference(text: str) -> str:
+    """Return the stored name of a group of one's own, or of a default one."""
+    name = text.lower()
+    return name if name.removeprefix("default.") in FAMILIES else group_name(name)
+
+
+def _parameters(value: object) -> dict[str, str]:
+    """Return the values of parameters as texts. The key a.b of TOML is a table in a table, and one name here."""
+    if not isinstance(value, dict):
+        raise refusal("must be a table of parameters and their values.", HINT)
+    found: dict[str, str] = {}
+    for key, each in value.items():
+        named = {f"{key}.{below}": text for below, text in each.items()} if isinstance(each, dict) else {key: each}
+        for name, entry in named.items():
+            if not isinstance(entry, str | int | float):
+                raise refusal(f"has no value that fits into a text: {entry!r}.", HINT, key)
+            if name.lower() in found:
+                raise refusal(f"means {name.lower()}, which exists already.", "Name each parameter once", key)
+            found[name.lower()] = _switches.get(entry, str(entry)) if isinstance(entry, bool) else str(entry).strip()
+    return found
+
+
 def _size_bytes(text: str) -> int:
     size_bytes = parse_size_bytes(text)
     if not 0 < size_bytes <= MAX_CAPACITY_BYTES:
@@ -132,7 +167,11 @@ def _in_units(number: int, units: Mapping[str, int]) -> str | None:
     return next((f"{number // size}{name}" for name, size in units.items() if number and number % size == 0), None)
 
 
+FAMILIES = tuple(family_of(str(major)) for major in MAJORS)
+_GROUP = "^[A-Za-z]([.-]?[A-Za-z0-9])*$"
+_switches = {True: "on", False: "off"}
 NAMED = Field(json_schema_extra={"propertyNames": {"pattern": _NAME, "maxLength": 63}})
+NAMED_GROUPS = Field(json_schema_extra={"propertyNames": {"pattern": _NAME, "maxLength": 255}})
 Tier = Annotated[int, Field(strict=True, ge=0, le=identifiers.PROMOTION_TIER_MAX)]
 Truth = Annotated[bool, Field(strict=True)]
 Version = Annotated[str, Field(pattern="^[0-9]+([.][0-9]+)?$")]
@@ -140,6 +179,16 @@ DatabaseName = Annotated[str, _rule(identifiers.database_name)]
 Username = Annotated[str, _rule(identifiers.master_username)]
 LocaleName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}$")]
 Region = Annotated[str, _rule(identifiers.region)]
+Family = Annotated[str, _rule(_family), WithJsonSchema({"type": "string", "enum": FAMILIES})]
+GroupName = Annotated[
+    str, _rule(_group_reference), WithJsonSchema({"type": "string", "pattern": _GROUP, "maxLength": 255})
+]
+Description = Annotated[str, Field(max_length=1000)]
+Parameters = Annotated[
+    dict[str, str],
+    BeforeValidator(_parameters),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "object"]}}),
+]
 Tags = Annotated[
     dict[str, Annotated[str, WithJsonSchema({"type": "string", "maxLength": 256})]], _rule(identifiers.tags)
 ]

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import not_
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from auroractl.core import identifiers
 from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.engine.locales import Provider
+from auroractl.core.parameters.changes import group_name
+from auroractl.core.parameters.model import GroupKind
 from auroractl.core.volume.growth import HEADROOM_PERCENT_MAX
 from auroractl.declarations import kinds
-from auroractl.declarations.kinds import DeclarationError, by_identifier, refusal
+from auroractl.declarations.kinds import DeclarationError, by_identifier, by_name, refusal
 from auroractl.declarations.schema import Schema, explained, plain_schema
 
 ENDPOINTS_MAX = 5
@@ -40,6 +42,8 @@ class DeclaredInstance(_Table):
 
     promotion_tier: kinds.Tier | None = None
     """From 0 (promoted first) to 15 (promoted last)."""
+    parameter_group: kinds.GroupName | None = None
+    """DB parameter group, whose values go over those of the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,8 @@ class DeclaredCluster(_Table):
     """Backtrack window, such as 24h; 0 disables backtracking."""
     deletion_protection: kinds.Truth | None = None
     """Whether to refuse to delete the cluster."""
+    parameter_group: kinds.GroupName | None = None
+    """DB cluster parameter group."""
     engine_version: kinds.Version | None = None
     """PostgreSQL version, such as 17 or 17.10. Fixed at creation."""
     locale: kinds.LocaleName | None = None
@@ -107,7 +113,7 @@ class DeclaredCluster(_Table):
     instances: Annotated[
         dict[str, DeclaredInstance], by_identifier("DBInstanceIdentifier"), kinds.NAMED, Field(exclude_if=not_)
     ] = field(default_factory=dict)
-    """Tiers of single instances."""
+    """Tiers and parameter groups of single instances."""
     endpoints: (
         Annotated[
             dict[str, DeclaredEndpoint],
@@ -138,36 +144,81 @@ class Declaration(DeclaredCluster):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeclaredGroup(_Table):
+    """A parameter group; None for omitted keys, which are not changed."""
+
+    family: kinds.Family | None = None
+    """Engine version that it is for, such as aurora-postgresql18. A new group needs it. Fixed at creation."""
+    description: kinds.Description | None = None
+    """Description. Fixed at creation."""
+    parameters: kinds.Parameters | None = None
+    """All parameters that differ from the defaults; others are reset."""
+
+
+_Groups = Annotated[dict[str, DeclaredGroup], by_name(group_name), kinds.NAMED_GROUPS, Field(exclude_if=not_)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeclaredFile(_Table):
     """A file."""
 
+    cluster_parameter_groups: _Groups = field(default_factory=dict)
+    """DB cluster parameter groups, by name."""
+    parameter_groups: _Groups = field(default_factory=dict)
+    """DB parameter groups, by name."""
     clusters: Annotated[dict[str, DeclaredCluster], by_identifier("DBClusterIdentifier"), kinds.NAMED] = field(
         default_factory=dict
     )
     """The clusters, by name."""
 
 
+class GroupKey(NamedTuple):
+    """What identifies a parameter group."""
+
+    kind: GroupKind
+    name: str
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The position of the group in a file."""
+        return TABLES[self.kind], self.name
+
+
+TABLES = {GroupKind.CLUSTER: "cluster_parameter_groups", GroupKind.INSTANCE: "parameter_groups"}
+Groups = Mapping[GroupKey, DeclaredGroup]
+
+
+class Declared(NamedTuple):
+    """What a file declares."""
+
+    clusters: list[Declaration]
+    groups: Groups
+
+
 FILE = TypeAdapter(DeclaredFile)
 ENDPOINT = TypeAdapter(DeclaredEndpoint)
 
 
-def read_declarations(document: Mapping[str, Any]) -> list[Declaration]:
-    """Return the clusters that a file declares. Raises DeclarationError, which names the key."""
+def read_declarations(document: Mapping[str, Any]) -> Declared:
+    """Return what a file declares. Raises DeclarationError, which names the key."""
     try:
-        clusters = FILE.validate_python(document).clusters
+        file = FILE.validate_python(document)
     except ValidationError as error:
         raise explained(error, document, file_schema()) from error
-    if not clusters:
-        raise DeclarationError(("clusters",), "declares no cluster.", "Begin with a line [clusters.NAME]")
-    return [Declaration(name=name, **vars(cluster)) for name, cluster in clusters.items()]
+    groups = {GroupKey(kind, name): each for kind in GroupKind for name, each in getattr(file, TABLES[kind]).items()}
+    if not file.clusters and not groups:
+        raise DeclarationError(
+            ("clusters",), "declares no cluster, and there is no parameter group.", "Begin with a line [clusters.NAME]"
+        )
+    return Declared([Declaration(name=name, **vars(each)) for name, each in file.clusters.items()], groups)
 
 
 def file_schema() -> Schema:
     """Return the JSON schema of the file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Clusters for auroractl apply",
+        "title": "Clusters and parameter groups for auroractl apply",
         "description": "Omitted keys are not changed.",
         **plain_schema(FILE),
-        "required": ["clusters"],
+        "minProperties": 1,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from auroractl.api.documents import View
@@ -16,75 +15,28 @@ from auroractl.core import identifiers
 from auroractl.core.engine import versions
 from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import EndpointType
+from auroractl.core.parameters.model import GroupKind
 from auroractl.core.text.sizes import format_size
 from auroractl.core.topology import instance_names
 from auroractl.declarations import requests
-from auroractl.declarations.kinds import DeclarationError, as_duration, as_size
-from auroractl.declarations.model import Declaration, DeclaredEndpoint, Growth
-from auroractl.declarations.views import Facts, declared, endpoint_document
+from auroractl.declarations.group_plan import Families, plan_groups
+from auroractl.declarations.kinds import DeclarationError, Keys, as_duration, as_size
+from auroractl.declarations.model import Declaration, Declared, DeclaredEndpoint, Growth
+from auroractl.declarations.steps import Change, Plan, Step
+from auroractl.declarations.views import Facts, declared, endpoint_document, group_of_instance
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference, with values in the notation of a file; None for an absent value."""
+def plan_apply(wanted: Declared, facts: Facts) -> Plan:
+    """Plan the changes from what exists to what is declared; the plan is empty if there are no differences.
 
-    cluster: str
-    key: str
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One request to the control plane."""
-
-    request: Request
-
-    @property
-    def verb(self) -> str:
-        """The verb of the request."""
-        return self.request.verb
-
-    @property
-    def name(self) -> str:
-        """The name of the step, in the form of a command.
-
-        >>> Step(DeleteInstance(instance="demo-instance-3")).name
-        'delete-instance demo-instance-3'
-        """
-        names = (getattr(self.request, about, None) for about in ("endpoint", "instance", "cluster"))
-        return f"{self.verb} {next(name for name in names if name is not None)}"
-
-
-@dataclass(slots=True)
-class Plan:
-    """Differences, and steps in their order of execution."""
-
-    changes: list[Change] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan as a document; `Changed` says whether there are differences."""
-        return {
-            "Changed": bool(self.changes),
-            "Changes": [
-                {"DBClusterIdentifier": each.cluster, "Key": each.key, "Before": each.before, "After": each.after}
-                for each in self.changes
-            ],
-            "Steps": [{"Name": each.name, "Verb": each.verb, "Request": each.request.to_json()} for each in self.steps],
-        }
-
-
-def plan_apply(wanted: Sequence[Declaration], facts: Facts) -> Plan:
-    """Plan the changes from existing to declared clusters; the plan is empty if there are no differences.
-
-    Clusters that are not declared are left alone. Raises DeclarationError for an impossible change, and
+    Clusters and parameter groups that are not declared are left alone. Raises DeclarationError for an impossible change, and
     InvalidClusterState for a cluster that would have to change but is stopped or busy.
     """
-    plan = Plan()
+    plan = plan_groups(wanted.groups, facts.groups)
+    families = Families(wanted.groups, facts.groups)
     names = {view["DBInstanceIdentifier"] for view in facts.instances}
-    for each in wanted:
-        made = _ClusterPlan(each, facts, names)
+    for each in wanted.clusters:
+        made = _ClusterPlan(each, facts, names, families)
         made.build()
         if made.changes:
             _require_changeable(facts.cluster(each.name))
@@ -108,18 +60,20 @@ def _require_changeable(view: View | None) -> None:
 class _ClusterPlan:
     """The plan of one cluster. `taken` has the names of all existing and planned instances."""
 
-    def __init__(self, wanted: Declaration, facts: Facts, taken: set[str]) -> None:
+    def __init__(self, wanted: Declaration, facts: Facts, taken: set[str], families: Families) -> None:
         self.changes: list[Change] = []
         self.steps: list[Step] = []
         self._wanted = wanted
         self._facts = facts
         self._taken = taken
+        self._families = families
         self._name = wanted.name
         self._now = declared(facts, wanted.name)
         self._instances = {view["DBInstanceIdentifier"]: view for view in facts.instances_of(wanted.name)}
 
     def build(self) -> None:
         """Plan additions and growth first, then references to them, and removals last."""
+        self._check_groups()
         readers = self._wanted.readers
         if self._now is None:
             readers = READERS_DEFAULT if readers is None else readers
@@ -135,7 +89,7 @@ class _ClusterPlan:
         if empty:
             self._grow()
         staying = [name for name in (*self._instances, *coming) if name not in leaving]
-        self._set_tiers(staying, coming)
+        self._set_instances(staying, coming)
         if self._wanted.endpoints is not None:
             self._set_endpoints(self._wanted.endpoints, staying)
         for name in leaving:
@@ -156,11 +110,24 @@ class _ClusterPlan:
     def _refuse(self, key: tuple[str, ...], problem: str, hint: str) -> DeclarationError:
         return DeclarationError(("clusters", self._name, *key), problem, hint)
 
+    def _check_groups(self) -> None:
+        """Refuse parameter groups that are neither declared nor there, or that are for another version."""
+        wanted = self._wanted
+        version = self._now.engine_version if self._now else wanted.engine_version
+        named: dict[Keys, tuple[GroupKind, str | None]] = {}
+        named["parameter_group",] = (GroupKind.CLUSTER, wanted.parameter_group)
+        for name, each in wanted.instances.items():
+            named["instances", name, "parameter_group"] = (GroupKind.INSTANCE, each.parameter_group)
+        for keys, (kind, group) in named.items():
+            if group is not None:
+                self._families.check(("clusters", self._name, *keys), kind, group, version)
+
     def _create(self, readers: int) -> None:
         wanted = self._wanted
         self._differs("readers", None, readers)
         self._differs("backtrack_window", None, as_duration(wanted.backtrack_window_s))
         self._differs("deletion_protection", None, wanted.deletion_protection)
+        self._differs("parameter_group", None, wanted.parameter_group)
         for key, value in {
             **wanted.fixed,
             **{f"tags.{tag}": text for tag, text in (wanted.tags or {}).items()},
@@ -183,17 +150,19 @@ class _ClusterPlan:
         window = self._differs(
             "backtrack_window", as_duration(now.backtrack_window_s), as_duration(wanted.backtrack_window_s)
         )
+        group = self._differs("parameter_group", now.parameter_group, wanted.parameter_group)
         added, removed = {}, []
         if wanted.tags is not None:
             added = {key: value for key, value in wanted.tags.items() if tags.get(key) != value}
             removed = [key for key in tags if key not in wanted.tags]
         self.changes += [Change(self._name, f"tags.{key}", tags.get(key), value) for key, value in added.items()]
         self.changes += [Change(self._name, f"tags.{key}", tags[key], None) for key in removed]
-        if protection or window or added or removed:
+        if protection or window or group or added or removed:
             request = ModifyCluster(
                 cluster=self._name,
                 deletion_protection=wanted.deletion_protection if protection else None,
                 backtrack_window_s=wanted.backtrack_window_s if window else None,
+                parameter_group=wanted.parameter_group if group else None,
                 tags=added or None,
                 remove_tags=tuple(removed),
             )
@@ -253,7 +222,7 @@ class _ClusterPlan:
     def _leaving(self, count: int) -> list[str]:
         """Return readers that the file does not name, in the order of removal."""
         endpoints = (self._wanted.endpoints or {}).values()
-        kept = {*self._wanted.tiers, *(name for each in endpoints for name in each.static_members)}
+        kept = {*self._wanted.instances, *(name for each in endpoints for name in each.static_members)}
         readers = [view for view in self._instances.values() if not view["IsClusterWriter"]]
         free = [view for view in readers if view["DBInstanceIdentifier"] not in kept]
         if len(free) < count:
@@ -275,18 +244,29 @@ class _ClusterPlan:
         tier = self._wanted.tiers.get(instance, usual)
         return tier if tier is not None or view is None else int(view["PromotionTier"])
 
-    def _set_tiers(self, staying: Sequence[str], coming: Sequence[str]) -> None:
-        for name in self._wanted.tiers:
+    def _set_instances(self, staying: Sequence[str], coming: Sequence[str]) -> None:
+        for name in self._wanted.instances:
             if name not in staying:
                 raise self._refuse(
                     ("instances", name), "is not an instance of the cluster.", f"It has: {', '.join(staying)}"
                 )
         for name in staying:
-            view = self._instances.get(name)
+            view, own = self._instances.get(name), self._wanted.instances.get(name)
             wanted, tier = self._tier(name), view["PromotionTier"] if view else identifiers.PROMOTION_TIER_DEFAULT
-            if wanted is not None and wanted != tier:
+            moved = wanted is not None and wanted != tier
+            if moved:
                 self._differs(f"instances.{name}.promotion_tier", None if name in coming else tier, wanted)
-                self._step(ModifyInstance(instance=name, promotion_tier=wanted))
+            group = own.parameter_group if own else None
+            before = group_of_instance(view) if view else None
+            regrouped = self._differs(f"instances.{name}.parameter_group", before, group)
+            if moved or regrouped:
+                self._step(
+                    ModifyInstance(
+                        instance=name,
+                        promotion_tier=wanted if moved else None,
+                        parameter_group=group if regrouped else None,
+                    )
+                )
 
     def _set_endpoints(self, wanted: Mapping[str, DeclaredEndpoint], staying: Sequence[str]) -> None:
         now = (self._now.endpoints if self._now else None) or {}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from auroractl.api.request import Request
+from auroractl.api.requests import parameter_groups
 from auroractl.api.requests.clusters import CreateCluster
 from auroractl.api.requests.endpoints import CreateEndpoint, ModifyEndpoint
-from auroractl.declarations.model import Declaration, DeclaredEndpoint
+from auroractl.core.parameters.changes import CHANGES_MAX
+from auroractl.core.parameters.model import GroupKind, ParameterChange
+from auroractl.declarations.model import Declaration, DeclaredEndpoint, GroupKey
 
 
 def create_cluster(wanted: Declaration, readers: int) -> CreateCluster:
@@ -21,6 +27,7 @@ def create_cluster(wanted: Declaration, readers: int) -> CreateCluster:
         region=wanted.region,
         backtrack_window_s=wanted.backtrack_window_s,
         deletion_protection=bool(wanted.deletion_protection),
+        parameter_group=wanted.parameter_group,
         tags=wanted.tags or {},
     )
 
@@ -44,3 +51,37 @@ def modify_endpoint(name: str, endpoint: DeclaredEndpoint) -> ModifyEndpoint:
         static_members=endpoint.static_members,
         excluded_members=endpoint.excluded_members,
     )
+
+
+def create_group(key: GroupKey, family: str, description: str) -> Request:
+    """create-cluster-parameter-group or create-parameter-group."""
+    verb = {
+        GroupKind.CLUSTER: parameter_groups.CreateClusterParameterGroup,
+        GroupKind.INSTANCE: parameter_groups.CreateParameterGroup,
+    }[key.kind]
+    return verb(group=key.name, family=family, description=description)
+
+
+def modify_group(key: GroupKey, changes: Sequence[ParameterChange]) -> Iterator[Request]:
+    """Build requests to modify a group, each with as many changes as one may have."""
+    verb = {
+        GroupKind.CLUSTER: parameter_groups.ModifyClusterParameterGroup,
+        GroupKind.INSTANCE: parameter_groups.ModifyParameterGroup,
+    }[key.kind]
+    for part in _parts(changes):
+        yield verb(group=key.name, parameters=part)
+
+
+def reset_group(key: GroupKey, changes: Sequence[ParameterChange]) -> Iterator[Request]:
+    """Build requests to reset parameters of a group, each with as many as one may have."""
+    verb = {
+        GroupKind.CLUSTER: parameter_groups.ResetClusterParameterGroup,
+        GroupKind.INSTANCE: parameter_groups.ResetParameterGroup,
+    }[key.kind]
+    for part in _parts(changes):
+        yield verb(group=key.name, parameters=part)
+
+
+def _parts(changes: Sequence[ParameterChange]) -> Iterator[tuple[ParameterChange, ...]]:
+    for start in range(0, len(changes), CHANGES_MAX):
+        yield tuple(changes[start : start + CHANGES_MAX])

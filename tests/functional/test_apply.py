@@ -14,7 +14,9 @@ readers = 3
 promotion_tier = 4
 backtrack_window = "12h"
 tags = { team = "checkout" }
+parameter_group = "tuned"
 instances.demo-instance-3.promotion_tier = 0
+instances.demo-instance-3.parameter_group = "reports"
 
 [clusters.demo.growth]
 max_capacity = "1TiB"
@@ -23,6 +25,15 @@ headroom_percent = 20
 [clusters.demo.endpoints.reports]
 type = "ANY"
 static_members = ["demo-instance-4"]
+
+[cluster_parameter_groups.tuned]
+family = "aurora-postgresql18"
+description = "of a file"
+parameters = { work_mem = "8MB", max_connections = "2e2", auto_explain.log_min_duration = -1 }
+
+[parameter_groups.reports]
+family = "aurora-postgresql18"
+parameters.work_mem = "16MB"
 """
 
 
@@ -48,6 +59,11 @@ def test_a_cluster_becomes_what_the_file_says_and_is_then_left_alone(demo: Auror
     exported = demo("export", "demo").stdout
     assert tomli.loads(exported) == demo.json("export", "demo")
     assert not demo("apply", "-f", "-", "--output", "json", stdin=exported).json["Changed"]
+
+    assert {each: _work_mem(demo, each) for each in tiers} == {
+        name: "16MB" if name == "demo-instance-3" else "8MB" for name in tiers
+    }
+    assert {*tomli.loads(exported)} == {"clusters", "cluster_parameter_groups", "parameter_groups"}
 
     file.write_text("[clusters.demo]\nreaders = 2\nendpoints = {}\ninstances.demo-instance-4.promotion_tier = 1")
     demo("apply", "-f", str(file))
@@ -79,3 +95,10 @@ def test_what_is_left_after_a_failed_step_is_done_by_the_next_apply(demo: Aurora
     assert [step["Verb"] for step in done["Steps"]] == ["create-cluster"]
     assert not demo.json("apply", "-f", str(file))["Changed"]
     assert set(demo.json("export", "--all")["clusters"]) == {"demo", "second"}
+
+
+def _work_mem(auroractl: Auroractl, instance: str) -> str:
+    with auroractl.connect("demo", instance=instance) as connection:
+        row = connection.execute("SHOW work_mem").fetchone()
+        assert row is not None
+        return str(row[0])

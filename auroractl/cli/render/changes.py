@@ -9,16 +9,32 @@ from typing import Any
 Document = dict[str, Any]
 
 
+_NAMES = {
+    "DBClusterIdentifier": ("Cluster", "create-cluster"),
+    "DBClusterParameterGroupName": ("Cluster parameter group", "create-cluster-parameter-group"),
+    "DBParameterGroupName": ("Parameter group", "create-parameter-group"),
+}
+
+
 def difference(document: Document) -> str:
-    """Format one line per difference under the cluster's name: + added, - removed, ~ changed."""
-    created = {step["Request"]["DBClusterIdentifier"] for step in document["Steps"] if step["Verb"] == "create-cluster"}
+    """Format one line per difference under the name of what it is of: + added, - removed, ~ changed."""
+    created = {
+        (key, step["Request"][key])
+        for key, (_, verb) in _NAMES.items()
+        for step in document["Steps"]
+        if step["Verb"] == verb
+    }
     lines = []
-    for name, group in groupby(document["Changes"], key=lambda change: change["DBClusterIdentifier"]):
+    for (key, name), group in groupby(document["Changes"], key=_named):
         changes = list(group)
         width = max(len(change["Key"]) for change in changes)
-        lines.append(f"Cluster {name} {'is created' if name in created else 'changes'}:")
+        lines.append(f"{_NAMES[key][0]} {name} {'is created' if (key, name) in created else 'changes'}:")
         lines += [_line(change, width) for change in changes]
     return "\n".join(lines)
+
+
+def _named(change: Document) -> tuple[str, str]:
+    return next((key, change[key]) for key in _NAMES if change[key] is not None)
 
 
 def _line(change: Document, width: int) -> str:
@@ -52,9 +68,12 @@ def applied(document: Document) -> str:
 
 
 def rows(document: Document) -> Iterable[tuple[object, ...]]:
-    """Return one row per difference: cluster, key, before, after."""
-    keys = ("DBClusterIdentifier", "Key", "Before", "After")
+    """Return one row per difference: cluster or group, key, before, after."""
     return [
-        tuple(_value(change[key]) if change[key] is not None else None for key in keys)
+        (
+            _named(change)[1],
+            change["Key"],
+            *(_value(change[key]) if change[key] is not None else None for key in ("Before", "After")),
+        )
         for change in document["Changes"]
     ]

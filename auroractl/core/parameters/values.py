@@ -40,9 +40,22 @@ def checked(definition: Definition, text: str, libraries: tuple[str, ...]) -> st
             "Leave it at 0",
         )
     if definition.name == "shared_preload_libraries":
-        return _libraries(value, libraries)
-    _KINDS.get(definition.type, _any)(definition, value)
-    if definition.type == "integer" and not definition.unit:
+        _require_libraries(value, libraries)
+    else:
+        _KINDS.get(definition.type, _any)(definition, value)
+    return stored_form(definition.name, definition.type, definition.unit, value)
+
+
+def stored_form(name: str, type_: str, unit: str, text: str) -> str:
+    """Return a valid value as a group keeps it.
+
+    >>> stored_form("max_connections", "integer", "", " 1e2"), stored_form("work_mem", "integer", "kB", "4MB ")
+    ('100', '4MB')
+    """
+    value = text.strip()
+    if name == "shared_preload_libraries":
+        return ",".join(dict.fromkeys(_names(value)))
+    if type_ == "integer" and not unit and _NUMBER.fullmatch(value):
         # The server rounds, and others read this number.
         return str(round(Fraction(value)))
     return value
@@ -64,9 +77,12 @@ def is_on(settings: Mapping[str, str], name: str) -> bool:
     return settings.get(name, "").lower() in TRUE
 
 
-def _libraries(value: str, there: tuple[str, ...]) -> str:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    for name in names:
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _require_libraries(value: str, there: tuple[str, ...]) -> None:
+    for name in _names(value):
         if name not in ownership.LIBRARIES:
             raise InvalidParameterValue(
                 f"shared_preload_libraries cannot load {name!r}.", f"Choose from {', '.join(there)}"
@@ -75,7 +91,6 @@ def _libraries(value: str, there: tuple[str, ...]) -> str:
             raise InvalidParameterValue(
                 f"This PostgreSQL build does not have the library {name}.", f"It has {', '.join(there)}"
             )
-    return ",".join(dict.fromkeys(names))
 
 
 def _bool(definition: Definition, value: str) -> None:

@@ -66,6 +66,16 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         yield Home(Path(folder))
 
 
+NO_CLUSTERS: dict[str, Any] = {
+    key: []
+    for key in (
+        "DBClusters", "DBInstances", "DBClusterEndpoints", "StorageVolumes", "DBClusterParameterGroups",
+        "DBParameterGroups",
+    )
+}  # fmt: skip
+"""The answers of the describe verbs where there is nothing."""
+
+
 def answering(home: Home, result: dict[str, Any], **more: str) -> Supervisor:
     """A supervisor with one result."""
     return Supervisor(home, {"Type": "result", "Result": result}, **more)

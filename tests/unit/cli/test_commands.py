@@ -14,7 +14,7 @@ from auroractl.api import documents
 from auroractl.cli import completions
 from auroractl.cli.main import main
 from auroractl.config.paths import Home
-from tests.unit.cli.conftest import Supervisor, answering, status_document
+from tests.unit.cli.conftest import NO_CLUSTERS, Supervisor, answering, status_document
 from tests.unit.core.clusters import snapshot, well
 
 DECLARING = ("pydantic", "pydantic_core", "annotated_types", "tomlkit")
@@ -62,7 +62,7 @@ def test_a_command_loads_only_the_libraries_that_its_file_needs(
 ) -> None:
     monkeypatch.chdir(home.root)
     Path("cluster.toml").write_text("[clusters.demo]\n")
-    server = answering(home, {"DBClusters": [], "DBInstances": [], "DBClusterEndpoints": [], "StorageVolumes": []})
+    server = answering(home, NO_CLUSTERS)
     assert _loaded(arguments, HEAVY) == loads
     server.close()
 

@@ -18,7 +18,7 @@ from auroractl.cli.screen import Latest
 from auroractl.cli.spinner import SpinnerProgress
 from auroractl.config.paths import Home
 from auroractl.core.errors import EngineError
-from tests.unit.cli.conftest import Supervisor, answering, on_terminal
+from tests.unit.cli.conftest import NO_CLUSTERS, Supervisor, answering, on_terminal
 from tests.unit.core.test_visible import unsafe
 
 HOSTILE = (
@@ -156,8 +156,7 @@ def test_the_question_before_a_backtrack(home: Home) -> None:
 def test_the_plan_of_a_file_that_somebody_else_wrote(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     file = home.root / "cluster.toml"
     file.write_text(f"[clusters.demo.tags]\nx = {json.dumps(HOSTILE)}\n")
-    nothing: dict[str, Any] = {"DBClusters": [], "DBInstances": [], "DBClusterEndpoints": [], "StorageVolumes": []}
-    server = answering(home, nothing)
+    server = answering(home, NO_CLUSTERS)
     assert main(["apply", "-f", str(file), "--dry-run"]) == 1
     server.close()
     printed = capsys.readouterr()

@@ -46,7 +46,7 @@ def test_a_declaration_beyond_the_limits_is_refused_with_a_sentence(
 def test_a_declaration_of_just_1_mib_is_read(tmp_path: Path) -> None:
     file = tmp_path / "cluster.toml"
     file.write_text(DECLARATION + "#" * (SIZE_MAX_BYTES - len(DECLARATION)))
-    assert len(read_file(str(file)).declarations) == 1
+    assert len(read_file(str(file)).declared.clusters) == 1
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])

@@ -14,16 +14,22 @@ from hypothesis import strategies as st
 from auroractl.cli import schemas
 from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.parameters.model import GroupKind
+from auroractl.core.parameters.values import stored_form
 from auroractl.core.topology import instance_names
 from auroractl.core.volume.growth import MAX_CAPACITY_BYTES
 from auroractl.declarations.file import read_file
 from auroractl.declarations.kinds import DeclarationError
-from auroractl.declarations.model import Declaration, read_declarations
-from auroractl.declarations.plan import Plan, plan_apply
+from auroractl.declarations.model import Declared, GroupKey, read_declarations
+from auroractl.declarations.plan import plan_apply
+from auroractl.declarations.steps import Plan
 from auroractl.declarations.toml import write_toml
-from auroractl.declarations.views import Facts, declared, file_document
+from auroractl.declarations.views import ExistingGroup, Facts, declared, declared_group, file_document
 
 GIB = 1024**3
+DEFAULT_GROUP = "default.aurora-postgresql18"
+TYPES = {"max_connections": ("integer", ""), "work_mem": ("integer", "kB")}
+"""The types and units of parameters; others are texts."""
 
 
 class World:
@@ -34,16 +40,47 @@ class World:
         self.instances: list[dict[str, Any]] = []
         self.endpoints: list[dict[str, Any]] = []
         self.volumes: dict[str, dict[str, Any]] = {}
+        self.groups: dict[GroupKey, dict[str, Any]] = {}
         self._created = 0
 
     def facts(self) -> Facts:
         return Facts(
-            list(self.clusters.values()), self.instances, self.endpoints, list(self.volumes.values()), 10 * GIB
+            list(self.clusters.values()),
+            self.instances,
+            self.endpoints,
+            list(self.volumes.values()),
+            10 * GIB,
+            {key: ExistingGroup.of(view, view["Parameters"]) for key, view in self.groups.items()},
         )
 
     def carry_out(self, plan: Plan) -> None:
         for step in plan.steps:
-            getattr(self, step.verb.replace("-", "_"))(**step.request.to_json())
+            if step.verb.endswith("parameter-group"):
+                self._group(step.verb, step.request.to_json())
+            else:
+                getattr(self, step.verb.replace("-", "_"))(**step.request.to_json())
+
+    def _group(self, verb: str, body: dict[str, Any]) -> None:
+        kind = GroupKind.CLUSTER if "cluster" in verb else GroupKind.INSTANCE
+        key = GroupKey(kind, body[f"{kind.words}Name"])
+        if verb.startswith("create"):
+            assert key not in self.groups
+            self.groups[key] = {**body, "Parameters": []}
+            return
+        named = body["Parameters"]
+        assert 0 < len(named) <= 20
+        names = {each["ParameterName"] for each in named}
+        kept = [each for each in self.groups[key]["Parameters"] if each["ParameterName"] not in names]
+        if verb.startswith("modify"):
+            kept += [self._parameter(each["ParameterName"], each["ParameterValue"]) for each in named]
+        else:
+            assert names <= {each["ParameterName"] for each in self.groups[key]["Parameters"]}
+        self.groups[key]["Parameters"] = kept
+
+    def _parameter(self, name: str, value: str) -> dict[str, Any]:
+        type_, unit = TYPES.get(name, ("string", ""))
+        kept = stored_form(name, type_, unit, value)
+        return {"ParameterName": name, "ParameterValue": kept, "DataType": type_, "Unit": unit}
 
     def create_cluster(self, **body: Any) -> None:
         name = body["DBClusterIdentifier"]
@@ -61,6 +98,7 @@ class World:
             "AvailabilityZones": [(body["Region"] or "us-east-1") + zone for zone in "abc"],
             "BacktrackWindow": 86_400 if body["BacktrackWindow"] is None else body["BacktrackWindow"],
             "DeletionProtection": body["DeletionProtection"],
+            "DBClusterParameterGroup": body["DBClusterParameterGroupName"] or DEFAULT_GROUP,
             "TagList": [{"Key": key, "Value": value} for key, value in body["Tags"].items()],
         }
         self.volumes[name] = {
@@ -87,6 +125,7 @@ class World:
             self._created += 1
             view = {"DBInstanceIdentifier": next(names), "DBClusterIdentifier": cluster, "PromotionTier": 1}
             view["IsClusterWriter"] = with_writer and position == 0
+            view["DBParameterGroups"] = [{"DBParameterGroupName": DEFAULT_GROUP}]
             self.instances.append({**view, "InstanceCreateTime": f"{self._created:09}"})
 
     def modify_cluster(self, **body: Any) -> None:
@@ -94,6 +133,10 @@ class World:
         for key in ("DeletionProtection", "BacktrackWindow"):
             if body[key] is not None:
                 view[key] = body[key]
+        group = body["DBClusterParameterGroupName"]
+        if group is not None:
+            assert group == DEFAULT_GROUP or GroupKey(GroupKind.CLUSTER, group) in self.groups
+            view["DBClusterParameterGroup"] = group
         tags = {tag["Key"]: tag["Value"] for tag in view["TagList"]} | (body["Tags"] or {})
         kept = {key: value for key, value in tags.items() if key not in body["RemoveTags"]}
         view["TagList"] = [{"Key": key, "Value": value} for key, value in kept.items()]
@@ -109,7 +152,12 @@ class World:
         self._add(name, body["To"] + 1 - present)
 
     def modify_instance(self, **body: Any) -> None:
-        self._instance(body["DBInstanceIdentifier"])["PromotionTier"] = body["PromotionTier"]
+        view, group = self._instance(body["DBInstanceIdentifier"]), body["DBParameterGroupName"]
+        if body["PromotionTier"] is not None:
+            view["PromotionTier"] = body["PromotionTier"]
+        if group is not None:
+            assert group == DEFAULT_GROUP or GroupKey(GroupKind.INSTANCE, group) in self.groups
+            view["DBParameterGroups"] = [{"DBParameterGroupName": group}]
 
     def delete_instance(self, **body: Any) -> None:
         view = self._instance(body["DBInstanceIdentifier"])
@@ -147,7 +195,7 @@ def made(text: str) -> World:
     return world
 
 
-def _read(text: str) -> list[Declaration]:
+def _read(text: str) -> Declared:
     return read_declarations(tomli.loads(text))
 
 
@@ -165,6 +213,19 @@ ENDPOINT = st.fixed_dictionaries(
     optional={"type": st.sampled_from(["READER", "any"]), "static_members": MEMBERS},
 ) | st.fixed_dictionaries({"excluded_members": MEMBERS})
 TIER = st.integers(0, 15)
+GROUP = st.sampled_from(["Tuned", "default.aurora-postgresql18"])
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_connections": st.sampled_from([100, "1e2", 200.0]),
+        "WORK_MEM": st.sampled_from(["8MB", "8192kB"]),
+        "shared_preload_libraries": st.sampled_from(["pgaudit, auto_explain", "pgaudit,auto_explain", ""]),
+        "rds.logical_replication": st.booleans(),
+        "auto_explain": st.fixed_dictionaries({}, optional={"log_analyze": st.booleans(), "sample_rate": st.floats()}),
+        "many": st.integers(0, 30).map(lambda count: {f"p{number}": number for number in range(count)}),
+    },
+)
+GROUPS = st.fixed_dictionaries({"family": st.just("Aurora-PostgreSQL18")}, optional={"parameters": PARAMETERS})
 CLUSTER = st.fixed_dictionaries(
     {},
     optional={
@@ -172,9 +233,10 @@ CLUSTER = st.fixed_dictionaries(
         "promotion_tier": TIER,
         "instances": st.dictionaries(
             st.sampled_from([f"demo-instance-{number}" for number in range(1, 5)]),
-            st.fixed_dictionaries({"promotion_tier": TIER}),
+            st.fixed_dictionaries({"promotion_tier": TIER}, optional={"parameter_group": GROUP}),
             max_size=2,
         ),
+        "parameter_group": GROUP,
         "backtrack_window": st.sampled_from(["0", "90m", "24h", 3600, 7]),
         "deletion_protection": st.booleans(),
         "tags": st.dictionaries(st.text("ab \"'.=\\\x7fé", min_size=1, max_size=5), st.text(max_size=5), max_size=3),
@@ -193,11 +255,12 @@ CLUSTER = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(st.lists(CLUSTER, min_size=1, max_size=3))
+@given(st.lists(st.tuples(CLUSTER, GROUPS, GROUPS), min_size=1, max_size=3))
 def test_a_plan_leads_to_what_the_file_says_or_is_refused_and_then_nothing_is_left(tables: list[Any]) -> None:
     world = World()
-    for table in tables:
-        wanted = read_declarations({"clusters": {"demo": table}})
+    for table, one, other in tables:
+        groups = {"cluster_parameter_groups": {"Tuned": one}, "parameter_groups": {"tuned": other}}
+        wanted = read_declarations({"clusters": {"demo": table}, **groups})
         try:
             plan = plan_apply(wanted, world.facts())
         except DeclarationError:
@@ -212,7 +275,8 @@ def test_a_plan_leads_to_what_the_file_says_or_is_refused_and_then_nothing_is_le
 def _exported_file_says_how_it_is(world: World) -> None:
     now = declared(world.facts(), "demo")
     assert now is not None
-    text = write_toml(file_document([now]))
+    groups = {key: declared_group(each) for key, each in world.facts().groups.items()}
+    text = write_toml(file_document([now], groups))
     assert planned(world, text).changes == []
     members = {
         member for each in (now.endpoints or {}).values() for member in (*each.static_members, *each.excluded_members)
@@ -223,6 +287,7 @@ def _exported_file_says_how_it_is(world: World) -> None:
     rebuilt = made(text)
     assert rebuilt.clusters == world.clusters
     assert rebuilt.volumes == world.volumes
+    assert rebuilt.facts().groups == world.facts().groups
 
 
 def test_a_plan_grows_first_and_deletes_last() -> None:
@@ -245,11 +310,27 @@ def test_a_cluster_without_instances_gets_those_that_are_declared() -> None:
     now = declared(world.facts(), "demo")
     assert now is not None
     assert now.readers is None
-    assert planned(world, write_toml(file_document([now]))).steps == []
+    assert planned(world, write_toml(file_document([now], {}))).steps == []
     plan = planned(
         world, "[clusters.demo]\nreaders = 1\ngrowth.auto_grow = false\ninstances.demo-instance-2.promotion_tier = 0"
     )
     assert verbs(plan) == ["create-instance", "create-instance", "storage-autogrow", "modify-instance"]
+
+
+def test_groups_come_first_and_a_change_of_a_group_is_split_at_what_a_request_may_have() -> None:
+    text = "[clusters.demo]\nreaders = 0\nparameter_group = 'tuned'\n" + (
+        "[cluster_parameter_groups.tuned]\nfamily = 'aurora-postgresql18'\n[cluster_parameter_groups.tuned.parameters]\n"
+    )
+    world = World()
+    plan = planned(world, text + "\n".join(f"p{number} = {number}" for number in range(21)))
+    assert verbs(plan) == [
+        "create-cluster-parameter-group",
+        *2 * ["modify-cluster-parameter-group"],
+        "create-cluster",
+    ]
+    world.carry_out(plan)
+    assert verbs(planned(world, text)) == 2 * ["reset-cluster-parameter-group"]
+    assert planned(world, text.replace("[cluster_parameter_groups.tuned.parameters]", "")).steps == []
 
 
 def test_a_reader_that_the_file_names_is_not_the_one_that_goes() -> None:
@@ -304,6 +385,18 @@ WRONG = [
     ("[clusters.demo.instances.demo-instance-9]\npromotion_tier = 1", 1, "not an instance of the cluster"),
     ("[clusters.taken]\nport = 5433", 2, "is 5432 and cannot be changed after creation"),
     ("[clusters.taken]\nengine_version = '17'", 2, "is '18.6' and cannot be changed"),
+    ("[parameter_groups.a]", 1, "parameter_groups.a needs a family"),
+    ("[parameter_groups.a]\nfamily = 'aurora-mysql8'", 2, "Families are aurora-postgresql15"),
+    ("[parameter_groups.'default.a']", 1, "is the name of a default parameter group"),
+    ("[parameter_groups.a]\nparameters = 1", 2, "must be a table of parameters"),
+    ("[parameter_groups.a.parameters]\nwork_mem = [1]", 2, "has no value that fits"),
+    ("[parameter_groups.a.parameters]\nx.y = 1\n\"x.y\" = 2", 3, "means x.y, which exists already"),
+    ("[cluster_parameter_groups.there]\nfamily = 'aurora-postgresql17'", 2, "cannot be changed after creation"),
+    ("[cluster_parameter_groups.there]\ndescription = 'x'", 2, "cannot be changed after creation"),
+    ("[clusters.demo]\nparameter_group = 'none'", 2, "names the group none, which does not exist"),
+    ("[clusters.demo]\nparameter_group = 'a b'", 2, "not provided correctly"),
+    ("[clusters.demo]\ninstances.demo-instance-1.parameter_group = 'there'", 2, "which does not exist"),
+    ("[clusters.taken]\nparameter_group = 'default.aurora-postgresql17'", 2, "has engine version 18.6"),
     ("[clusters.demo]\nendpoints.taken-reports = {}", 2, "the name of another endpoint"),
 ]  # fmt: skip
 
@@ -312,13 +405,16 @@ WRONG = [
 def test_what_is_wrong_is_told_with_line_and_key_before_anything_changes(
     text: str, line: int, sentence: str, tmp_path: Path
 ) -> None:
-    world = made("[clusters.taken]\nreaders = 0\n[clusters.taken.endpoints.taken-reports]")
+    world = made(
+        "[clusters.taken]\nreaders = 0\n[clusters.taken.endpoints.taken-reports]\n"
+        "[cluster_parameter_groups.there]\nfamily = 'aurora-postgresql18'"
+    )
     file = tmp_path / "cluster.toml"
     file.write_text(text)
     with pytest.raises(AuroraError) as raised:  # noqa: PT012  (reading and planning are one thing to a person)
         read = read_file(str(file))
         with read.telling_lines():
-            plan_apply(read.declarations, world.facts())
+            plan_apply(read.declared, world.facts())
     assert raised.value.message.startswith(f"{file}, line {line}: ")
     assert sentence in raised.value.message
     assert raised.value.exit_code == 2
