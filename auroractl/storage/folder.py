@@ -146,24 +146,28 @@ class LogFolder:
                 self.finished(segment).rename(self.partial(segment))
         return done
 
-    def begin_with_last_of(self, forks: Sequence[Fork]) -> Segment | None:
-        """If several timelines forked within the next segment, begin that segment on the last of them.
+    def begin_next(self, forks: Sequence[Fork], timeline: int) -> Segment | None:
+        """Begin the next segment on the timeline that the writer can send; return it if it was begun.
 
-        pg_receivewal requests the timeline of the newest file, and the writer sends the history file of its successor.
-        The writer has the history file of the last timeline and, after a backtrack, no other. Returns the segment that
-        was begun, if any.
+        pg_receivewal requests the timeline of the newest file. That is not enough where other timelines forked in the
+        next segment: the writer has the history file of the last of them and, after a backtrack, no other. If the last
+        one ended exactly where the segment begins, nothing of it is left to send, and pg_receivewal fails at the empty
+        answer; its successor is requested.
         """
         inventory = self.inventory()
         newest = max(inventory.segments, default=None, key=lambda each: (each.number, each.timeline))
         if newest is None:
             return None
         number = newest.number + (newest in inventory.finished)
-        left = [fork.timeline for fork in forks if segment_at(fork.lsn) == number]
-        if not left or left[-1] <= newest.timeline:
+        wanted = newest.timeline
+        successors = [*(fork.timeline for fork in forks), timeline][1:]
+        for fork, successor in zip(forks, successors, strict=True):
+            if segment_at(fork.lsn) == number:
+                wanted = successor if fork.lsn == number * SEGMENT_BYTES else fork.timeline
+        if wanted <= newest.timeline:
             return None
-        segment = Segment(number, left[-1])
-        path = self.partial(segment)
-        path.touch(mode=0o600)
+        segment = Segment(number, wanted)
+        self.partial(segment).touch(mode=0o600)
         return segment
 
     def take(self, source: Path, name: str) -> None:

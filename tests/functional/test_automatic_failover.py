@@ -13,6 +13,8 @@ import psutil
 import psycopg
 import pytest
 
+from auroractl.core.wal.segments import SEGMENT_BYTES, parse_history
+from auroractl.engine import sql
 from tests.functional.conftest import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
@@ -57,6 +59,22 @@ def test_a_killed_writer_is_replaced_and_comes_back_as_a_reader(auroractl: Auror
     events = [(event["EventId"], event["Message"]) for event in auroractl.json("describe-events", "demo")["Events"]]
     ids = [event_id for event_id, _ in events]
     assert ids.index("AURORACTL-EVENT-0001") < ids.index("RDS-EVENT-0073") < ids.index("RDS-EVENT-0071")
+
+
+def test_timelines_that_end_with_a_segment(auroractl: Auroractl) -> None:
+    """The writer has nothing of the old timeline to send: its storage nodes ask for the new one at once."""
+    auroractl("create-cluster", "demo", "--readers", "1")
+    for timeline in range(1, 4):
+        writer = auroractl.writer("demo")
+        with sql.session(auroractl.admin_access(writer)) as connection:
+            connection.execute("SELECT pg_catalog.pg_switch_wal()")
+            os.kill(writer["ProcessId"], signal.SIGKILL)
+        wait_for_another_writer(auroractl, writer)
+        auroractl.wait_healthy("demo")
+        with auroractl.connect("demo") as connection:
+            connection.execute(f"create table after_{timeline} (n int)")
+    histories = Path(auroractl.writer("demo")["DataDirectory"], "pg_wal").glob("*.history")
+    assert any(fork.lsn % SEGMENT_BYTES == 0 for fork in parse_history(max(histories).read_text()))
 
 
 def test_a_frozen_writer_is_ended_and_replaced(auroractl: Auroractl) -> None:

@@ -119,9 +119,9 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
         log.info("%s: %s", node.identifier, done)
     if _lacks_sent_wal(cluster, folder, writer):
         _copy_newest(cluster, node)
-    begun = folder.begin_with_last_of(forks)
+    begun = folder.begin_next(forks, timeline)
     if begun is not None:
-        log.info("%s: continues with %s, in which several timelines end", node.identifier, begun.name)
+        log.info("%s: continues with %s, because an earlier timeline ends before or in it", node.identifier, begun.name)
     pid = cluster.installation.start_receiver(node, writer)
     if pid is not None:
         cluster.observer.watch_exit(pid)

@@ -117,6 +117,35 @@ def test_the_last_of_several_timelines_that_were_left_in_the_next_segment_is_ask
         (tmp_path / name).write_bytes(b"log")
     within = 6 * SEGMENT_BYTES
     forks = (Fork(1, within + 100), Fork(4, within + 200), Fork(5, within + 300))
-    segment = LogFolder(tmp_path).begin_with_last_of(forks)
+    segment = LogFolder(tmp_path).begin_next(forks, 6)
+    assert (segment is None) == (begun is None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*held, *([begun] if begun else [])})
+
+
+@pytest.mark.parametrize(
+    ("held", "forks", "begun"),
+    [
+        (("000000010000000000000005",), [(1, 0)], "000000020000000000000006.partial"),
+        (
+            ("000000010000000000000005", "000000010000000000000006.partial"),
+            [(1, 0)],
+            "000000020000000000000006.partial",
+        ),
+        (("000000010000000000000005",), [(1, 0), (2, 0)], "000000030000000000000006.partial"),
+        (("000000010000000000000005",), [(1, 0), (2, 100)], "000000020000000000000006.partial"),
+        (("000000020000000000000006",), [(1, 0)], None),
+        (("000000010000000000000004",), [(1, 0)], None),
+        (("000000010000000000000005",), [(1, 100)], None),
+        (("000000010000000000000005",), [], None),
+    ],
+)
+def test_the_successor_of_a_timeline_that_ended_with_the_segment_before_is_asked_for(
+    tmp_path: Path, held: tuple[str, ...], forks: list[tuple[int, int]], begun: str | None
+) -> None:
+    """The writer has nothing of a timeline to send that ends where the request begins."""
+    for name in held:
+        (tmp_path / name).write_bytes(b"log")
+    ends = [Fork(timeline, 6 * SEGMENT_BYTES + offset) for timeline, offset in forks]
+    segment = LogFolder(tmp_path).begin_next(ends, len(ends) + 1)
     assert (segment is None) == (begun is None)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*held, *([begun] if begun else [])})
