@@ -252,8 +252,13 @@ def wait_some_node(connection: psycopg.Connection, nodes: Sequence[str], timeout
 
 
 def write_something(connection: psycopg.Connection) -> str:
-    """Write and flush one record that changes nothing; return its LSN as text."""
-    row = connection.execute("SELECT pg_catalog.pg_logical_emit_message(false, 'auroractl', '', true)").fetchone()
+    """Write and flush one record that changes nothing; return its LSN as text.
+
+    The local commit flushes it and waits for no copy. `pg_logical_emit_message` itself can flush only since 17.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL synchronous_commit TO local")
+        row = connection.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'auroractl', '')").fetchone()
     return str(row[0]) if row else "0/0"
 
 

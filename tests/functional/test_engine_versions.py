@@ -77,6 +77,8 @@ def _crash_with_a_lagging_reader(auroractl: Auroractl) -> None:
     wait_until("the promotion", lambda: auroractl.writer("demo")["DBInstanceIdentifier"] == name)
     auroractl("inject-fault", "restore", name)
     auroractl.wait_healthy("demo")
+    assert "(rewound)" not in auroractl.home.supervisor_log.read_text(), "the old writer was not rewound but copied"
+    auroractl("replace-storage-node", "demo-storage-2", "--cluster", "demo")
 
 
 def _change_parameters(auroractl: Auroractl, major: int) -> None:
