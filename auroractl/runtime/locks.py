@@ -104,9 +104,10 @@ class ClusterLocks:
                 self._changed.notify_all()
 
     def waits_for(self, ticket: Ticket) -> RunningOperation | None:
-        """Return the operation before which a ticket's turn does not come; None if it is its turn."""
+        """Return the operation before which a ticket's turn does not come; None if it has its turn, which it keeps."""
         with self._changed:
             if self._may_begin(ticket):
+                ticket.has_turn = True
                 return None
             return self._before(ticket.cluster)
 
@@ -147,7 +148,7 @@ class ClusterLocks:
 
     def _next(self, cluster: str) -> Ticket:
         tickets = [ticket for ticket in self._tickets if ticket.cluster == cluster]
-        return min(tickets, key=lambda ticket: (not ticket.begun, ticket.yields()))
+        return min(tickets, key=lambda ticket: (not ticket.begun, not ticket.has_turn, ticket.yields()))
 
     def _before(self, cluster: str) -> RunningOperation:
         """Return the operation that holds a cluster, or else the one that is to hold it next."""
@@ -170,6 +171,7 @@ class ClusterLocks:
                 raise _turn_missed(ticket, self._before(ticket.cluster))
             self._changed.wait(SLICE_S)
         ticket.check()
+        ticket.has_turn = True
 
     def _go_first(self, cluster: str, operation: RunningOperation) -> None:
         """Wait for the running operation, and before the tickets that would else follow each other without a gap."""

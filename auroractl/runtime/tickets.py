@@ -22,7 +22,9 @@ class Ticket:
     instance: Instance | None = None
     """The instance that it is about, in the phase that is shown meanwhile."""
     yields: Callable[[], bool] = field(default=lambda: False)
-    """Whether others that wait go before it."""
+    """Whether others that wait go before it, until it has its turn."""
+    has_turn: bool = False
+    """True once it is next: it decides what to do by what there is then, so no other request may come between."""
     begun: bool = False
     """True from the beginning of its first operation."""
     dismissed: str = ""

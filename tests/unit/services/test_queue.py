@@ -107,6 +107,17 @@ def test_a_deletion_of_the_writer_goes_after_all_others(requests: Requests) -> N
     assert requests.began == [first, reader, writer]
 
 
+def test_a_request_that_comes_after_the_turn_of_the_writers_deletion_waits_for_it() -> None:
+    """It is decided by then whether a reader is left that can be promoted."""
+    locks, writer, reader = ClusterLocks(), *(_ticket(number, Phase.DELETING, "delete-instance") for number in (1, 2))
+    writer.yields = lambda: True
+    with locks.queued(lambda _: writer, BESIDE):
+        locks.await_turn(writer)
+        with locks.queued(lambda _: reader, BESIDE):
+            assert locks.waits_for(reader) == writer.operation
+            assert locks.waits_for(writer) is None
+
+
 def test_a_request_with_two_operations_keeps_its_turn_between_them() -> None:
     locks, first, second = ClusterLocks(), _ticket(1), _ticket(2)
     with locks.queued(lambda _: first, BESIDE), locks.queued(lambda _: second, BESIDE):
