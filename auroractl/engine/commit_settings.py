@@ -31,8 +31,8 @@ SELECT 1 FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid 
 JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
 WHERE e.extname = 'pg_stat_statements' AND n.nspname = 'monitoring' AND e.extowner = 10 AND d.datdba = 10
 """
-_STATEMENTS = rb"""
-SELECT r.rolname, d.datname, pg_catalog.sum(s.calls)::bigint, pg_catalog.min(s.stats_since)
+_STATEMENTS = r"""
+SELECT r.rolname, d.datname, pg_catalog.sum(s.calls)::bigint, {since}
 FROM monitoring.pg_stat_statements s
 JOIN pg_catalog.pg_authid r ON r.oid = s.userid
 JOIN pg_catalog.pg_database d ON d.oid = s.dbid
@@ -43,6 +43,9 @@ GROUP BY 1, 2
 ORDER BY 3 DESC
 LIMIT 100
 """
+_SINCE = "pg_catalog.min(s.stats_since)"
+_SINCE_BELOW_17 = "(SELECT stats_reset FROM monitoring.pg_stat_statements_info)"
+"""Statements have no time of their own yet; this is when counting began."""
 
 
 def settings(connection: psycopg.Connection) -> list[CommitSetting]:
@@ -64,7 +67,9 @@ def statements(connection: psycopg.Connection) -> list[CommitStatements]:
     """
     if connection.execute(_HAS_STATEMENTS).fetchone() is None:
         return []
-    return [CommitStatements(*row) for row in connection.execute(_STATEMENTS).fetchall()]
+    since = _SINCE if connection.info.server_version >= 17_00_00 else _SINCE_BELOW_17
+    query = _STATEMENTS.format(since=since).encode()
+    return [CommitStatements(*row) for row in connection.execute(query).fetchall()]
 
 
 def reset(connection: psycopg.Connection, found: CommitSetting) -> None:

@@ -54,6 +54,7 @@ def test_a_cluster_of_another_version(auroractl: Auroractl, major: int) -> None:
     _change_parameters(auroractl, major)
     auroractl.wait_healthy("demo")
     all_answers_are_right(auroractl)
+    assert "a repair of" not in auroractl.home.supervisor_log.read_text()
     before = moment(auroractl)
     time.sleep(0.01)
     with auroractl.connect("demo") as connection:

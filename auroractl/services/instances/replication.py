@@ -30,6 +30,8 @@ _LOOK_INTERVAL_S = 0.5
 _WORK_S = 0.05
 """The CPU time that shows progress; a server that only requests missing WAL uses less within the timeout."""
 _POLL_S = 0.01
+_REWIND_SEES_PROMOTION = 16
+"""The first version whose pg_rewind can use a server that has written no checkpoint since its promotion (release notes)."""
 
 
 def start_writer(cluster: ManagedCluster, writer: Instance, recovery_timeout_s: float = 0.0) -> None:
@@ -188,6 +190,9 @@ def _rewound(cluster: ManagedCluster, reader: Instance, writer: Instance) -> Non
     if not server.has_data():
         raise EngineError(f"The data directory of {reader.identifier} is gone or incomplete: {server.data}", "")
     _require_older_timeline(cluster, reader, writer)
+    if server.binaries.major < _REWIND_SEES_PROMOTION:
+        with sql.session(cluster.installation.access(writer)) as connection:
+            connection.execute("CHECKPOINT")
     standby.rewind_to(cluster.installation.access(writer), server, cluster.installation.secrets)
     logical_slots.copy_from_writer(cluster, reader, writer)
     with sql.session(cluster.installation.access(writer)) as connection:
