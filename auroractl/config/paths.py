@@ -28,6 +28,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from auroractl.config import home_security
@@ -216,8 +217,7 @@ class Home:
 
     def server_sockets(self, folder: Path) -> Path:
         """The Unix socket folder of the server in `folder`, which is somewhere below its cluster's."""
-        name, *below = folder.relative_to(self.clusters).parts
-        return self.cluster_sockets(name) / _digest(os.fsencode("/".join(below)))[:8]
+        return _server_sockets(self, folder)
 
     @property
     def run(self) -> Path:
@@ -242,6 +242,12 @@ class Home:
     def cluster(self, identifier: str) -> ClusterPaths:
         """The paths of one cluster."""
         return ClusterPaths(self.clusters / identifier, self.run)
+
+
+@lru_cache(maxsize=1024)
+def _server_sockets(home: Home, folder: Path) -> Path:
+    name, *below = folder.relative_to(home.clusters).parts
+    return home.cluster_sockets(name) / _digest(os.fsencode("/".join(below)))[:8]
 
 
 def _digest(text: bytes) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import platform
 import sys
+import time
 from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,8 @@ from auroractl.system.files import exists, remove_tree
 from auroractl.system.programs import find_program
 
 log = logging.getLogger(__name__)
+
+_THERE_S = 1.0
 
 
 class EngineBuilds:
@@ -51,6 +55,8 @@ class EngineBuilds:
         self._seen: dict[Path, tuple[tuple[int, int, int] | None, Build, Layout]] = {}
         """By folder, with its stamp."""
         self._pinned: dict[str, Binaries] = {}
+        self._there_s: dict[str, float] = {}
+        """When a pinned build was last seen on disk, on the monotonic clock."""
 
     def default(self) -> Build:
         """Return the default build. Raises MachineError if it cannot be used."""
@@ -90,6 +96,7 @@ class EngineBuilds:
         """Pin a build unless it is pinned, and return the copy. Raises MachineError if it is gone, or cannot be pinned."""
         known = self._pinned.get(identifier)
         if known is not None and exists(Path(known.program("postgres"))):
+            self._there_s[identifier] = time.monotonic()
             return known
         account = self._account()
         with self._pinning:
@@ -106,8 +113,12 @@ class EngineBuilds:
     def binaries(self, identifier: str) -> Binaries:
         """Return the programs of a build as `pin` does, but one without programs if it cannot be pinned.
 
-        What is running can be observed and described without them.
+        What is running can be observed and described without them. It is asked many times in a second, so the disk is
+        looked at only once in each.
         """
+        known = self._pinned.get(identifier)
+        if known is not None and time.monotonic() - self._there_s.get(identifier, -math.inf) < _THERE_S:
+            return known
         try:
             return self.pin(identifier)
         except MachineError as problem:
@@ -160,7 +171,8 @@ def _stamp(folder: Path, layout: Layout) -> tuple[int, int, int] | None:
         program, extensions = (folder / "bin" / "postgres").stat(), (layout.share / "extension").stat()
     except OSError:
         return None
-    return program.st_ino, program.st_ctime_ns, extensions.st_mtime_ns
+    # Not the time of the last change of the inode: pinning adds a link to the file.
+    return program.st_ino, program.st_mtime_ns, extensions.st_mtime_ns
 
 
 def this_machine() -> Machine:

@@ -16,7 +16,7 @@ from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, P
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.restore.retention import Era
-from auroractl.core.routing import routing_table
+from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import format_size, parse_size_bytes
 from auroractl.core.volume.faults import Fault, FaultKind
@@ -339,27 +339,38 @@ class ManagedCluster:
         chosen = self.chosen_parameters().get("max_connections")
         return self.settings.connections_max if chosen is None else clients_max(int(chosen))
 
-    def publish_routes(self) -> None:
-        """Bring the endpoint process's routing table up to date; send nothing if it already is."""
-        row = self.repository.cluster(self.name)
-        if row is None:
-            return
+    def publish_routes(self, just_seen: ClusterSnapshot | None = None) -> None:
+        """Bring the endpoint process's routing table up to date; send nothing if it already is.
+
+        A snapshot from just before saves another one where nothing has changed.
+        """
         with self.runtime.routing_lock:
-            snapshot, memory = self.snapshot(row), self.memory
-            table = routing_table(
-                snapshot,
-                connections_max=self._clients_max(),
-                hold_timeout_s=self.settings.hold_timeout_s,
-                server_uid=self.installation.server_uid,
-                without=memory.override.without,
-                draining=memory.override.draining,
-                farewell=memory.override.farewell,
-                synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
-                **_refusal(snapshot),
-            )
-            state = (snapshot.endpoint_process.pid, table)
-            if snapshot.endpoint_process.responding and memory.published != state:
+            memory = self.memory
+            if just_seen is not None and memory.published == self._published(just_seen):
+                return
+            row = self.repository.cluster(self.name)
+            if row is None:
+                return
+            snapshot = self.snapshot(row)
+            wanted = self._published(snapshot)
+            if snapshot.endpoint_process.responding and memory.published != wanted:
                 # The process retries by itself; status and an event name the process at the address.
                 with contextlib.suppress(AddressInUse):
-                    self.endpoint_process().apply(table)
-                memory.published = state
+                    self.endpoint_process().apply(wanted[1])
+                memory.published = wanted
+
+    def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable]:
+        """Return what the endpoint process should have been sent, with its process id."""
+        override = self.memory.override
+        table = routing_table(
+            snapshot,
+            connections_max=self._clients_max(),
+            hold_timeout_s=self.settings.hold_timeout_s,
+            server_uid=self.installation.server_uid,
+            without=override.without,
+            draining=override.draining,
+            farewell=override.farewell,
+            synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
+            **_refusal(snapshot),
+        )
+        return snapshot.endpoint_process.pid, table

@@ -96,7 +96,9 @@ def works_in(pid: int, folder: Path) -> bool:
 
 
 def _same(cwd: str, folder: Path) -> bool:
-    return Path(cwd.removesuffix(" (deleted)")) == folder.resolve()
+    path = cwd.removesuffix(" (deleted)")
+    # The kernel tells paths without links, so that resolving is rarely needed; it costs more than all else here.
+    return path == str(folder) or Path(path) == folder.resolve()
 
 
 def processes_below(folder: Path) -> list[int]:

@@ -85,9 +85,9 @@ class _Plain(Controller):
         return ()
 
 
-def _publish_routes(cluster: ManagedCluster, _snapshot: ClusterSnapshot) -> None:
+def _publish_routes(cluster: ManagedCluster, snapshot: ClusterSnapshot) -> None:
     try:
-        cluster.publish_routes()
+        cluster.publish_routes(snapshot)
     except AuroraError as error:
         log.warning("%s: the endpoint process refused its routes: %s", cluster.name, error)
 

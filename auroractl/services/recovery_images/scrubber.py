@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from threading import Event
 
 from auroractl.runtime.managed_cluster import ManagedCluster
@@ -34,19 +35,28 @@ class ImageScrubber:
         self._budget_bytes = min(self._budget_bytes + pace_bytes, 10 * pace_bytes)
         if self._budget_bytes < _ROUNDS_TOGETHER * pace_bytes:
             return
-        order = [
-            ((*each.image.key, place), each, name)
-            for each in sorted(stored, key=lambda each: each.image.key)
-            for place, name in enumerate(each.files)
-        ]
-        rest = [entry for entry in order if entry[0] > self._scrubbed]
-        for key, each, name in rest or order:
+        for key, each, name in self._rest(stored):
             if self._budget_bytes <= 0 or self._ended.is_set():
                 return
             self._scrubbed = key
             self._budget_bytes -= each.files[name][0] + 4096
             if exists(each.folder):
                 self._verify(each, name)
+
+    def _rest(self, stored: Sequence[StoredImage]) -> Iterator[tuple[tuple[str, str, int], StoredImage, str]]:
+        """Yield the files from where the last round stopped, with their positions; all of them after the last one."""
+        order = sorted(stored, key=lambda each: each.image.key)
+        node, identifier, last = self._scrubbed
+        rest = [each for each in order if each.image.key > (node, identifier)]
+        begun = [each for each in order if each.image.key == (node, identifier)]
+        if not rest and not any(last + 1 < len(each.files) for each in begun):
+            rest, begun = order, []
+        for each in begun:
+            for place, name in islice(enumerate(each.files), last + 1, None):
+                yield (*each.image.key, place), each, name
+        for each in rest:
+            for place, name in enumerate(each.files):
+                yield (*each.image.key, place), each, name
 
     def _verify(self, stored: StoredImage, name: str) -> None:
         """Verify one file of an image; mark a damaged image and record an event."""

@@ -25,11 +25,11 @@ def storage_autogrow(
     With `dry_run` nothing is changed, and the plan is what would be done. Raises InvalidParameterValue, or
     InvalidClusterState if the cluster has no volume yet or its size is unknown because it is not running.
     """
-    snapshot = require_volume(cluster)
-    volume = _changed(snapshot.volume, request)
+    rows = require_volume(cluster)
+    volume = _changed(rows.volume, request)
     used_bytes = _used_bytes(cluster)
     if dry_run:
-        return plan_growth(volume, snapshot.groups, used_bytes), volume
+        return plan_growth(volume, rows.groups, used_bytes), volume
     cluster.repository.update_volume(
         cluster.name,
         auto_grow=request.auto_grow,
@@ -83,8 +83,8 @@ def evaluate(cluster: ManagedCluster, used_bytes: int) -> GrowthPlan:
     The watch loop and the command may call it at the same time. Raises InvalidClusterState if there is no volume.
     """
     with cluster.memory.volume.growth_lock:
-        snapshot = require_volume(cluster)
-        plan = plan_growth(snapshot.volume, snapshot.groups, used_bytes)
+        rows = require_volume(cluster)
+        plan = plan_growth(rows.volume, rows.groups, used_bytes)
         if plan.groups_after != plan.groups_before:
             _allocate(cluster, plan)
         _follow(cluster, plan)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from auroractl.core.errors import InvalidClusterState, NotFound
 from auroractl.core.guessing import did_you_mean
-from auroractl.core.volume.model import StorageNode, VolumeSnapshot
+from auroractl.core.volume.model import StorageNode
 from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.state.volumes import VolumeRows
 
 
-def require_volume(cluster: ManagedCluster) -> VolumeSnapshot:
+def require_volume(cluster: ManagedCluster) -> VolumeRows:
     """Return the volume of a cluster. Raises InvalidClusterState if it has none yet."""
-    snapshot = cluster.volume_snapshot()
-    if snapshot is None:
+    rows = cluster.repository.volume_rows(cluster.name)
+    if rows is None:
         raise InvalidClusterState(
             f"DBCluster {cluster.name} was created before there were storage volumes.",
             f"Restart it to create one: auroractl stop-cluster {cluster.name}; auroractl start-cluster {cluster.name}",
         )
-    return snapshot
+    return rows
 
 
 def find_node(cluster: ManagedCluster, identifier: str) -> StorageNode:

@@ -97,7 +97,8 @@ class _Replacement:
         def incomplete() -> str:
             keeper.tick()
             self._cluster.observer.refresh(self._cluster.writer())
-            snapshot = require_volume(self._cluster)
+            snapshot = self._cluster.volume_snapshot()
+            assert snapshot is not None
             node = self._nodes()[self.new]
             state = snapshot.state(node)
             return "" if state is NodeState.AVAILABLE else f"it is {state} {snapshot.reason(node)}".strip()
