@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -14,7 +14,9 @@ from auroractl.cli.invocation import session
 from auroractl.cli.options import TagsOption, once, parse_tags
 from auroractl.cli.render import parameters as render
 from auroractl.core.errors import InvalidParameterValue, UsageError
-from auroractl.core.parameters.model import ApplyMethod, ParameterChange
+
+if TYPE_CHECKING:
+    from auroractl.core.parameters.model import ParameterChange
 
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="The parameter group.")]
 SomeGroupArgument = Annotated[str | None, typer.Argument(metavar="[GROUP]", help="The parameter group.")]
@@ -199,6 +201,8 @@ def parse_changes(text: str, *, named_only: bool = False) -> list[ParameterChang
 
     Raises InvalidParameterValue.
     """
+    from auroractl.core.parameters.model import ParameterChange  # noqa: PLC0415  (other commands start quicker)
+
     if text.startswith(("[", "{")):
         return [_change(each, text) for each in _loaded(text)]
     if text.startswith("ParameterName="):
@@ -219,6 +223,8 @@ def _loaded(text: str) -> list[Any]:
 
 
 def _change(found: Any, text: str) -> ParameterChange:
+    from auroractl.core.parameters.model import ApplyMethod, ParameterChange  # noqa: PLC0415  (other commands start quicker)
+
     if (
         not isinstance(found, dict)
         or not found.get("ParameterName")
