@@ -21,7 +21,7 @@ from auroractl.config.home_security import who_can_change
 from auroractl.config.paths import expanded
 from auroractl.core.engine.versions import MAJORS, Build, EngineVersion, Feature, Origin, parse_version
 from auroractl.core.errors import MachineError, TimedOut
-from auroractl.engine import sql_extensions
+from auroractl.engine import extension_substitutes
 from auroractl.system.files import walk
 from auroractl.system.programs import run
 
@@ -173,7 +173,7 @@ def _inspect(candidate: Candidate) -> tuple[Build, Layout]:
         folder=str(folder),
         features=_features(folder),
         extensions=tuple(sorted(extensions)),
-        sql_extensions=tuple(sorted(sql_extensions.NAMES - extensions)),
+        sql_extensions=tuple(sorted(extension_substitutes.NAMES - extensions)),
         is_default=candidate.is_default,
     )
     return build, layout

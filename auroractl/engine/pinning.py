@@ -21,7 +21,7 @@ from auroractl.core.engine.versions import Build
 from auroractl.core.errors import MachineError
 from auroractl.engine.binaries import Binaries, can_run
 from auroractl.engine.builds import Layout, files_of
-from auroractl.engine.sql_extensions import add_sql_extensions
+from auroractl.engine.extension_substitutes import add_substitutes
 from auroractl.engine.trusted_extensions import trust_extensions
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
@@ -102,7 +102,7 @@ def _make(build: Build, layout: Layout, target: Path, account: Account | None) -
 
 def _adapt(binaries: Binaries) -> None:
     """Change a copy into what Aurora's users expect. Repeating it changes nothing."""
-    add_sql_extensions(binaries.share / "extension")
+    add_substitutes(binaries.share / "extension")
     trust_extensions(binaries.share / "extension", binaries.major)
 
 

@@ -65,7 +65,7 @@ def test_it_has_the_scripts(wheel: Path) -> None:
 
 
 def test_it_has_the_extensions(wheel: Path) -> None:
-    folder = Path("auroractl/engine/sql_extensions")
+    folder = Path("auroractl/engine/extension_substitutes")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if Path(name).parent == folder}
     files = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / folder).iterdir() if path.is_file()}

@@ -16,7 +16,7 @@ _MODE = 0o644
 NAMES = frozenset(path.stem for path in FOLDER.glob("*.control"))
 
 
-def add_sql_extensions(extension_folder: Path) -> list[str]:
+def add_substitutes(extension_folder: Path) -> list[str]:
     """Add the extensions that a build does not ship to its folder `extension`; return their names.
 
     What the build ships is left as it is. The control file comes last, because PostgreSQL knows an extension by it.

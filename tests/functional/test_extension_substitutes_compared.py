@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from auroractl.engine.sql_extensions import FOLDER
+from auroractl.engine.extension_substitutes import FOLDER
 from tests.functional.plain_servers import packaged_installations, plain_server
 
 INSTALL = "no PostgreSQL package of this machine has pgcrypto and uuid-ossp; install one: apt-get install postgresql"

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from auroractl.engine.sql_extensions import add_sql_extensions
+from auroractl.engine.extension_substitutes import add_substitutes
 from tests.functional.known_answers import CIPHERS, LONG, PASSWORDS
 from tests.functional.plain_servers import plain_server, wheel_installation
 
@@ -34,7 +34,7 @@ def server() -> Iterator[str]:
         share.chmod(0o755)
         (share / "extension").mkdir()
         (share / "extension").chmod(0o755)
-        assert add_sql_extensions(share / "extension") == ["pgcrypto", "uuid-ossp"]
+        assert add_substitutes(share / "extension") == ["pgcrypto", "uuid-ossp"]
         with plain_server(wheel_installation(), extension_control_path=f"$system:{share}") as conninfo:
             yield conninfo
     finally:
