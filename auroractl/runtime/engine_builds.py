@@ -113,8 +113,8 @@ class EngineBuilds:
     def binaries(self, identifier: str) -> Binaries:
         """Return the programs of a build as `pin` does, but one without programs if it cannot be pinned.
 
-        What is running can be observed and described without them. It is asked many times in a second, so the disk is
-        looked at only once in each.
+        What is running can be observed and described without them. It is asked many times in a second, and checks
+        the disk only once in each.
         """
         known = self._pinned.get(identifier)
         if known is not None and time.monotonic() - self._there_s.get(identifier, -math.inf) < _THERE_S:
