@@ -17,17 +17,16 @@ state of replication. Functions take no arguments.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from auroractl.core.engine.extensions import ALLOWED
-from auroractl.engine import sql
+from auroractl.engine import absent_extensions, sql
 from auroractl.engine.aurora_topology import FILE, FILE_BYTES_MAX
 from auroractl.engine.connections import Access
 
 EXTENSIONS = ",".join(sorted((*ALLOWED, "aurora_stat_utils")))
 """The value of `rds.extensions`. Drivers take a server for Aurora if it lists aurora_stat_utils."""
-_REVISION = "Aurora's functions, revision 1"
-"""Changed with the statements. It is the comment on the view, which is the last thing that is created."""
 _LOCK_TIMEOUT = "2s"
 _DOCUMENT = f"nullif(pg_catalog.pg_read_file('{FILE}', 0, {FILE_BYTES_MAX}, true), '')::pg_catalog.jsonb"
 _AS_SUPERUSER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
@@ -145,11 +144,17 @@ SELECT 'rds.extensions', '{EXTENSIONS}', NULL, 'Customized Options', 'Extensions
 """  # noqa: S608  (constants of this module)
 """PostgreSQL shows no setting of a name that no module has defined. The rules of the view stay as they are."""
 
-STATEMENTS = (
-    "SET allow_system_table_mods = on",
+_MADE = (
     *(statement for statement, _ in _FUNCTIONS.values()),
     *(f"COMMENT ON FUNCTION pg_catalog.{name}() IS '{what}'" for name, (_, what) in _FUNCTIONS.items()),
+    *absent_extensions.VIEWS,
     _SETTINGS,
+)
+_REVISION = f"Aurora's functions, {hashlib.sha256(repr(_MADE).encode()).hexdigest()[:16]}"
+"""Changes with the statements. It is the comment on the view, which is the last thing that is created."""
+STATEMENTS = (
+    "SET allow_system_table_mods = on",
+    *_MADE,
     "COMMENT ON VIEW pg_catalog.pg_settings IS '{}'".format(_REVISION.replace("'", "''")),
     "RESET allow_system_table_mods",
 )

@@ -15,9 +15,10 @@ from threading import Lock
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
-from auroractl.core.engine import versions
+from auroractl.core.engine import absent_extensions, versions
 from auroractl.core.engine.versions import Build, Machine, Platform
 from auroractl.core.errors import AuroraError, MachineError
+from auroractl.engine.absent_extensions import mark_absent, marked, present
 from auroractl.engine.aws_extensions import allow_aws_extensions
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.builds import Candidate, Layout, default_candidate, inspect, other_candidates
@@ -57,6 +58,8 @@ class EngineBuilds:
         self._pinned: dict[str, Binaries] = {}
         self._there_s: dict[str, float] = {}
         """When a pinned build was last seen on disk, on the monotonic clock."""
+        self._known: list[Build] | None = None
+        """All builds, when they were last asked for."""
 
     def default(self) -> Build:
         """Return the default build. Raises MachineError if it cannot be used."""
@@ -73,7 +76,11 @@ class EngineBuilds:
                 problems.append(error)
             else:
                 found.setdefault(build.identifier, build)
-        return list(found.values()), problems
+        if self._known != (known := list(found.values())):
+            self._known = known
+            for binaries in list(self._pinned.values()):
+                self._mark_absent(binaries)
+        return known, problems
 
     def choose(self, requested: str | None) -> Build:
         """Choose the build for a new cluster. Raises InvalidParameterValue, or as `default` does."""
@@ -107,6 +114,7 @@ class EngineBuilds:
                 self._remove_unused({identifier})
             with as_self():
                 allow_aws_extensions(binaries.share / "extension", allowed=self._settings.aws_extensions)
+            self._mark_absent(binaries)
             self._pinned[identifier] = binaries
             return binaries
 
@@ -124,6 +132,22 @@ class EngineBuilds:
         except MachineError as problem:
             version = versions.parse_version(identifier.partition("-")[0])
             return Binaries(self._home.binaries(identifier), version, identifier, problem=problem)
+
+    def _mark_absent(self, binaries: Binaries) -> None:
+        """Let CREATE EXTENSION say what has an extension that a pinned build lacks.
+
+        While the builds on this machine are not known, what was said before stays. The views that hide such an extension
+        come with Aurora's functions.
+        """
+        folder = binaries.share / "extension"
+        with as_self():
+            there = marked(folder)
+            names = absent_extensions.absent(present(folder)) if self._settings.aurora_sql else []
+            if self._known is None and there == set(names):
+                return
+            machine = this_machine()
+            remedies = {name: absent_extensions.remedy(name, binaries.major, self._known, machine) for name in names}
+            mark_absent(folder, remedies)
 
     def _remove_unused(self, kept: set[str]) -> None:
         """Remove pinned builds, with their templates, that no cluster uses and that are no longer on this machine."""

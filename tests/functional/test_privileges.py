@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from auroractl.core.engine.extensions import may_create
+from auroractl.core.engine.extensions import ALLOWED, may_create
 from auroractl.core.engine.privileges import PRIVILEGES, Privilege
 from auroractl.core.engine.versions import how_to_install
 from auroractl.engine.trusted_extensions import untrusted
@@ -114,6 +114,21 @@ def test_every_extension_that_aws_lists_can_be_created_and_no_other(master: Mast
         # 0A000 if it needs another extension that this build does not have.
         found[name] = "refused" if state in {"42501", "0A000"} else state
     assert found == expected
+
+
+def test_what_the_build_lacks_is_refused_with_what_has_it(master: Master) -> None:
+    lacking = sorted(ALLOWED - master.installed - {"pg_stat_statements"})
+    assert "plv8" in lacking
+    for name in lacking:
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match=f'"{name}" is not available') as refused:
+            master.connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" WITH SCHEMA pg_catalog'.encode())
+        master.connection.rollback()
+        hint = refused.value.diag.message_hint or ""
+        assert "auroractl" in hint or hint.startswith("No build gives it to clients here")
+    for view in ("pg_available_extensions", "pg_available_extension_versions"):
+        shown = {row[0] for row in master.connection.execute(f"select name from {view}".encode())}
+        assert shown & ALLOWED == master.installed & ALLOWED
+    assert master.attempt(("CREATE EXTENSION no_such_thing",)) == "0A000"
 
 
 def test_a_dump_contains_none_of_what_auroractl_grants(master: Master) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.engine.extensions import MAJORS, NEVER_TRUSTED, may_create
+from auroractl.core.engine.extensions import NEVER_TRUSTED, may_create
 from auroractl.core.engine.privileges import PRIVILEGES, rows, settable
+from auroractl.core.engine.versions import MAJORS
 from auroractl.engine.trusted_extensions import trust_extensions, untrusted
 
 MAJOR = 18
@@ -97,7 +98,7 @@ def test_modes_are_kept(build: Path) -> None:
 
 def test_other_major_versions_are_left_alone(build: Path) -> None:
     before = _contents(build)
-    for major in (MAJORS.start - 1, MAJORS.stop):
+    for major in (MAJORS[0] - 1, MAJORS[-1] + 1):
         trust_extensions(build, major)
     assert _contents(build) == before
 

@@ -1,8 +1,9 @@
 """The extensions that rds_superuser may create on Aurora PostgreSQL.
 
 Source: "Extension versions for Amazon Aurora PostgreSQL", the table of Aurora PostgreSQL 18
-(https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Extensions.html). The tables of
-15 to 17 have the same names for what is in a build of PostgreSQL: AWS adds versions, it removes hardly any name.
+(https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Extensions.html). Of the table of
+17 the beginning was compared, up to cube: the same names. Those of 15 and 16 were not seen, so the list of 18 stands for
+them: an extension that AWS has added since 15 or 16 may be created here, if the build has it, and not there.
 
 Left out are extensions that exist only on AWS (aws_s3, apg_plan_mgmt, ...). AWS does not list, and so no client may
 create: adminpack, file_fdw, old_snapshot, pageinspect, pg_logicalinspect, pg_surgery, pg_walinspect, xml2, and the
@@ -11,8 +12,8 @@ untrusted languages plperlu, plpython3u and pltclu.
 
 from __future__ import annotations
 
-MAJORS = range(15, 19)
-"""The major versions of PostgreSQL that are supported."""
+from auroractl.core.engine.versions import MAJORS
+
 _OF_POSTGRESQL = frozenset(
     """amcheck autoinc bloom bool_plperl btree_gin btree_gist citext cube dblink dict_int dict_xsyn earthdistance
     fuzzystrmatch hstore hstore_plperl insert_username intagg intarray isn jsonb_plperl lo ltree moddatetime
@@ -48,3 +49,8 @@ def may_create(name: str, major: int) -> bool:
     (True, False, False)
     """
     return major in MAJORS and name in ALLOWED
+
+
+def is_of_postgresql(name: str) -> bool:
+    """Return whether an extension is in the source of PostgreSQL, and so in every full build."""
+    return name in _OF_POSTGRESQL
