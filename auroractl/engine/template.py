@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auroractl.core.engine.locales import Locale, Provider
@@ -29,9 +30,16 @@ CREATE ROLE {replication} LOGIN REPLICATION PASSWORD '{password}';
 """
 
 
-def template_name(build: str, locale: Locale, *, with_aurora_sql: bool) -> str:
-    """Return the name of the template of a build and a locale, with or without Aurora's functions."""
-    return f"{build}-{_REVISION}{'' if with_aurora_sql else '-plain'}-{locale.label}"
+def template_name(build: str, locale: Locale, system_locales: Iterable[str], *, with_aurora_sql: bool) -> str:
+    """Return the name of the template of a build and a locale, with or without Aurora's functions.
+
+    initdb makes a collation for each locale that the system has, so another template is made when that changes.
+
+    >>> template_name("18.6-0a", Locale(Provider.LIBC, "C.UTF-8"), ["c.utf8"], with_aurora_sql=True)
+    '18.6-0a-8-libc-C.UTF-8-55efa9af'
+    """
+    collations = f"{zlib.crc32(' '.join(sorted(system_locales)).encode()):08x}"
+    return f"{build}-{_REVISION}{'' if with_aurora_sql else '-plain'}-{locale.label}-{collations}"
 
 
 def ensure_template(

@@ -29,6 +29,7 @@ from auroractl.system.account import Account
 from auroractl.system.accounts import database_account, require_reachable
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree
+from auroractl.system.locales import system_locales
 
 _CONNECT_TIMEOUT_S = 10.0
 _PRELOADED = {"pg_stat_statements"}
@@ -58,6 +59,8 @@ class Installation:
         self._engine_of = engine_of
         """Returns what a cluster was created with."""
         self._lock = RLock()
+        self._templates: dict[str, Path] = {}
+        """The templates of clusters that were made since the start, so that all instances are copies of the same."""
 
     @cached_property
     def account(self) -> Account | None:
@@ -86,7 +89,7 @@ class Installation:
 
     def template(self, cluster: str) -> None:
         """Make the template of which a cluster is a copy, unless it exists."""
-        self.template_of(self._engine_of(cluster))
+        self._templates[cluster] = self.template_of(self._engine_of(cluster))
 
     def template_of(self, engine: Engine) -> Path:
         """Return the template of a build and a locale, and make it unless it exists."""
@@ -99,11 +102,11 @@ class Installation:
         return path
 
     def template_path(self, cluster: str) -> Path:
-        """Return the path of the template of a cluster's build and locale."""
-        return self._template_path(self._engine_of(cluster))
+        """Return the template of which a cluster is a copy, or would be if it were made now."""
+        return self._templates.get(cluster) or self._template_path(self._engine_of(cluster))
 
     def _template_path(self, engine: Engine) -> Path:
-        name = template_name(engine.build, engine.locale, with_aurora_sql=self.settings.aurora_sql)
+        name = template_name(engine.build, engine.locale, system_locales(), with_aurora_sql=self.settings.aurora_sql)
         return self.home.template(name)
 
     def server(self, instance: Instance) -> Server:

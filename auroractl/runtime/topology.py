@@ -76,6 +76,16 @@ def topology(
     )
 
 
+def topology_of_copy(name: str, at: datetime) -> Topology:
+    """Return what a recovered copy shows: itself alone, which is no writer and has no storage volume.
+
+    It has the name of the writer, as the server of which it is a copy.
+    """
+    session = str(uuid.uuid5(_SESSIONS, f"copy of {name} {at.isoformat()}"))
+    listed = ListedInstance(id=name, session=session, seen_at_s=at.timestamp())
+    return Topology(writer="", instances=(listed,), write_quorum=0, disks=0, nodes=0)
+
+
 def _listed(instance: Instance, seen: InstanceObservation | None, memory: AuroraMemory) -> ListedInstance:
     figures = memory.of(instance.identifier)
     if seen is not None and seen.accepting:

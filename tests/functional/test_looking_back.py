@@ -57,8 +57,10 @@ def there(demo: Auroractl) -> str:
 
 def test_peek_asks_the_past_and_changes_nothing(demo: Auroractl, there: str) -> None:
     process = demo.writer("demo")["ProcessId"]
-    done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story")
-    assert done.stdout == "1\n"
+    topology = "select server_id, session_id = 'MASTER_SESSION_ID' from aurora_replica_status()"
+    volume = "select disks, nodes from aurora_show_volume_status()"
+    done = demo("peek", "demo", "--at", there, "--", "-Atc", "select id from story", "-c", topology, "-c", volume)
+    assert done.stdout == f"1\n{demo.writer('demo')['DBInstanceIdentifier']}|f\n0|0\n"
     assert "The cluster as of " in done.stderr
     wait_until("the copy to be removed", lambda: nothing_is_left(demo))
     assert demo.writer("demo")["ProcessId"] == process

@@ -22,10 +22,12 @@ from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.core.wal.segments import segment_at
 from auroractl.engine import configuration, recovery
+from auroractl.engine.aurora_topology import write_topology
 from auroractl.engine.server import Server, end_all_below
 from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
+from auroractl.runtime.topology import topology_of_copy
 from auroractl.services.recovery_images.staging import ImageCopy
 from auroractl.services.restore.recovery_point import RecoveryPoint
 from auroractl.services.volume.wal_library import WalLibrary
@@ -163,6 +165,9 @@ def _configure(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCop
     values["unix_socket_directories"] = configuration.socket_directories(copy.server.socket_folder)
     configuration.write_configuration(copy.server.data, values, standby=False, sockets=copy.server.uses_socket())
     _copy_settings(own.data, copy.server.data)
+    if cluster.settings.aurora_sql:
+        shown = topology_of_copy(writer.identifier, cluster.now())
+        write_topology(copy.server.data, shown)
     recovery.begin_recovery(copy.server.data)
 
 
