@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def write_topology(data: Path, topology: Topology) -> None:
     """Write what a server's functions read. It takes effect at once. Raises MachineError."""
     if (data / FILE).parent.is_dir():
         write_atomically(data / FILE, json.dumps(asdict(topology)))
+
+
+def was_read(data: Path) -> bool:
+    """Return whether a server's functions have read the file since it was written, or may have.
+
+    Systems note the first read after a write, also where they spare the later ones (mount(8), `relatime`).
+    """
+    try:
+        status = (data / FILE).stat()
+        unnoted = os.statvfs(data).f_flag & getattr(os, "ST_NOATIME", 0)
+    except OSError:
+        return True
+    return bool(unnoted) or status.st_atime_ns > status.st_mtime_ns

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _TIDY_INTERVAL_S = 1.0
 _FIGURES_INTERVAL_S = 10.0
+_UNASKED_INTERVAL_S = 60.0
+"""Drivers ignore an instance of which nothing was heard for 300 s."""
 _FIRST_FIGURES_S = 1.0
 
 
@@ -109,8 +111,9 @@ class AuroraFunctions(Controller):
     """Aurora's SQL functions: that every database has them, and what they show of the cluster."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, tuple[object, float]] = {}
-        """What was written of a cluster's members, and when on the monotonic clock. After a restart: written again."""
+        self._shown: dict[str, tuple[object, float, float]] = {}
+        """What was written of a cluster's members, and when that is renewed on the monotonic clock: if a function has
+        read it, and in any case. After a restart: written at once."""
 
     def keep_only(self, clusters: Collection[str]) -> None:
         """Forget all other clusters."""
@@ -124,11 +127,13 @@ class AuroraFunctions(Controller):
         if not cluster.settings.aurora_sql or snapshot.writer is None:
             return
         members = tuple((each, snapshot.seen(each.identifier).accepting) for each in snapshot.instances)
-        shown, since_s = self._shown.get(cluster.name, (None, 0.0))
-        if shown != members or now_s - since_s > _FIGURES_INTERVAL_S:
+        shown, due_s, latest_s = self._shown.get(cluster.name, (None, 0.0, 0.0))
+        changed = shown != members
+        asked = now_s > latest_s or (now_s > due_s and aurora_sql.anyone_asks(cluster, snapshot))
+        if changed or asked:
             # After a change figures are still lacking, so the next renewal is soon.
-            soon_s = _FIGURES_INTERVAL_S - _FIRST_FIGURES_S if shown != members else 0.0
-            self._shown[cluster.name] = (members, now_s - soon_s)
+            soonest_s, last_s = (_FIRST_FIGURES_S,) * 2 if changed else (_FIGURES_INTERVAL_S, _UNASKED_INTERVAL_S)
+            self._shown[cluster.name] = (members, now_s + soonest_s, now_s + last_s)
             for instance, accepting in members:
                 pid = snapshot.seen(instance.identifier).pid
                 if accepting and pid is not None:
@@ -136,6 +141,7 @@ class AuroraFunctions(Controller):
 
 
 def _refresh(cluster: ManagedCluster, instance: Instance, pid: int) -> Task:
+    # Separate tasks, because a broken disk may block one of them.
     subject = f"figures of {instance.identifier}"
     return Task(subject, lambda: aurora_sql.refresh(cluster, instance, pid), beside_operations=True)
 

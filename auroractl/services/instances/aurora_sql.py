@@ -7,7 +7,7 @@ import time
 
 from auroractl.core.errors import EngineError
 from auroractl.core.model import ClusterSnapshot, Instance
-from auroractl.engine import aurora_sql
+from auroractl.engine import aurora_sql, aurora_topology
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 
@@ -56,6 +56,12 @@ def install(cluster: ManagedCluster, oids: frozenset[int]) -> None:
     if made:
         said = f"Databases got Aurora's functions: {', '.join(sorted(made))}."
         events.record(cluster, events.INTERNALS, cluster.name, said)
+
+
+def anyone_asks(cluster: ManagedCluster, snapshot: ClusterSnapshot) -> bool:
+    """Return whether a function has read on any instance what was last written there."""
+    accepting = (each for each in snapshot.instances if snapshot.seen(each.identifier).accepting)
+    return any(aurora_topology.was_read(cluster.paths.instance(each.identifier).data) for each in accepting)
 
 
 def refresh(cluster: ManagedCluster, instance: Instance, pid: int) -> None:
