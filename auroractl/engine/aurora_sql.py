@@ -12,7 +12,7 @@ Nothing that a client defines is ever called or read. Bodies are parsed when a f
 of pg_catalog. `aurora_replica_status` is the exception, because before PostgreSQL 18 only PL/pgSQL keeps the plan of a
 query, which takes ten times as long to make as to run: it pins the search path and names the schema of whatever a client
 could have in pg_temp. It and `aurora_show_volume_status` run as the internal superuser, because they read the file and the
-state of replication. Functions take no arguments.
+state of replication. None of these functions takes an argument; those that do, and inject faults, are in `aurora_faults`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import hashlib
 from collections.abc import Iterable
 
 from auroractl.core.engine.extensions import ALLOWED
-from auroractl.engine import absent_extensions, sql
+from auroractl.engine import absent_extensions, aurora_faults, sql
 from auroractl.engine.aurora_topology import FILE, FILE_BYTES_MAX
 from auroractl.engine.connections import Access
 
@@ -128,13 +128,39 @@ FROM pg_catalog.pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace AND pg_catalog.starts_with(p.proname::text, 'aurora_')
 ORDER BY p.proname; END
 """
+_ACTIVITY = """\
+CREATE OR REPLACE FUNCTION pg_catalog.aurora_stat_activity(
+  OUT datid oid, OUT datname name, OUT pid integer, OUT leader_pid integer, OUT usesysid oid, OUT usename name,
+  OUT application_name text, OUT client_addr inet, OUT client_hostname text, OUT client_port integer,
+  OUT backend_start timestamptz, OUT xact_start timestamptz, OUT query_start timestamptz, OUT state_change timestamptz,
+  OUT wait_event_type text, OUT wait_event text, OUT state text, OUT backend_xid xid, OUT backend_xmin xid,
+  OUT query_id bigint, OUT query text, OUT backend_type text, OUT plan_id bigint)
+RETURNS SETOF record LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+SELECT a.datid, a.datname, a.pid, a.leader_pid, a.usesysid, a.usename, a.application_name, a.client_addr,
+  a.client_hostname, a.client_port, a.backend_start, a.xact_start, a.query_start, a.state_change, a.wait_event_type,
+  a.wait_event, a.state, a.backend_xid, a.backend_xmin, a.query_id, a.query, a.backend_type, NULL::bigint
+FROM pg_catalog.pg_stat_activity a; END
+"""
+"""Aurora's is without plans too unless aurora_compute_plan_id is on."""
+_WAIT_TYPES = """\
+CREATE OR REPLACE FUNCTION pg_catalog.aurora_stat_wait_type(OUT type_id integer, OUT type_name text)
+RETURNS SETOF record LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+VALUES (1, 'LWLock'), (3, 'Lock'), (4, 'BufferPin'), (5, 'Activity'), (6, 'Client'), (7, 'Extension'), (8, 'IPC'),
+  (9, 'Timeout'), (10, 'IO'); END
+"""
+"""PostgreSQL's classes (src/include/utils/wait_classes.h), which are Aurora's without its own."""
 _FUNCTIONS = {
-    "aurora_version": (_VERSION, "Amazon Aurora PostgreSQL-Compatible Edition version string"),
-    "aurora_db_instance_identifier": (_IDENTIFIER, "Name of the DB instance of this session"),
-    "aurora_replica_status": (_REPLICA_STATUS, "Status of all instances of the cluster"),
-    "aurora_show_volume_status": (_VOLUME_STATUS, "Protection groups and storage nodes of the volume"),
-    "aurora_list_builtins": (_LIST, "Lists all Aurora built-in functions"),
+    "aurora_version()": (_VERSION, "Amazon Aurora PostgreSQL-Compatible Edition version string"),
+    "aurora_db_instance_identifier()": (_IDENTIFIER, "Name of the DB instance of this session"),
+    "aurora_replica_status()": (_REPLICA_STATUS, "Status of all instances of the cluster"),
+    "aurora_show_volume_status()": (_VOLUME_STATUS, "Protection groups and storage nodes of the volume"),
+    "aurora_stat_activity()": (_ACTIVITY, "Activity of each server process, with its plan identifier"),
+    "aurora_stat_wait_type()": (_WAIT_TYPES, "Types of wait events"),
+    "aurora_list_builtins()": (_LIST, "Lists all Aurora built-in functions"),
 }
+_COMMENTED = {**_FUNCTIONS, **aurora_faults.FUNCTIONS}
 _SETTINGS = f"""\
 CREATE OR REPLACE VIEW pg_catalog.pg_settings AS
 SELECT * FROM pg_catalog.pg_show_all_settings() AS a
@@ -146,7 +172,8 @@ SELECT 'rds.extensions', '{EXTENSIONS}', NULL, 'Customized Options', 'Extensions
 
 _MADE = (
     *(statement for statement, _ in _FUNCTIONS.values()),
-    *(f"COMMENT ON FUNCTION pg_catalog.{name}() IS '{what}'" for name, (_, what) in _FUNCTIONS.items()),
+    *aurora_faults.STATEMENTS,
+    *(f"COMMENT ON FUNCTION pg_catalog.{name} IS '{what}'" for name, (_, what) in _COMMENTED.items()),
     *absent_extensions.VIEWS,
     _SETTINGS,
 )

@@ -18,7 +18,7 @@ from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree, walk
 from auroractl.system.programs import run
 
-_REVISION = 8
+_REVISION = 9
 """Incremented when the contents of a template change."""
 
 _SCRAM_ITERATIONS_SINCE = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import uuid
@@ -50,6 +51,8 @@ class AuroraMemory:
     """The timeline on which databases were checked. After a restart: None, and all are checked again."""
     checked: frozenset[int] = frozenset()
     """The databases on it that have the functions, by oid. After a restart: none."""
+    injected_s: float = -math.inf
+    """When a function last injected a fault, on the monotonic clock. After a restart: long ago."""
     due_s: float = 0.0
     """When a failed installation is tried again, on the monotonic clock. After a restart: at once."""
 

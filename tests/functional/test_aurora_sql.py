@@ -90,6 +90,14 @@ def test_figures_are_of_now(demo: Auroractl) -> None:
     demo.wait_healthy("demo")
 
 
+def test_figures_are_renewed_while_someone_asks(demo: Auroractl) -> None:
+    """On a reader, where those of the others come from the supervisor. It would renew them every minute otherwise."""
+    _, asked, other = names(demo)
+    with demo.connect("demo", instance=asked) as connection:
+        before = statuses(connection)[other]["last_update_timestamp"]
+        wait_until("news", lambda: statuses(connection)[other]["last_update_timestamp"] > before, timeout_s=40)
+
+
 def test_nothing_of_a_client_is_called_or_in_its_way(demo: Auroractl) -> None:
     """Objects of the names that the functions use, first on the search path and in the temporary schema."""
     instances = names(demo)

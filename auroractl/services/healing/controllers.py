@@ -19,6 +19,7 @@ from auroractl.core.errors import AuroraError
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.services.faults import sql_requests
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
 from auroractl.services.instances import aurora_sql, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
@@ -65,6 +66,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         _Plain(address_conflicts.attend),
         Internals(),
         AuroraFunctions(),
+        FaultsAskedFor(),
         MasterPassword(),
         CommitSettings(),
         Parameters(),
@@ -144,6 +146,17 @@ def _refresh(cluster: ManagedCluster, instance: Instance, pid: int) -> Task:
     # Separate tasks, because a broken disk may block one of them.
     subject = f"figures of {instance.identifier}"
     return Task(subject, lambda: aurora_sql.refresh(cluster, instance, pid), beside_operations=True)
+
+
+class FaultsAskedFor(Controller):
+    """Faults that clients ask for with Aurora's functions."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Inject them."""
+        for instance in snapshot.instances if cluster.settings.aurora_sql else ():
+            if snapshot.seen(instance.identifier).accepting and sql_requests.is_asked(cluster, instance):
+                # With the subject of its repairs, so that a crashed writer is not replaced while it is restarted.
+                yield Task(instance.identifier, partial(sql_requests.carry_out, cluster, instance))
 
 
 class MasterPassword(Controller):
