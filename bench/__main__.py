@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench import (
     backtrack,
+    commit,
     create,
     endpoint,
     engines,
@@ -29,6 +30,7 @@ from bench.verdict import Figure
 BENCHMARKS = {
     "startup": startup.run,
     "testing": testing.run,
+    "commit": commit.run,
     "create": create.run,
     "engines": engines.run,
     "endpoint": endpoint.run,
