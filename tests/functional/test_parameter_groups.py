@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from auroractl.config.paths import Home
+from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 FAMILY = "aurora-postgresql18"
 MODIFY = "modify-cluster-parameter-group"
@@ -161,6 +164,11 @@ def test_a_failover_to_a_reader_with_more_leaves_no_reader_behind(tuned: Aurorac
         ("fsync=off", 2, "cannot be modified"),
         ("rds.force_ssl=1", 8, "have no TLS"),
         ("shared_preload_libraries=plpgsql", 2, "cannot load 'plpgsql'"),
+        (
+            "shared_preload_libraries=pgaudit",
+            2,
+            "does not have the library pgaudit.\nTry: Install it with PostgreSQL 18",
+        ),
         ("shared_buffers={DBInstanceClassMemory/10922}", 2, "cannot be a formula"),
         ("timezone=Mars/Phobos", 2, 'invalid value for parameter "TimeZone": "Mars/Phobos"'),
         ("huge_pages=on", 2, "PostgreSQL does not start with these values"),
@@ -182,6 +190,7 @@ def test_a_bad_value_is_refused_in_one_sentence_and_changes_nothing(
 
 def test_logical_replication_and_the_parameters_of_aws(tuned: Auroractl) -> None:
     change(tuned, "rds.logical_replication=1", "rds.global_db_rpo=60", "shared_preload_libraries=auto_explain")
+    change(tuned, "auto_explain.log_min_duration=0")
     assert all("rds.logical_replication" in names for names in waiting(tuned).values())
     writer = tuned.writer("demo")["DBInstanceIdentifier"]
     tuned("reboot-instance", writer)
@@ -190,7 +199,30 @@ def test_logical_replication_and_the_parameters_of_aws(tuned: Auroractl) -> None
     }
     assert values == {"wal_level": "logical", "rds.logical_replication": "on", "rds.global_db_rpo": "60"}
     assert shown(tuned, "shared_preload_libraries")[writer] == "pg_stat_statements,auto_explain"
+    with tuned.connect("demo") as connection:
+        connection.execute("select relname from pg_class where oid = 1259")
+    logged = tuned("logs", "demo", "--instance", writer, "--since", "1m").stdout
+    assert "Query Text: select relname from pg_class where oid = 1259" in logged
+    assert "Index Scan using pg_class_oid_index" in logged
+    tuned("reset-cluster-parameter-group", "tuned", "--parameters", "auto_explain.log_min_duration")
     follows(tuned)
+
+
+def test_libraries_that_a_build_has_may_be_preloaded(warm_home: Home, tmp_path: Path) -> None:
+    """A build with modules of these names, each a copy of one that does nothing when it is loaded."""
+    with home_of_its_own(warm_home) as command:
+        folder = Path(command.json("describe-db-engine-versions", "--default-only")["DBEngineVersions"][0]["Folder"])
+    package = tmp_path / folder.parent.name
+    shutil.copytree(folder.parent.with_name(f"{package.name}.libs"), tmp_path / f"{package.name}.libs")
+    shutil.copytree(folder.parent, package)
+    (module,) = package.rglob("citext.so")
+    added = ("pgaudit", "pg_cron", "pg_hint_plan")
+    for name in added:
+        shutil.copy(module, module.with_name(f"{name}.so"))
+    with home_of_its_own(warm_home, AURORACTL_POSTGRESQL_FOLDER=str(package / folder.name)) as command:
+        command("create-cluster-parameter-group", "tuned", "--family", FAMILY)
+        change(command, f"shared_preload_libraries={','.join(added)}")
+        assert settings(command)["shared_preload_libraries"] == ",".join(added)
 
 
 def test_an_instance_has_its_group_over_that_of_the_cluster(tuned: Auroractl) -> None:

@@ -12,6 +12,7 @@ _PACKAGES = {
     "hll": "hll",
     "hypopg": "hypopg",
     "mysql_fdw": "mysql-fdw",
+    "pg_cron": "cron",
     "pg_hint_plan": "pg-hint-plan",
     "pg_similarity": "similarity",
     "pgaudit": "pgaudit",
@@ -54,7 +55,7 @@ def remedy(name: str, major: int, builds: Sequence[Build] | None, machine: Machi
     having = [build for build in builds if name in build.extensions]
     if having:
         return _another(major, having, builds, machine)
-    return f"{_install(name, major, machine)}{_LISTED}."
+    return f"{package(name, major, machine)}{_LISTED}."
 
 
 def _another(major: int, having: Sequence[Build], builds: Sequence[Build], machine: Machine) -> str:
@@ -65,16 +66,17 @@ def _another(major: int, having: Sequence[Build], builds: Sequence[Build], machi
     return f"PostgreSQL {version} in {best.folder} has it, and only the setting postgresql_folder leads to that build."
 
 
-def _install(name: str, major: int, machine: Machine) -> str:
+def package(name: str, major: int, machine: Machine) -> str:
+    """Say with what command an extension is installed on a machine; empty if no package of it is known."""
     if machine.platform is Platform.MACOS and name not in _PACKAGES:
         return f"Install a build that has it, and create a new cluster: brew install postgresql@{major}. "
     if machine.platform is not Platform.DEBIAN:
         return ""
     if name in _LANGUAGES:
-        package = f"postgresql-{_LANGUAGES[name]}-{major}"
+        found = f"postgresql-{_LANGUAGES[name]}-{major}"
     elif name in _PACKAGES:
-        package = f"postgresql-{major}-{_PACKAGES[name]}"
+        found = f"postgresql-{major}-{_PACKAGES[name]}"
     else:
-        package = f"postgresql-{major}" if is_of_postgresql(name) else ""
+        found = f"postgresql-{major}" if is_of_postgresql(name) else ""
     where = f"Install it with PostgreSQL {major} of Debian, Ubuntu or PGDG, and create a new cluster: apt-get install"
-    return f"{where} {package}. " if package else ""
+    return f"{where} {found}. " if found else ""

@@ -82,7 +82,7 @@ def modified(group: ParameterGroup, changes: Sequence[ParameterChange], catalog:
             )
         _require_open(definition, group.kind)
         _require_method(definition, change)
-        settings[definition.name] = checked(definition, change.value, catalog.libraries)
+        settings[definition.name] = checked(definition, change.value, catalog)
     return settings
 
 

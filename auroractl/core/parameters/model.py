@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -105,6 +105,8 @@ class Catalog:
     """The libraries of the allow-list that the build has."""
     system: Mapping[str, str | int]
     """What auroractl sets on a server without groups."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """By library that the build lacks: how it is installed on this machine, as a sentence."""
 
 
 def family_of(version: str) -> str:

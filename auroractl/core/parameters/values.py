@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from auroractl.core.errors import InvalidParameterValue, Unsupported
 from auroractl.core.parameters import ownership
-from auroractl.core.parameters.model import Definition
+from auroractl.core.parameters.model import Catalog, Definition
 
 _LENGTH_MAX = 4000
 _NUMBER = re.compile(r"([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z]*)")
@@ -21,7 +21,7 @@ _UNIT = re.compile(r"([0-9]*)([A-Za-z]+)")
 TRUE, FALSE = frozenset({"on", "true", "yes", "1"}), frozenset({"off", "false", "no", "0"})
 
 
-def checked(definition: Definition, text: str, libraries: tuple[str, ...]) -> str:
+def checked(definition: Definition, text: str, catalog: Catalog) -> str:
     """Return a value without surrounding blanks. Raises InvalidParameterValue, Unsupported for a TLS-only cluster."""
     value = text.strip()
     if len(value) > _LENGTH_MAX or any(not letter.isprintable() for letter in value):
@@ -40,7 +40,7 @@ def checked(definition: Definition, text: str, libraries: tuple[str, ...]) -> st
             "Leave it at 0",
         )
     if definition.name == "shared_preload_libraries":
-        _require_libraries(value, libraries)
+        _require_libraries(value, catalog)
     else:
         _KINDS.get(definition.type, _any)(definition, value)
     return stored_form(definition.name, definition.type, definition.unit, value)
@@ -81,7 +81,8 @@ def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
 
-def _require_libraries(value: str, there: tuple[str, ...]) -> None:
+def _require_libraries(value: str, catalog: Catalog) -> None:
+    there = catalog.libraries
     for name in _names(value):
         if name not in ownership.LIBRARIES:
             raise InvalidParameterValue(
@@ -89,7 +90,8 @@ def _require_libraries(value: str, there: tuple[str, ...]) -> None:
             )
         if name not in there:
             raise InvalidParameterValue(
-                f"This PostgreSQL build does not have the library {name}.", f"It has {', '.join(there)}"
+                f"This PostgreSQL build does not have the library {name}.",
+                f"{catalog.packages.get(name, '')}It has {', '.join(there)}",
             )
 
 

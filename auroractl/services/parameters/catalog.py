@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from auroractl.core.engine.absent_extensions import package
 from auroractl.core.engine.locales import choose_locale
 from auroractl.core.engine.versions import MAJORS
 from auroractl.core.errors import InvalidParameterValue
 from auroractl.core.parameters.model import FAMILY_PREFIX, Catalog, family_of
+from auroractl.core.parameters.ownership import LIBRARIES
 from auroractl.core.parameters.rds import DEFINITIONS
+from auroractl.runtime.engine_builds import this_machine
 from auroractl.runtime.installation import Engine
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.parameters import trial
@@ -43,6 +46,8 @@ def catalog(runtime: Runtime, family: str) -> Catalog:
     if known is None:
         engine = engine_for(runtime, family)
         definitions = {each.name: each for each in trial.described(runtime, engine)} | dict(DEFINITIONS)
-        known = Catalog(definitions, trial.libraries(runtime, engine), trial.own_configuration(runtime, engine, {}))
+        libraries, major = trial.libraries(runtime, engine), FAMILIES[family]
+        packages = {name: package(name, major, this_machine()) for name in LIBRARIES if name not in libraries}
+        known = Catalog(definitions, libraries, trial.own_configuration(runtime, engine, {}), packages)
         runtime.catalogs[family] = known
     return known

@@ -75,7 +75,7 @@ def group(kind: GroupKind = GroupKind.CLUSTER, name: str = "tuned", **settings: 
     ],
 )  # fmt: skip
 def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> None:
-    assert checked(CATALOG.definitions[name], value, CATALOG.libraries) == kept
+    assert checked(CATALOG.definitions[name], value, CATALOG) == kept
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> No
 )  # fmt: skip
 def test_values_that_are_refused_with_what_is_allowed(name: str, value: str, sentence: str) -> None:
     with pytest.raises(AuroraError, match=re.escape(sentence)):
-        checked(CATALOG.definitions[name], value, CATALOG.libraries)
+        checked(CATALOG.definitions[name], value, CATALOG)
 
 
 def test_what_auroractl_owns_is_not_modifiable_and_says_why() -> None:
