@@ -213,12 +213,13 @@ def test_libraries_that_a_build_has_may_be_preloaded(warm_home: Home, tmp_path: 
     with home_of_its_own(warm_home) as command:
         folder = Path(command.json("describe-db-engine-versions", "--default-only")["DBEngineVersions"][0]["Folder"])
     package = tmp_path / folder.parent.name
-    shutil.copytree(folder.parent.with_name(f"{package.name}.libs"), tmp_path / f"{package.name}.libs")
-    shutil.copytree(folder.parent, package)
-    (module,) = package.rglob("citext.so")
+    for each in (folder.parent, folder.parent.with_name(f"{package.name}.libs")):
+        if each.is_dir():
+            shutil.copytree(each, tmp_path / each.name)
+    (module,) = (each for each in package.rglob("citext.*") if each.suffix in {".so", ".dylib"})
     added = ("pgaudit", "pg_cron", "pg_hint_plan")
     for name in added:
-        shutil.copy(module, module.with_name(f"{name}.so"))
+        shutil.copy(module, module.with_name(f"{name}{module.suffix}"))
     with home_of_its_own(warm_home, AURORACTL_POSTGRESQL_FOLDER=str(package / folder.name)) as command:
         command("create-cluster-parameter-group", "tuned", "--family", FAMILY)
         change(command, f"shared_preload_libraries={','.join(added)}")

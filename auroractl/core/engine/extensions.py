@@ -2,8 +2,9 @@
 
 Source: "Extension versions for Amazon Aurora PostgreSQL", the table of Aurora PostgreSQL 18
 (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Extensions.html). Of the table of
-17 the beginning was compared, up to cube: the same names. Those of 15 and 16 were not seen, so the list of 18 stands for
-them: an extension that AWS has added since 15 or 16 may be created here, if the build has it, and not there.
+17 an excerpt was seen, up to cube and not legible everywhere, which has no other names. Those of 15 and 16 were not
+seen. The list of 18 stands for all: an extension that AWS added in a later version may be created here, if the build has
+it, and not there.
 
 Left out are extensions that exist only on AWS (aws_s3, apg_plan_mgmt, ...). AWS does not list, and so no client may
 create: adminpack, file_fdw, old_snapshot, pageinspect, pg_logicalinspect, pg_surgery, pg_walinspect, xml2, and the

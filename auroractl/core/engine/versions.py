@@ -106,7 +106,8 @@ def choose(requested: str | None, builds: Sequence[Build], machine: Machine) -> 
     major, minor = int(match[1]), match[2]
     if major not in MAJORS:
         raise InvalidParameterValue(
-            f"Cannot find version {requested} for {ENGINE}.", f"Supported are {MAJORS[0]} to {MAJORS[-1]}"
+            f"Cannot find version {requested} for {ENGINE}.",
+            f"Supported are {MAJORS[0]} to {MAJORS[-1]}; write --engine-version {MAJORS[-1]}",
         )
     of_major = [build for build in builds if build.version.major == major]
     fitting = [build for build in of_major if minor is None or build.version.minor == int(minor)]

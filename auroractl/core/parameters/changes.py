@@ -135,7 +135,10 @@ def _definition(name: str, catalog: Catalog) -> Definition:
 def _require_open(definition: Definition, kind: GroupKind) -> None:
     why = why_closed(definition) or (why_not_per_instance(definition) if kind is GroupKind.INSTANCE else "")
     if why:
-        raise InvalidParameterValue(f"The parameter {definition.name} cannot be modified: {why}.", "")
+        raise InvalidParameterValue(
+            f"The parameter {definition.name} cannot be modified: {why}.",
+            f"Leave it out; auroractl describe-{_word(kind)}parameters GROUP shows which can be (CHANGE)",
+        )
 
 
 def _require_method(definition: Definition, change: ParameterChange) -> None:
