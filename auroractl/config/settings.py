@@ -58,6 +58,8 @@ class Settings:
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0
     """How long a new connection waits at an endpoint without an available instance."""
+    close_promoted_readers: bool = False
+    """True if sessions that came through an endpoint of readers end when their reader becomes the writer."""
     drain_timeout_s: float = 180.0
     """How long statements on a reader that is being removed may keep running (Aurora: three minutes)."""
     start_timeout_s: float = 60.0

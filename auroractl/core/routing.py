@@ -56,6 +56,17 @@ class RoutingTable:
     """What a user can do about it."""
     synchronous_commit_enforced: bool = False
     """True if new connections may not set synchronous_commit to anything but on."""
+    promoted_are_closed: bool = False
+    """True if connections of endpoints of readers are cut once their instance has become the writer."""
+
+    @property
+    def writer(self) -> str:
+        """Return the instance of the writer endpoint; empty while there is none."""
+        return next((name for route in self.routes if route.writes for name in route.members), "")
+
+    def goes_to(self, endpoint: str, instance: str) -> bool:
+        """Return whether new connections of an endpoint go to an instance."""
+        return any(route.endpoint == endpoint and instance in route.members for route in self.routes)
 
     def to_json(self) -> dict[str, Any]:
         """Convert the table for the endpoint process."""
@@ -84,6 +95,7 @@ class RoutingTable:
             "unserved": self.unserved,
             "unserved_hint": self.unserved_hint,
             "synchronous_commit_enforced": self.synchronous_commit_enforced,
+            "promoted_are_closed": self.promoted_are_closed,
         }
 
     @classmethod
@@ -101,6 +113,7 @@ class RoutingTable:
             unserved=_of(str, document.get("unserved", "")),
             unserved_hint=_of(str, document.get("unserved_hint", "")),
             synchronous_commit_enforced=_of(bool, document.get("synchronous_commit_enforced", False)),
+            promoted_are_closed=_of(bool, document.get("promoted_are_closed", False)),
         )
 
 
@@ -140,6 +153,7 @@ def routing_table(
     refusal_hint: str = "",
     farewell: str = "",
     synchronous_commit_enforced: bool = False,
+    promoted_are_closed: bool = False,
 ) -> RoutingTable:
     """Build the current table of a cluster.
 
@@ -167,6 +181,7 @@ def routing_table(
         unserved=f"cluster {name} has no instance" if snapshot.without_writer else "",
         unserved_hint=f"Create one: auroractl create-instance {name}" if snapshot.without_writer else "",
         synchronous_commit_enforced=synchronous_commit_enforced,
+        promoted_are_closed=promoted_are_closed,
     )
 
 

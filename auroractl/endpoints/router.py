@@ -28,6 +28,7 @@ _RETRY_FIRST_S, _RETRY_MAX_S = 0.02, 0.25
 _CANCEL_TIMEOUT_S = 5.0
 _CANCELS_MAX = 32
 """Cancel requests forwarded at the same time; each takes a connection to every instance."""
+_PROMOTED = "terminating connection: the reader was promoted"
 _EMPTY = RoutingTable(routes=(), instances={}, connections_max=0, hold_timeout_s=0.0)
 
 
@@ -53,6 +54,8 @@ class Router:
         self.accepted: Counter[tuple[str, str]] = Counter()
         """Connections handed to an instance since the start, by endpoint and instance."""
         self.refused: Counter[str] = Counter()
+        self._writer = ""
+        """The last instance of the writer endpoint."""
         self._turn: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
@@ -61,6 +64,7 @@ class Router:
 
         Connections to removed members are cut, waiting clients are served, and the rewording of errors is updated.
         """
+        promoted = self._promoted_by(table)
         self.table = table
         self.delay_s = {route.endpoint: route.delay_ms / 1000 for route in table.routes if route.delay_ms}
         self._changed.set()
@@ -73,11 +77,22 @@ class Router:
         ]
         for client in doomed:
             client.cut(table.farewell)
+        for client in promoted:
+            client.cut(_PROMOTED)
         for endpoint, clients in self.clients.items():
             refusal = self._refusal(endpoint)
             for client in clients:
                 client.follow(refusal)
-        return len(doomed)
+        return len({*doomed, *promoted})
+
+    def _promoted_by(self, table: RoutingTable) -> list[ClientSide]:
+        """List the clients of readers that are not to stay, because a table makes their reader the writer."""
+        before, self._writer = self._writer, table.writer or self._writer
+        if not table.promoted_are_closed or before in {"", self._writer}:
+            return []
+        clients = [client for clients in self.clients.values() for client in clients]
+        on_writer = [client for client in clients if client.instance == self._writer]
+        return [client for client in on_writer if not table.goes_to(client.endpoint, self._writer)]
 
     def meet(self, client: ClientSide) -> None:
         """Count a connection that has sent nothing yet."""

@@ -371,6 +371,7 @@ class ManagedCluster:
             draining=override.draining,
             farewell=override.farewell,
             synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
+            promoted_are_closed=self.settings.close_promoted_readers,
             **_refusal(snapshot),
         )
         return snapshot.endpoint_process.pid, table
