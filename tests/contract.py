@@ -90,6 +90,8 @@ _BY_HAND: dict[str, Checked] = {
     "modify-instance": Checked(
         "instance", ("demo-instance-2 --promotion-tier 1",), "demo-instance-2 --promotion-tier 16", 2, "0 to 15"
     ),
+    "hosts": Checked("hosts", ("",), "--write --remove", 2, "exclude each other"),
+    "dns": Checked("dns", ("",), "now", 2, "unexpected extra argument"),
     "create-endpoint": Checked(
         "endpoint",
         ("reports --cluster demo --static-members demo-instance-2",),
@@ -167,6 +169,7 @@ _BY_HAND: dict[str, Checked] = {
     "inject-fault partition-instance": _nobody(FAULT),
     "inject-fault slow-endpoint": _nobody(FAULT, wrong="nobody --delay 1s", sentence="has no endpoint"),
     "inject-fault refuse-endpoint": _nobody(FAULT, sentence="has no endpoint"),
+    "inject-fault dns-lag": _nobody(FAULT, wrong="--delay 1s --cluster nobody"),
     "inject-fault az-outage": _nobody(FAULT, sentence="has no Availability Zone"),
     "inject-fault az-restore": _nobody(FAULT, sentence="There is no injected fault"),
     "inject-fault restore": _nobody(FAULT, sentence="There is no injected fault"),

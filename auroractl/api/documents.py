@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from auroractl.core import status
+from auroractl.core.dns_names import endpoint_name, instance_name
 from auroractl.core.engine.versions import Build
 from auroractl.core.identifiers import ENGINE
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Event, Instance
@@ -40,6 +41,8 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
         "LocaleProvider": cluster.locale.provider.value,
         "Endpoint": writer[0],
         "ReaderEndpoint": reader[0],
+        "EndpointName": _name(snapshot, EndpointType.WRITER),
+        "ReaderEndpointName": _name(snapshot, EndpointType.READER),
         "Port": writer[1],
         "ReaderPort": reader[1],
         "DatabaseName": cluster.database_name,
@@ -108,6 +111,11 @@ def _address(snapshot: ClusterSnapshot, type_: EndpointType) -> tuple[str | None
     return None, snapshot.cluster.port
 
 
+def _name(snapshot: ClusterSnapshot, type_: EndpointType) -> str | None:
+    found = (endpoint_name(snapshot.dns_domain, each) for each in snapshot.endpoints if each.type is type_)
+    return next(found, None)
+
+
 def instance_view(snapshot: ClusterSnapshot, instance: Instance, data_directory: str) -> View:
     """Build one element of DBInstances; `data_directory` is its path on this machine."""
     seen = snapshot.seen(instance.identifier)
@@ -118,7 +126,11 @@ def instance_view(snapshot: ClusterSnapshot, instance: Instance, data_directory:
         "IsClusterWriter": instance.is_writer,
         "AvailabilityZone": instance.availability_zone,
         "PromotionTier": instance.promotion_tier,
-        "Endpoint": {"Address": instance.address.host, "Port": instance.address.port},
+        "Endpoint": {
+            "Address": instance.address.host,
+            "Name": instance_name(snapshot.dns_domain, instance.identifier),
+            "Port": instance.address.port,
+        },
         "Engine": ENGINE,
         "EngineVersion": snapshot.cluster.engine_version,
         "InstanceCreateTime": timestamp(instance.created_at),
@@ -148,6 +160,7 @@ def endpoint_view(snapshot: ClusterSnapshot, endpoint: Endpoint) -> View:
         "DBClusterEndpointIdentifier": endpoint.identifier,
         "DBClusterIdentifier": endpoint.cluster,
         "Endpoint": endpoint.address.host,
+        "EndpointName": endpoint_name(snapshot.dns_domain, endpoint),
         "Port": endpoint.address.port,
         "EndpointType": endpoint.type.value,
         "CustomEndpointType": endpoint.custom_type.value if endpoint.custom_type else None,

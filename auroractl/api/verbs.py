@@ -225,6 +225,7 @@ _ENDPOINTS = (
         commands=("describe-endpoints",),
         aws_action="DescribeDBClusterEndpoints",
     ),
+    Verb(name="describe-names", noun="endpoints", commands=("hosts", "dns")),
 )
 
 _VOLUMES = (
@@ -336,6 +337,7 @@ _FAULTS = (
     _fault("partition-instance"),
     _fault("slow-endpoint"),
     _fault("refuse-endpoint"),
+    _fault("dns-lag"),
     _fault("az-outage"),
     _fault("end-fault", "restore", "az-restore"),
 )

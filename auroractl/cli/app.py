@@ -22,6 +22,7 @@ from auroractl.cli import (
     inject_fault,
     instances,
     logs,
+    names,
     parameter_groups,
     simulate,
     supervisor,
@@ -87,6 +88,7 @@ instances.register(app)
 logs.register(app)
 volumes.register(app)
 endpoints.register(app)
+names.register(app)
 parameter_groups.register(app)
 backtrack.register(app)
 troubleshooting.register(app)

@@ -16,7 +16,7 @@ from auroractl.cli.volumes import NodeArgument
 from auroractl.core.text.durations import parse_duration_ms, parse_duration_s
 
 if TYPE_CHECKING:
-    from auroractl.api.requests.faults import FaultRequest
+    from auroractl.api.requests.faults import DnsLag, FaultRequest
 
 app = typer.Typer(
     help="Inject a fault: on instances, endpoints, storage nodes, finished WAL or a whole Availability Zone.",
@@ -60,7 +60,7 @@ TargetArgument = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="The target of the fault: a storage node, an instance, an endpoint or an AZ.",
+        help="The target of the fault: a storage node, an instance, an endpoint, an AZ or DNS.",
         autocompletion=name_completion.targets,
     ),
 ]
@@ -73,7 +73,7 @@ _DELAY = inspect.Parameter("delay", inspect.Parameter.KEYWORD_ONLY, annotation=D
 _DURATION = inspect.Parameter("duration", inspect.Parameter.KEYWORD_ONLY, annotation=DurationOption, default=None)
 
 
-def _inject(context: typer.Context, request: FaultRequest) -> None:
+def _inject(context: typer.Context, request: FaultRequest | DnsLag) -> None:
     this = session(context)
     this.show(this.change(request), sentences.injected, text.injected)
 
@@ -178,6 +178,19 @@ _add(
     _DURATION,
     example="writer --duration 20s",
 )
+
+
+@app.command("dns-lag", epilog="Example: auroractl inject-fault dns-lag --delay 15s")
+def dns_lag(context: typer.Context, delay: DelayOption, duration: DurationOption = None) -> None:
+    """Let DNS answer old addresses for a time after a change of roles; `restore dns` ends the fault."""
+    request = requests.faults.DnsLag(
+        cluster=session(context).cluster(),
+        delay_ms=round(parse_duration_ms(delay)),
+        duration_s=None if duration is None else parse_duration_s(duration),
+    )
+    _inject(context, request)
+
+
 _add(
     "az-outage",
     ZoneArgument,

@@ -20,7 +20,7 @@ from auroractl.core.errors import UsageError
 LONG = frozenset(command for verb in VERBS.values() if verb.long for command in verb.commands)
 """Commands that may take long: they get --no-wait."""
 
-_WITHOUT_A_VERB = frozenset({"drill", "use"})
+_WITHOUT_A_VERB = frozenset({"drill", "hosts", "use"})
 
 REHEARSED = _WITHOUT_A_VERB | {
     command for verb in VERBS.values() if verb.dry_run is DryRun.STEPS for command in verb.commands

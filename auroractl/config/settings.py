@@ -20,6 +20,7 @@ from auroractl.core.text.sizes import parse_size_bytes
 
 OUTPUTS = ("table", "json", "yaml", "text")
 ADDRESSES = ("auto", "block", "ports")
+ENDPOINT_MODES = ("address", "dns")
 _SIZES = frozenset(
     {"storage_group_size", "storage_max_capacity", "log_keep_size", "backtrack_replay_max", "backtrack_disk_budget"}
 )
@@ -27,6 +28,7 @@ _PARAMETERS = frozenset({"shared_buffers", "max_wal_size", "wal_keep_size"})
 _PARAMETER_SIZE = re.compile(r"\d+ ?(kB|MB|GB|TB)")
 """https://www.postgresql.org/docs/18/config-setting.html#CONFIG-SETTING-NAMES-VALUES"""
 _DNS_SUFFIX = re.compile(r"(?=.{1,100}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_LOOPBACK = re.compile(r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}:[1-9]\d{0,4}", re.ASCII)
 _ENVIRONMENT_PREFIX = "AURORACTL_"
 _OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
 
@@ -54,6 +56,12 @@ class Settings:
     addresses: str = "auto"
     dns_suffix: str = "amazonaws.com"
     """The end of all DNS names. AWS's drivers recognise no other one."""
+    dns: str = ""
+    """Loopback address and port of the DNS server. Empty: there is none."""
+    endpoint_mode: str = "address"
+    """Whether DNS answers names of endpoints with an endpoint's own address, or with those of its members."""
+    hosts_file: str = "/etc/hosts"
+    """The file that `auroractl hosts --write` changes."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0
@@ -223,7 +231,7 @@ def _checked(key: str, value: Any) -> Any:
         raise ConfigurationError(
             f"{key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {_shown(default)}"
         )
-    allowed = {"output": OUTPUTS, "addresses": ADDRESSES}.get(key)
+    allowed = {"output": OUTPUTS, "addresses": ADDRESSES, "endpoint_mode": ENDPOINT_MODES}.get(key)
     if allowed and value not in allowed:
         raise ConfigurationError(f"{key} must be one of {', '.join(allowed)}, not {value!r}.", "")
     if key in _SIZES:
@@ -236,6 +244,12 @@ def _checked(key: str, value: Any) -> Any:
             f"{key} must be a size with one of PostgreSQL's units, not {value!r}.",
             f"Write kB, MB, GB or TB behind the number; the default is {default!r}",
         )
+    if key == "dns" and value and not (_LOOPBACK.fullmatch(value) and int(value.rpartition(":")[2]) < 65536):
+        raise ConfigurationError(
+            f"{key} must be a loopback address and a port, not {value!r}.", 'Write it like "127.0.0.1:5380"'
+        )
+    if key == "hosts_file" and not (value.startswith("/") and value.isprintable()):
+        raise ConfigurationError(f"{key} must be the whole path of a file, not {value!r}.", "The default is /etc/hosts")
     if key == "dns_suffix" and not _DNS_SUFFIX.fullmatch(value):
         raise ConfigurationError(
             f"{key} must be the end of a DNS name in lower case, not {value!r}.", f"The default is {default!r}"

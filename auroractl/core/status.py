@@ -8,6 +8,7 @@ from auroractl.core.model import ClusterSnapshot, EndpointType, Instance, Phase,
 from auroractl.core.repair_rules import ENDPOINT_PROCESS
 from auroractl.core.synchronous_commit.setting import warnings as commit_warnings
 from auroractl.core.text.sizes import format_size
+from auroractl.core.volume.faults import DNS_TARGET
 from auroractl.core.volume.model import NodeState, VolumeSnapshot
 
 AVAILABLE = "available"
@@ -99,10 +100,7 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
         problem = _instance_problem(snapshot, instance)
         if problem:
             found.append(problem)
-    for endpoint in snapshot.endpoints:
-        if (fault := snapshot.fault_on(endpoint.identifier)) is not None:
-            what = f"answers {fault.delay_ms} ms late" if fault.delay_ms else "refuses connections"
-            found.append(f"The endpoint {endpoint.identifier} {what}: {fault}.")
+    found += _endpoint_faults(snapshot)
     for name, why in snapshot.endpoint_process.unbound.items():
         found.append(f"The endpoint {name} takes no connections: {why}.")
     if snapshot.endpoint_process.pid is None:
@@ -112,6 +110,18 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
         found.append("The endpoint process does not answer.")
     if snapshot.volume is not None and snapshot.writing:
         found = volume_problems(snapshot.volume) + found
+    return found
+
+
+def _endpoint_faults(snapshot: ClusterSnapshot) -> list[str]:
+    """List the injected faults on the ways to a cluster, one sentence each."""
+    found = []
+    for endpoint in snapshot.endpoints:
+        if (fault := snapshot.fault_on(endpoint.identifier)) is not None:
+            what = f"answers {fault.delay_ms} ms late" if fault.delay_ms else "refuses connections"
+            found.append(f"The endpoint {endpoint.identifier} {what}: {fault}.")
+    if (fault := snapshot.fault_on(DNS_TARGET)) is not None:
+        found.append(f"DNS answers a change of roles {fault.delay_ms} ms late: {fault}.")
     return found
 
 

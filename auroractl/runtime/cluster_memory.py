@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from auroractl.core.routing import RoutingTable
+from auroractl.runtime.dns_memory import DnsMemory
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.status_cache import LiveDocument
 from auroractl.runtime.synchronous_commit_usage import SynchronousCommitUsage
@@ -53,6 +54,8 @@ class ClusterMemory:
     """After a restart: read again from the writer's statistics."""
     aurora: AuroraMemory = field(default_factory=AuroraMemory)
     """After a restart: observed and checked again."""
+    dns: DnsMemory = field(default_factory=DnsMemory)
+    """After a restart: the answers that are right then."""
     override: RoutingOverride = field(default_factory=RoutingOverride)
     """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
     password_settled: bool = False

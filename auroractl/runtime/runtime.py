@@ -63,6 +63,8 @@ class Runtime:
         self.started_at = self.now()
         self.repairs_paused = False
         """Set while everything is being stopped on purpose. After a restart: False."""
+        self.dns_problem = ""
+        """Why the DNS server does not listen; empty if it does or is off. After a restart: tried again."""
         self._on_change = on_change
         self._memories: dict[str, ClusterMemory] = {}
         """By cluster. After a restart: empty; each field says what takes its place."""
@@ -139,6 +141,10 @@ class Runtime:
     def memory(self, cluster: str) -> ClusterMemory:
         """Return the in-memory state of a cluster."""
         return self._memories.get(cluster) or self._memories.setdefault(cluster, ClusterMemory())
+
+    def memories(self) -> list[ClusterMemory]:
+        """Return the in-memory state of all clusters that have some."""
+        return list(self._memories.values())
 
     def remembers(self, cluster: str) -> bool:
         """Return whether there is in-memory state of a cluster."""

@@ -151,7 +151,7 @@ def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
         watch = WatchLoop(runtime, changed, lock, lambda: idle_s > 0 and idleness.leave(idle_s))
         watch.start()
         try:
-            with _listen(home) as listener:
+            with _dns(runtime), _listen(home) as listener:
                 asyncio.run(_serve_socket(Api(runtime, idleness), listener, ready_fd))
         finally:
             watch.stop()
@@ -159,6 +159,22 @@ def _serve(home: Home, lock: LockFile, ready_fd: int | None) -> None:
             with as_self():
                 home.socket.unlink(missing_ok=True)
             log.info("supervisor stops; databases keep running")
+
+
+@contextlib.contextmanager
+def _dns(runtime: Runtime) -> Iterator[None]:
+    """Serve the names of clusters, if the setting `dns` says where."""
+    if not runtime.settings.dns:
+        yield
+        return
+    with as_self():
+        from auroractl.supervisor.dns_server import DnsServer  # noqa: PLC0415  (its library only where it is used)
+    server = DnsServer(runtime)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _recover(runtime: Runtime, database: Database) -> None:

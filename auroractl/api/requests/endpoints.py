@@ -39,6 +39,10 @@ class DeleteEndpoint(Request):
     endpoint: str = field(metadata=TEXT.key("DBClusterEndpointIdentifier"))
 
 
+class DescribeNames(Request):
+    """List the DNS names of all clusters."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DescribeEndpoints(Request):
     """Describe endpoints: all, those of a cluster, or one."""

@@ -78,6 +78,15 @@ class RefuseEndpoint(LastingFault):
     """Refuse new connections to an endpoint."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DnsLag(Request):
+    """Delay what DNS answers after a change of roles."""
+
+    cluster: str | None = field(default=None, metadata=TEXT.key("DBClusterIdentifier"))
+    delay_ms: int = field(metadata=WHOLE.key("DelayMilliseconds"))
+    duration_s: float | None = field(default=None, metadata=DURATION.key("DurationSeconds"))
+
+
 class AzOutage(LastingFault):
     """Kill every process in an Availability Zone and keep them down."""
 

@@ -34,6 +34,49 @@ def created(document: Document) -> str:
     return "\n".join(lines)
 
 
+def hosts(document: Document) -> str:
+    """Format the block of the hosts file, or what was done with it."""
+    if document["Action"] == "print":
+        return "\n".join(document["Block"])
+    file, home = document["File"], document["Home"]
+    if not document["Changed"]:
+        return f"Nothing to change: {file} is up to date for {home}."
+    names = document["Block"][1:-1]
+    if document["Action"] == "remove" or not names:
+        return f"The names of {home} were removed from {file}."
+    return f"The names of {home} were written to {file}: {len(names)}."
+
+
+def dns(document: Document) -> str:
+    """Format the state of the DNS server with the lines that make resolvers ask it."""
+    server, zones = document["Dns"], document["Zones"]
+    if server is None:
+        lines = ['There is no DNS server. Set dns = "127.0.0.1:5380" in the settings, then: auroractl supervisor stop']
+        return "\n".join([*lines, "Without one: auroractl hosts"])
+    where = f"{server['Address']}:{server['Port']}"
+    if server["Status"] != "available":
+        return f"DNS is not served on {where}: {server['StatusReason']}."
+    resolver = [f"nameserver {server['Address']}", f"port {server['Port']}"]
+    return "\n".join(
+        [
+            f"DNS is served on {where} for {len(document['Names'])} names.",
+            "",
+            "systemd-resolved: /etc/systemd/resolved.conf.d/auroractl.conf, then systemctl restart systemd-resolved",
+            "",
+            "[Resolve]",
+            f"DNS={where}",
+            "DNSSEC=false",
+            f"Domains={' '.join('~' + zone for zone in zones)}",
+            "",
+            "macOS: the same two lines in each of these files",
+            "",
+            *(f"/etc/resolver/{zone}" for zone in zones),
+            "",
+            *resolver,
+        ]
+    )
+
+
 def changed(document: Document) -> str:
     """Format a cluster that was started or stopped."""
     view = document["DBCluster"]

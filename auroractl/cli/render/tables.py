@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from auroractl.cli.render.names import with_names
 from auroractl.cli.render.status_style import size as _bytes
 from auroractl.cli.render.status_style import state as _state
 
@@ -41,7 +42,7 @@ def clusters(document: Document) -> RenderableType:
             f"{view['ReaderEndpoint']}:{view['ReaderPort']}",
             str(sum(not member["IsClusterWriter"] for member in view["DBClusterMembers"])),
         )
-    return table
+    return with_names(table, views, "DBClusterIdentifier")
 
 
 def instances(document: Document) -> RenderableType:
@@ -84,7 +85,7 @@ def endpoints(document: Document) -> RenderableType:
             _state(view["Status"]),
             "0" if view["Connections"] is None else str(view["Connections"]),
         )
-    return table
+    return with_names(table, document["DBClusterEndpoints"], "DBClusterEndpointIdentifier")
 
 
 def scaled(document: Document) -> RenderableType:

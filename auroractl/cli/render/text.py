@@ -74,6 +74,18 @@ def endpoints(document: Document) -> Rows:
     ]
 
 
+def hosts(document: Document) -> Rows:
+    """Return the lines of the hosts file, or what was done with it."""
+    if document["Action"] == "print":
+        return [(line,) for line in document["Block"]]
+    return [(document["File"], document["Home"], document["Changed"])]
+
+
+def dns(document: Document) -> Rows:
+    """Return all names with their addresses."""
+    return [(each["Name"], each["Address"], each["Port"]) for each in document["Names"]]
+
+
 def failover(document: Document) -> Rows:
     """Return the result of a failover."""
     return [(document["From"], document["To"], document["DurationMilliseconds"], document["Planned"])]

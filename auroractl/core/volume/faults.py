@@ -21,6 +21,12 @@ class FaultKind(StrEnum):
     """Bytes that clients send through an endpoint arrive late."""
     REFUSE_ENDPOINT = "refuse-endpoint"
     """Nothing listens at an endpoint's address."""
+    DNS_LAG = "dns-lag"
+    """DNS answers a change of roles late."""
+
+
+DNS_TARGET = "DNS"
+"""The target of faults of DNS. No part of a cluster has an identifier in capitals."""
 
 
 class Damage(StrEnum):
@@ -36,7 +42,7 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An active injected fault. `target` is a storage node, an Availability Zone, a reader or an endpoint."""
+    """An active injected fault. `target` is a storage node, an Availability Zone, a reader, an endpoint or `DNS`."""
 
     cluster: str
     kind: FaultKind
@@ -45,7 +51,7 @@ class Fault:
     until: datetime | None
     """None: until it is restored."""
     delay_ms: int | None = None
-    """Only for replica-lag and slow-endpoint."""
+    """Only for replica-lag, slow-endpoint and dns-lag."""
 
     def __str__(self) -> str:
         """Describe the fault as the reason for its effects.

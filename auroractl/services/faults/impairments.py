@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from auroractl.core.errors import InvalidInstanceState, InvalidParameterValue, NotFound
+from auroractl.core.errors import InvalidClusterState, InvalidInstanceState, InvalidParameterValue, NotFound
 from auroractl.core.model import Endpoint
-from auroractl.core.volume.faults import FaultKind
+from auroractl.core.volume.faults import DNS_TARGET, FaultKind
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.faults.injection import Injected, apply_to_reader, begin, done, find_instance
 from auroractl.services.operations.dry_run import end_dry_run
@@ -12,6 +12,7 @@ from auroractl.services.volume.lookup import require_volume
 
 _LAG_MAX_MS = 24 * 3600 * 1000
 _LATENCY_MAX_MS = 60 * 1000
+_DNS_LAG_MAX_MS = 3600 * 1000
 
 
 def lag_reader(cluster: ManagedCluster, reader: str, delay_ms: int, duration_s: float | None) -> Injected:
@@ -64,6 +65,22 @@ def refuse_endpoint(cluster: ManagedCluster, endpoint: str, duration_s: float | 
     fault = begin(cluster, FaultKind.REFUSE_ENDPOINT, found.identifier, duration_s)
     cluster.publish_routes()
     return done(cluster, found.identifier, "New connections are refused", fault)
+
+
+def lag_dns(cluster: ManagedCluster, delay_ms: int, duration_s: float | None) -> Injected:
+    """Delay by `delay_ms` what DNS answers after a change of roles, as caches of resolvers and clients do."""
+    _require_delay(delay_ms, _DNS_LAG_MAX_MS)
+    require_volume(cluster)
+    if cluster.settings.endpoint_mode != "dns" or not (cluster.settings.dns and cluster.row().address_block):
+        raise InvalidClusterState(
+            f"The DNS names of DBCluster {cluster.name} do not follow the roles of its instances.",
+            'Set dns = "127.0.0.1:5380" and endpoint_mode = "dns", with addresses of their own (see docs/names.md), then: '
+            "auroractl supervisor stop",
+        )
+    end_dry_run(f"Answer a change of roles {delay_ms} ms late")
+    fault = begin(cluster, FaultKind.DNS_LAG, DNS_TARGET, duration_s, delay_ms)
+    cluster.publish_routes()
+    return done(cluster, cluster.name, f"DNS answers a change of roles {delay_ms} ms late", fault)
 
 
 def _require_delay(delay_ms: int, most_ms: int) -> None:

@@ -20,7 +20,7 @@ from auroractl.system.files import exists
 from auroractl.system.safe_open import open_to_change
 
 _ON_NODES = frozenset({FaultKind.CRASH_STORAGE_NODE, FaultKind.HANG_STORAGE_NODE})
-_ON_ENDPOINTS = frozenset({FaultKind.SLOW_ENDPOINT, FaultKind.REFUSE_ENDPOINT})
+_IN_ROUTES = frozenset({FaultKind.SLOW_ENDPOINT, FaultKind.REFUSE_ENDPOINT, FaultKind.DNS_LAG})
 _ON_READERS = frozenset({FaultKind.REPLICA_LAG, FaultKind.PARTITION_INSTANCE})
 
 
@@ -161,7 +161,7 @@ def restore(cluster: ManagedCluster, target: str) -> Injected:
     wanted = target.lower()
     for fault in cluster.faults():
         number = fault.target.rpartition("-")[2] if fault.kind in _ON_NODES else fault.target
-        if wanted in {fault.target, number}:
+        if wanted in {fault.target.lower(), number.lower()}:
             end_dry_run(f"End {fault.kind} on {fault.target}")
             _end(cluster, fault)
             return done(cluster, fault.target, "Fault ended", None)
@@ -183,7 +183,7 @@ def _end(cluster: ManagedCluster, fault: Fault) -> None:
     cluster.repository.delete_fault(fault.cluster, fault.target)
     if fault.kind in _ON_READERS:
         apply_to_reader(cluster, fault.target)
-    elif fault.kind in _ON_ENDPOINTS:
+    elif fault.kind in _IN_ROUTES:
         cluster.publish_routes()
     elif fault.kind is FaultKind.HANG_STORAGE_NODE:
         for node in cluster.storage_nodes():

@@ -8,7 +8,7 @@ from auroractl.api.requests import endpoints as requests
 from auroractl.core.model import Endpoint
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
-from auroractl.services.observation import describe
+from auroractl.services.observation import describe, names
 from auroractl.services.routing import custom_endpoints
 from auroractl.supervisor.handlers.call import Call, Handler
 from auroractl.supervisor.results import Document, EndpointChanged
@@ -58,9 +58,15 @@ def describe_endpoints(call: Call, request: requests.DescribeEndpoints) -> Docum
     }
 
 
+def describe_names(call: Call, _request: requests.DescribeNames) -> Document:
+    """describe-names."""
+    return names.describe_names(call.runtime)
+
+
 HANDLERS: Mapping[str, Handler] = {
     "create-endpoint": create_endpoint,
     "modify-endpoint": modify_endpoint,
     "delete-endpoint": delete_endpoint,
     "describe-endpoints": describe_endpoints,
+    "describe-names": describe_names,
 }

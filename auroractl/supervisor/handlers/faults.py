@@ -12,7 +12,7 @@ from auroractl.supervisor.handlers.call import Call, Handler
 from auroractl.supervisor.results import FaultInjected
 
 
-def _running(call: Call, request: requests.FaultRequest) -> ManagedCluster:
+def _running(call: Call, request: requests.FaultRequest | requests.DnsLag) -> ManagedCluster:
     cluster = call.cluster(request.cluster)
     cluster.require_running()
     return cluster
@@ -85,6 +85,12 @@ def refuse_endpoint(call: Call, request: requests.RefuseEndpoint) -> FaultInject
     return _result(cluster, impairments.refuse_endpoint(cluster, request.target, request.duration_s))
 
 
+def dns_lag(call: Call, request: requests.DnsLag) -> FaultInjected:
+    """Delay what DNS answers."""
+    cluster = _running(call, request)
+    return _result(cluster, impairments.lag_dns(cluster, request.delay_ms, request.duration_s))
+
+
 def az_outage(call: Call, request: requests.AzOutage) -> FaultInjected:
     """Take an Availability Zone down."""
     cluster = _running(call, request)
@@ -108,6 +114,7 @@ HANDLERS: Mapping[str, Handler] = {
     "partition-instance": partition_instance,
     "slow-endpoint": slow_endpoint,
     "refuse-endpoint": refuse_endpoint,
+    "dns-lag": dns_lag,
     "az-outage": az_outage,
     "end-fault": end_fault,
 }

@@ -94,6 +94,7 @@ SENT = {
     "partition-instance": "inject-fault partition-instance demo-instance-2",
     "slow-endpoint": "inject-fault slow-endpoint reader --delay 50ms",
     "refuse-endpoint": "inject-fault refuse-endpoint writer",
+    "dns-lag": "inject-fault dns-lag --delay 15s --duration 1m --cluster demo",
     "az-outage": "inject-fault az-outage us-east-1b --duration 30s",
     "end-fault": "inject-fault az-restore us-east-1b",
     "supervisor-status": "supervisor status",

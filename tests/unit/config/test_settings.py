@@ -54,3 +54,17 @@ def test_a_truth_in_the_file_is_no_text_and_no_number(tmp_path: Path, line: str)
 def test_an_impossible_end_of_dns_names_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigurationError, match="dns_suffix must be the end of a DNS name"):
         load_settings(Home(tmp_path), {"AURORACTL_DNS_SUFFIX": value})
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1:5380", "127.9.8.255:65535"])
+def test_dns_is_served_on_a_loopback_address(tmp_path: Path, value: str) -> None:
+    assert load_settings(Home(tmp_path), {"AURORACTL_DNS": value}).dns == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["5380", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "0.0.0.0:53", "10.0.0.1:53", "[::1]:53", "127.0.0.256:5"],
+)
+def test_dns_is_served_nowhere_else(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match="dns must be a loopback address and a port"):
+        load_settings(Home(tmp_path), {"AURORACTL_DNS": value})

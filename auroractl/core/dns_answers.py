@@ -1,0 +1,32 @@
+"""What DNS answers for the names of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auroractl.core.dns_names import endpoint_name, names
+from auroractl.core.model import ClusterSnapshot, EndpointType
+from auroractl.core.routing import RoutingTable
+
+Answers = Mapping[str, tuple[str, ...]]
+"""The addresses of names, of which each answer has one in turn."""
+
+
+def answers(snapshot: ClusterSnapshot, table: RoutingTable, before: Answers, *, follow_roles: bool) -> Answers:
+    """Return the answers for all names of a cluster.
+
+    With `follow_roles`, names of endpoints are those of their members' addresses, as on AWS; while an endpoint has no
+    member, the answer is the one `before`. Otherwise, and where all addresses are one, each name has its own address.
+    """
+    own = names(snapshot.dns_domain, snapshot.endpoints, snapshot.instances)
+    found: dict[str, tuple[str, ...]] = {name: (address.host,) for name, address in own.items()}
+    if not (follow_roles and snapshot.cluster.address_block and snapshot.instances):
+        return found
+    hosts = {each.identifier: each.address.host for each in snapshot.instances}
+    members = {route.endpoint: tuple(hosts[each] for each in route.members if each in hosts) for route in table.routes}
+    writer = (hosts[snapshot.writer.identifier],) if snapshot.writer else ()
+    for endpoint in snapshot.endpoints:
+        name = endpoint_name(snapshot.dns_domain, endpoint)
+        first = writer if endpoint.type is EndpointType.WRITER else ()
+        found[name] = members.get(endpoint.identifier) or before.get(name) or first or found[name]
+    return found

@@ -1,0 +1,90 @@
+"""What DNS answers for names, and how late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from auroractl.core.dns_answers import answers
+from auroractl.core.dns_names import endpoint_name
+from auroractl.core.model import ClusterSnapshot, EndpointType
+from auroractl.core.routing import routing_table
+from auroractl.runtime.dns_memory import DnsMemory
+from tests.unit.core.clusters import gone, instance, snapshot, well
+
+_DOMAIN = "abc.us-east-1.rds.amazonaws.com"
+_WRITER, _READER = f"demo.cluster-{_DOMAIN}", f"demo.cluster-ro-{_DOMAIN}"
+ONE, TWO, THREE = (instance(number).address.host for number in (1, 2, 3))
+
+
+def _answers(found: ClusterSnapshot, before: dict[str, tuple[str, ...]], *, follow: bool = True) -> dict[str, object]:
+    found = replace(found, dns_domain=_DOMAIN)
+    table = routing_table(found, connections_max=1, hold_timeout_s=1)
+    return dict(answers(found, table, before, follow_roles=follow))
+
+
+def test_a_name_is_that_of_its_own_address() -> None:
+    found = snapshot(well(1), well(2), well(3))
+    told = _answers(found, {}, follow=False)
+    for endpoint in found.endpoints:
+        assert told[endpoint_name(_DOMAIN, endpoint)] == (endpoint.address.host,)
+    assert told[f"i2.{_DOMAIN}"] == (TWO,)
+
+
+def test_names_follow_roles_where_that_is_the_mode() -> None:
+    told = _answers(snapshot(well(1), well(2), well(3)), {})
+    assert told[_WRITER] == told[f"i1.{_DOMAIN}"] == (ONE,)
+    assert told[_READER] == (TWO, THREE)
+
+
+def test_without_a_member_the_answer_stays() -> None:
+    told = _answers(snapshot(gone(), well(2), well(3)), {_WRITER: (TWO,)})
+    assert told[_WRITER] == (TWO,)
+
+
+def test_a_writer_that_never_answered_is_told_all_the_same() -> None:
+    assert _answers(snapshot(gone(), well(2), well(3)), {})[_WRITER] == (ONE,)
+
+
+def test_names_keep_their_addresses_where_all_addresses_are_one() -> None:
+    found = snapshot(well(1), well(2), well(3))
+    single = replace(found, cluster=replace(found.cluster, address_block=""))
+    writer = single.endpoint(EndpointType.WRITER)
+    assert _answers(single, {})[_WRITER] == (writer.address.host,)
+
+
+def test_a_change_is_told_at_once_without_a_lag() -> None:
+    memory = DnsMemory()
+    memory.keep({"w": (ONE,)}, 0, 10)
+    memory.keep({"w": (TWO,)}, 0, 20)
+    assert memory.hosts("w", 20) == (TWO,)
+
+
+def test_a_change_is_told_after_the_lag() -> None:
+    memory = DnsMemory()
+    memory.keep({"w": (ONE,)}, 15, 10)
+    memory.keep({"w": (TWO,)}, 15, 20)
+    memory.keep({"w": (THREE,)}, 15, 21)
+    told = [memory.hosts("w", now_s) for now_s in (20, 34.9, 35, 35.9, 36)]
+    assert told == [(ONE,), (ONE,), (TWO,), (TWO,), (THREE,)]
+
+
+def test_the_end_of_a_lag_tells_what_is_right() -> None:
+    memory = DnsMemory()
+    memory.keep({"w": (ONE,)}, 15, 10)
+    memory.keep({"w": (TWO,)}, 15, 20)
+    memory.keep({"w": (TWO,)}, 0, 21)
+    assert memory.hosts("w", 21) == (TWO,)
+
+
+def test_a_name_that_is_gone_is_forgotten() -> None:
+    memory = DnsMemory()
+    memory.keep({"w": (ONE,), "r": (TWO,)}, 0, 10)
+    memory.keep({"w": (ONE,)}, 0, 20)
+    assert memory.hosts("r", 20) is None
+
+
+def test_what_is_remembered_of_changes_is_bounded() -> None:
+    memory = DnsMemory()
+    for number in range(1000):
+        memory.keep({"w": (str(number),)}, 3600, number)
+    assert memory.hosts("w", 1000) == ("968",)
