@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from auroractl.core.dns_answers import Answers
+from auroractl.core.dns_answers import Answers, answers
+from auroractl.core.model import ClusterSnapshot
+from auroractl.core.routing import RoutingTable
+from auroractl.core.volume.faults import DNS_TARGET
 
 _CHANGES_MAX = 32
 
@@ -23,6 +27,12 @@ class DnsMemory:
     def newest(self) -> Answers:
         """Return the answers that are right now."""
         return {name: changes[-1][1] for name, changes in self._changes.items()}
+
+    def learn(self, snapshot: ClusterSnapshot, table: RoutingTable, *, follow_roles: bool) -> None:
+        """Replace all answers by those for a snapshot and its routes."""
+        fault = snapshot.fault_on(DNS_TARGET)
+        found = answers(snapshot, table, self.newest, follow_roles=follow_roles)
+        self.keep(found, (fault.delay_ms or 0) / 1000 if fault else 0, time.monotonic())
 
     def keep(self, answers: Answers, lag_s: float, now_s: float) -> None:
         """Replace all answers; a name that is missing does not exist any more."""

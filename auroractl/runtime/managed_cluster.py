@@ -11,16 +11,15 @@ from datetime import datetime
 from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
 from auroractl.core import dns_names
-from auroractl.core.dns_answers import answers
 from auroractl.core.errors import InvalidClusterState
-from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, EndpointProcessObservation, Instance, Phase, Wanted
+from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.restore.retention import Era
 from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import format_size, parse_size_bytes
-from auroractl.core.volume.faults import DNS_TARGET, Fault, FaultKind
+from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.endpoints.client import AddressInUse
@@ -340,21 +339,6 @@ class ManagedCluster:
         chosen = self.chosen_parameters().get("max_connections")
         return self.settings.connections_max if chosen is None else clients_max(int(chosen))
 
-    def publish_names(self) -> None:
-        """Bring the DNS answers of a cluster up to date that is stopped, and so has no routes. Raises ClusterNotFound."""
-        with self.runtime.routing_lock:
-            row, at = self.row(), self.now()
-            instances, endpoints = tuple(self.instances()), tuple(self.endpoints())
-            process, domain = EndpointProcessObservation(at), self.dns_domain(row)
-            rows = ClusterSnapshot(at, row, instances, endpoints, {}, process, dns_domain=domain)
-            self._remember_names(rows, routing_table(rows, connections_max=0, hold_timeout_s=0))
-
-    def _remember_names(self, snapshot: ClusterSnapshot, table: RoutingTable) -> None:
-        fault, known = snapshot.fault_on(DNS_TARGET), self.memory.dns
-        follow_roles = self.settings.endpoint_mode == "dns"
-        found = answers(snapshot, table, known.newest, follow_roles=follow_roles)
-        known.keep(found, (fault.delay_ms or 0) / 1000 if fault else 0, time.monotonic())
-
     def publish_routes(self, just_seen: ClusterSnapshot | None = None) -> None:
         """Bring the endpoint process's routing table up to date; send nothing if it already is.
 
@@ -369,7 +353,7 @@ class ManagedCluster:
                 return
             snapshot = self.snapshot(row)
             wanted = self._published(snapshot)
-            self._remember_names(snapshot, wanted[1])
+            memory.dns.learn(snapshot, wanted[1], follow_roles=self.settings.endpoint_mode == "dns")
             if snapshot.endpoint_process.responding and memory.published != wanted:
                 # The process retries by itself; status and an event name the process at the address.
                 with contextlib.suppress(AddressInUse):

@@ -15,7 +15,8 @@ from threading import Thread
 
 from auroractl.core import dns_names
 from auroractl.core.errors import AuroraError
-from auroractl.core.model import Wanted
+from auroractl.core.model import Cluster, ClusterSnapshot, EndpointProcessObservation, Wanted
+from auroractl.core.routing import routing_table
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.supervisor.dns_messages import SIZE_MAX_BYTES, Answering
@@ -57,7 +58,15 @@ class ClusterNames:
         for row in self._runtime.repository.clusters():
             if row.wanted is not Wanted.RUNNING:
                 with contextlib.suppress(AuroraError):
-                    ManagedCluster(self._runtime, row.identifier).publish_names()
+                    self._learn(ManagedCluster(self._runtime, row.identifier), row)
+
+    def _learn(self, cluster: ManagedCluster, row: Cluster) -> None:
+        with self._runtime.routing_lock:
+            at, endpoints = self._runtime.now(), tuple(cluster.endpoints())
+            process, domain = EndpointProcessObservation(at), cluster.dns_domain(row)
+            rows = ClusterSnapshot(at, row, tuple(cluster.instances()), endpoints, {}, process, dns_domain=domain)
+            table = routing_table(rows, connections_max=0, hold_timeout_s=0)
+            cluster.memory.dns.learn(rows, table, follow_roles=self._runtime.settings.endpoint_mode == "dns")
 
 
 class DnsServer:
