@@ -202,11 +202,17 @@ def failover(
         bool,
         typer.Option("--allow-data-loss", help="Promote even if fewer than three storage nodes can be read."),
     ] = False,
+    like_aws: Annotated[
+        bool,
+        typer.Option("--like-aws", help="Rehearse AWS's time: really have no writer for half a minute."),
+    ] = False,
 ) -> None:
     """Promote a reader to writer: planned if the writer is healthy, unplanned if it is dead."""
     this = session(context)
     target = once(reader, target, "--target")
-    request = requests.clusters.Failover(cluster=this.cluster(name), target=target, allow_data_loss=allow_data_loss)
+    request = requests.clusters.Failover(
+        cluster=this.cluster(name), target=target, allow_data_loss=allow_data_loss, like_aws=like_aws
+    )
     this.show(this.change(request), sentences.failed_over, text.failover)
 
 

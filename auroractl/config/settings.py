@@ -60,6 +60,8 @@ class Settings:
     """Loopback address and port of the DNS server. Empty: there is none."""
     endpoint_mode: str = "address"
     """Whether DNS answers names of endpoints with an endpoint's own address, or with those of its members."""
+    aws_failover_s: float = 30.0
+    """How long `failover --like-aws` leaves the cluster without a writer."""
     hosts_file: str = "/etc/hosts"
     """The file that `auroractl hosts --write` changes."""
     connections_max: int = 1000

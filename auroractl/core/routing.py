@@ -152,6 +152,7 @@ def routing_table(
     refusal: str = "",
     refusal_hint: str = "",
     farewell: str = "",
+    writer_closed: bool = False,
     synchronous_commit_enforced: bool = False,
     promoted_are_closed: bool = False,
 ) -> RoutingTable:
@@ -160,13 +161,16 @@ def routing_table(
     Writer connections go to the writer while it answers and are held otherwise. Reader connections go in turn to the
     readers that answer, and to the writer if there is none (AWS: "if the cluster contains only a primary instance, the
     reader endpoint connects to it"). A custom endpoint goes only to its members. Instances in `without` are cut off;
-    those in `draining` only keep their open connections.
+    those in `draining` only keep their open connections. With `writer_closed` the writer endpoint refuses connections.
     """
     closed = set(without)
     serving = _serving(snapshot, closed | set(draining))
     name = snapshot.cluster.identifier
     return RoutingTable(
-        routes=tuple(_route_of(snapshot, endpoint, serving) for endpoint in snapshot.endpoints),
+        routes=tuple(
+            _route_of(snapshot, endpoint, serving, closed=writer_closed and endpoint.type is EndpointType.WRITER)
+            for endpoint in snapshot.endpoints
+        ),
         instances={
             instance.identifier: instance.address
             for instance in snapshot.instances
@@ -194,14 +198,14 @@ def _serving(snapshot: ClusterSnapshot, quiet: Collection[str]) -> list[Instance
     return [each for each in candidates if each.identifier not in quiet and snapshot.seen(each.identifier).accepting]
 
 
-def _route_of(snapshot: ClusterSnapshot, endpoint: Endpoint, serving: Sequence[Instance]) -> Route:
+def _route_of(snapshot: ClusterSnapshot, endpoint: Endpoint, serving: Sequence[Instance], *, closed: bool) -> Route:
     fault = snapshot.fault_on(endpoint.identifier)
     return Route(
         endpoint.identifier,
         endpoint.address,
-        _members(endpoint, serving),
+        () if closed else _members(endpoint, serving),
         writes=endpoint.type is EndpointType.WRITER,
-        listens=fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT,
+        listens=not closed and (fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT),
         delay_ms=(fault and fault.delay_ms) or 0,
     )
 

@@ -147,3 +147,5 @@ class RoutingOverride:
     """Draining instances: they keep their open connections and get no new ones."""
     farewell: str = ""
     """The message to clients whose connections are cut."""
+    writer_closed: bool = False
+    """Whether the writer endpoint refuses connections, and DNS does not change the answer for its name."""

@@ -371,6 +371,7 @@ class ManagedCluster:
             without=override.without,
             draining=override.draining,
             farewell=override.farewell,
+            writer_closed=override.writer_closed,
             synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
             promoted_are_closed=self.settings.close_promoted_readers,
             **_refusal(snapshot),

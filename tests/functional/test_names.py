@@ -34,6 +34,7 @@ def named(warm_home: Home) -> Iterator[Auroractl]:
     """The cluster demo, whose names follow roles and are served by DNS."""
     with home_of_its_own(warm_home) as command:
         command.variables |= {"AURORACTL_DNS": f"127.0.0.1:{_free_port()}", "AURORACTL_ENDPOINT_MODE": "dns"}
+        command.variables["AURORACTL_AWS_FAILOVER_S"] = "6"
         command("create-cluster", "demo", "--readers", "1")
         wait_until("the DNS server", lambda: command.ask("describe-names")["Dns"]["Status"] == "available")
         yield command
@@ -163,6 +164,32 @@ def test_a_client_with_a_stale_answer_meets_the_old_writer_which_takes_no_writes
     assert _address(named, name) == new["Endpoint"]["Address"]
     with _connected(named, _address(named, name)) as connection:
         connection.execute("create table written (id int)")
+
+
+def test_a_failover_like_aws_really_has_no_writer_until_dns_has_changed(named: Auroractl) -> None:
+    named.wait_healthy("demo")
+    view, old, new = named.cluster("demo"), *named.instances("demo")
+    with named.start("failover", "demo", "--like-aws") as command:
+        wait_until("the loss", lambda: _is_refused(old["Endpoint"]["Address"], view["Port"]))
+        assert _is_refused(view["Endpoint"], view["Port"])
+        assert _address(named, view["EndpointName"]) == old["Endpoint"]["Address"]
+        assert command.wait(120) == 0
+    assert _address(named, view["EndpointName"]) == new["Endpoint"]["Address"]
+    assert not _is_refused(view["Endpoint"], view["Port"])
+    latest = named.ask("failover-history", DBClusterIdentifier="demo")["Failovers"][0]
+    assert latest["GapMilliseconds"] > 1000 * float(named.variables["AURORACTL_AWS_FAILOVER_S"])
+    assert [step["Name"] for step in latest["Steps"] if "rehearsed" in step["Name"]] == [
+        "Wait 5 s, as AWS detects and promotes (rehearsed)",
+        "Wait 1 s, as AWS changes DNS (rehearsed)",
+    ]
+
+
+def _is_refused(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=30).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_command_prints_what_resolvers_need(named: Auroractl) -> None:

@@ -79,6 +79,8 @@ class Failover(ClusterRequest):
 
     target: str | None = field(default=None, metadata=TEXT.key("TargetDBInstanceIdentifier"))
     allow_data_loss: bool = field(default=False, metadata=FLAG.key("AllowDataLoss"))
+    like_aws: bool = field(default=False, metadata=FLAG.key("LikeAws"))
+    """Take as long as on AWS, with a writer endpoint that refuses connections meanwhile."""
 
 
 class StartCluster(ClusterRequest):

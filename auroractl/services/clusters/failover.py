@@ -57,11 +57,13 @@ def failover(
     target: str | None,
     *,
     allow_data_loss: bool = False,
+    like_aws: bool = False,
     ticket: Ticket | None = None,
 ) -> FailoverResult:
     """Promote a reader to writer and make the writer a reader.
 
-    `target` is the reader to promote, by default chosen in Aurora's order. With a ticket, the failover is part of a
+    `target` is the reader to promote, by default chosen in Aurora's order. With `like_aws` it takes as long as on AWS, and
+    clients are refused meanwhile. With a ticket, the failover is part of a
     queued request. Raises InvalidClusterState if no reader can be promoted or another operation is in progress,
     InvalidInstanceState for an unsuitable target, InstanceNotFound for an unknown one, QuorumLost if the writer is dead
     and too few storage nodes can be read (unless `allow_data_loss`).
@@ -71,7 +73,7 @@ def failover(
     record = runner.perform(
         cluster,
         OperationKind.FAILOVER,
-        prepare=lambda: _prepare(cluster, target, allow_data_loss),
+        prepare=lambda: _prepare(cluster, target, allow_data_loss=allow_data_loss, like_aws=like_aws),
         planner=lambda cluster, record: plan(cluster, record, switch),
         ticket=ticket,
     )
@@ -108,14 +110,17 @@ def _could_commit(cluster: ManagedCluster, snapshot: ClusterSnapshot, writer: In
     return seen.accepting and seen.stalled_s <= cluster.settings.stalled_after_s
 
 
-def _prepare(cluster: ManagedCluster, wanted: str | None, allow_data_loss: bool) -> OperationRecord:
+def _prepare(cluster: ManagedCluster, wanted: str | None, *, allow_data_loss: bool, like_aws: bool) -> OperationRecord:
     cluster.require_running()
     writer = cluster.writer()
     for instance in cluster.instances():
         cluster.observer.refresh(instance)
     snapshot = cluster.snapshot()
     target = _choose(cluster, snapshot, wanted)
-    return _begin(cluster, snapshot, writer, target, By.USER, "requested", allow_data_loss=allow_data_loss)
+    like_aws_s = cluster.settings.aws_failover_s if like_aws else None
+    return _begin(
+        cluster, snapshot, writer, target, By.USER, "requested", allow_data_loss=allow_data_loss, like_aws_s=like_aws_s
+    )
 
 
 def _begin(
@@ -127,6 +132,7 @@ def _begin(
     reason: str,
     *,
     allow_data_loss: bool = False,
+    like_aws_s: float | None = None,
 ) -> OperationRecord:
     planned = _could_commit(cluster, snapshot, writer)
     record = new_record(
@@ -139,6 +145,7 @@ def _begin(
             "AllowDataLoss": allow_data_loss and not planned,
             "By": by.value,
             "Reason": reason,
+            **({"LikeAwsSeconds": like_aws_s} if like_aws_s else {}),
         },
     )
     cluster.repository.begin_operation(record)

@@ -25,11 +25,14 @@ from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step
 from auroractl.services.parameters import pending
 from auroractl.services.volume import quorum_recovery, storage_nodes
+from auroractl.system.waiting import pause
 
 log = logging.getLogger(__name__)
 
 _RECEIVE_TIMEOUT_S = 5.0
 _PROMOTE_TIMEOUT_S = 30.0
+_SHARE_BEFORE_PROMOTION = 5 / 6
+"""Of AWS's time: typically less than 30 s in all (Aurora User Guide, "Fault tolerance"), of which 5 s are a TTL of DNS."""
 
 
 @dataclass(slots=True)
@@ -63,8 +66,11 @@ def plan(cluster: ManagedCluster, record: OperationRecord, switch: Switch | None
             Step("Recover WAL from the storage nodes", work.recover_wal, undo=work.clear),
         ]
     promote = f"Promote {work.target}"
+    detection, dns = work.waits()
     rest = [
+        *detection,
         Step(promote, work.promote),
+        *dns,
         Step("Switch the endpoints", work.switch_endpoints),
         Step("Start the remaining storage nodes", work.complete_nodes),
         Step("Repoint the other readers", work.repoint),
@@ -84,6 +90,7 @@ class FailoverSteps:
         self._cluster = cluster
         self._planned = arguments["Planned"]
         self._allow_data_loss = arguments.get("AllowDataLoss", False)
+        self._like_aws_s: float | None = arguments.get("LikeAwsSeconds")
         self._fork: Fork | None = None
         self._read: quorum_recovery.RecoveredWal | None = None
         self._switch = switch
@@ -120,14 +127,27 @@ class FailoverSteps:
                 )
         sql.write_checkpoint(source)
 
+    def waits(self) -> tuple[list[Step], list[Step]]:
+        """Return the steps that only take AWS's time, before the promotion and before the endpoints change."""
+        if self._like_aws_s is None:
+            return [], []
+        first_s, last_s = (self._like_aws_s * share for share in (_SHARE_BEFORE_PROMOTION, 1 - _SHARE_BEFORE_PROMOTION))
+        return (
+            [Step(f"Wait {first_s:g} s, as AWS detects and promotes (rehearsed)", lambda: pause(first_s))],
+            [Step(f"Wait {last_s:g} s, as AWS changes DNS (rehearsed)", lambda: pause(last_s))],
+        )
+
     def hold(self) -> None:
         self._switch.begin()
-        self._cluster.route(RoutingOverride(draining=[self.source]))
+        if self._like_aws_s is None:
+            self._cluster.route(RoutingOverride(draining=[self.source]))
+        else:
+            self._cluster.route(RoutingOverride(without=[self.source], writer_closed=True))
 
     def cut(self) -> None:
         self._switch.begin()
         self._cluster.repository.update_cluster(self._cluster.name, phase=Phase.FAILING_OVER)
-        self._cluster.route(RoutingOverride(without=[self.source]))
+        self._cluster.route(RoutingOverride(without=[self.source], writer_closed=self._like_aws_s is not None))
 
     def resume(self) -> None:
         """Restore routes and status. This is the last undo, because it is the first step's."""

@@ -81,7 +81,9 @@ def scaling(_cluster: ManagedCluster, record: OperationRecord, _request: request
 def failover_(call: Call, request: requests.Failover) -> FailedOver:
     """failover."""
     cluster = call.cluster(request.cluster)
-    done = failover.failover(cluster, request.target, allow_data_loss=request.allow_data_loss)
+    done = failover.failover(
+        cluster, request.target, allow_data_loss=request.allow_data_loss, like_aws=request.like_aws
+    )
     return FailedOver(cluster.name, done.source, done.target, done.planned, done.switch_ms)
 
 

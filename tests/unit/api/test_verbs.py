@@ -44,7 +44,7 @@ SENT = {
     "start-cluster": "start-cluster demo --no-wait",
     "stop-cluster": "stop-cluster demo --dry-run",
     "scale-readers": "scale-readers demo --to 3",
-    "failover": "failover demo --target demo-instance-2 --allow-data-loss",
+    "failover": "failover demo --target demo-instance-2 --allow-data-loss --like-aws",
     "cancel-operation": "cancel-operation demo",
     "modify-cluster": "modify-cluster demo --no-deletion-protection --backtrack-window 2h --tags a=b --remove-tags c "
     "--master-user-password secret-one --db-cluster-parameter-group-name tuned",
