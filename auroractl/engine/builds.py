@@ -156,6 +156,8 @@ def _inspect(candidate: Candidate) -> tuple[Build, Layout]:
     folder = candidate.folder
     if not folder.is_absolute():
         raise MachineError(f"The folder of PostgreSQL {folder} is not a whole path.", candidate.hint)
+    if not folder.is_dir():
+        raise MachineError(f"There is no PostgreSQL in {folder}, because there is no such folder.", candidate.hint)
     missing = [name for name in NEEDED if not (folder / "bin" / name).is_file()]
     if missing:
         raise MachineError(

@@ -191,8 +191,12 @@ def test_wrong_binaries(fresh: Auroractl, case: str) -> None:
     fresh.variables["AURORACTL_POSTGRESQL_FOLDER"] = str(folder)
     done = fresh.run("create-cluster", "demo")
     assert done.returncode == 1, done
-    expected = "14.18, and auroractl needs PostgreSQL 15 to 18" if case == "wrong version" else "is incomplete"
-    assert expected in done.stderr
+    expected = {
+        "missing": "no such folder",
+        "incomplete": "is incomplete",
+        "wrong version": "14.18, and auroractl needs PostgreSQL 15 to 18",
+    }
+    assert expected[case] in done.stderr
     assert "postgresql_folder" in done.stderr
     assert fresh.json("describe-clusters")["DBClusters"] == []
 

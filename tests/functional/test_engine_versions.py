@@ -174,7 +174,7 @@ def test_a_build_that_is_removed_while_its_cluster_runs(auroractl: Auroractl) ->
     auroractl.wait_healthy("demo")
     refused = auroractl.run("create-cluster", "other")
     assert refused.returncode == 1
-    assert "is incomplete" in refused.stderr
+    assert "no such folder" in refused.stderr
     assert "postgresql_folder" in refused.stderr
     # Now the last copy goes, too. What runs keeps running, and nothing is begun that could not be finished.
     shutil.rmtree(auroractl.home.root / "postgresql")

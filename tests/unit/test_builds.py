@@ -97,6 +97,12 @@ def test_half_an_installation_is_refused(installation: Path, tmp_path: Path, mis
     assert refused.value.hint == "Correct the setting"
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"There is no PostgreSQL in .*, because there is no such folder") as refused:
+        inspect(candidate(tmp_path / "gone"))
+    assert refused.value.hint == "Correct the setting"
+
+
 def test_a_build_of_another_architecture_is_refused(installation: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pginstall"
     subprocess.run(["cp", "-Rpl", str(installation), str(folder)], check=True)
