@@ -21,6 +21,7 @@ from bench import (
     schema,
     startup,
     testing,
+    tls,
     versions,
     volume,
 )
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "create": create.run,
     "engines": engines.run,
     "endpoint": endpoint.run,
+    "tls": tls.run,
     "failover": failover.run,
     "lost-writer": lost_writer.run,
     "patroni": patroni.run,

@@ -68,7 +68,7 @@ def _watched(setting: Setting) -> RenderableType:
 def _load(ask: Ask) -> Iterator[None]:
     def target(role: str) -> Target:
         there = ask(Connection(cluster="demo", role=role))
-        return Target(there["Host"], there["Port"], there["User"], there["Password"], there["Database"])
+        return Target.of(there)
 
     load = Workload(target("writer"), target("reader"), "recorded", clients=4)
     load.start()

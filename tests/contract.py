@@ -109,6 +109,8 @@ _BY_HAND: dict[str, Checked] = {
     "describe-db-engine-versions": Checked(
         "describe-db-engine-versions", ("", "--default-only"), "--engine-version", 2, "requires an argument"
     ),
+    "ca show": Checked("ca", ("",), "now", 2, "unexpected extra argument"),
+    "ca rotate": Checked("ca", ("", "--discard-previous"), "now", 2, "unexpected extra argument"),
     "failover-history": _nobody("failover-history", "demo"),
     "describe-events": Checked(
         "describe-events", ("demo", "--source-type db-cluster"), "--start-time soon", 2, "not a time"

@@ -348,6 +348,17 @@ _SUPERVISOR = (
     Verb(name="supervisor-stop", noun="supervisor", commands=("supervisor stop",)),
 )
 
+_CERTIFICATES = (
+    Verb(name="describe-ca", noun="certificates", commands=("ca show",)),
+    Verb(
+        name="rotate-ca",
+        noun="certificates",
+        commands=("ca rotate",),
+        changes=True,
+        dry_run=DryRun.STEPS,
+    ),
+)
+
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
@@ -358,6 +369,7 @@ VERBS: Mapping[str, Verb] = {
         *_VOLUMES,
         *_RESTORE,
         *_FAULTS,
+        *_CERTIFICATES,
         *_SUPERVISOR,
     )
 }

@@ -10,6 +10,7 @@ from auroractl import __version__
 from auroractl.cli import (
     apply,
     backtrack,
+    ca,
     client_programs,
     clusters,
     config,
@@ -103,6 +104,7 @@ demo.register(app)
 watch.register(app)
 app.add_typer(inject_fault.app, name="inject-fault", short_help="Inject a fault.")
 apply.register(app)
+app.add_typer(ca.app, name="ca")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(supervisor.app, name="supervisor")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 from urllib.parse import quote
@@ -14,16 +15,34 @@ import typer
 from auroractl.cli import name_completion
 from auroractl.cli.invocation import session, write
 from auroractl.cli.options import HANDED_ON, ClusterArgument
-from auroractl.core.errors import InvalidClusterState, MachineError
+from auroractl.core.errors import InvalidClusterState, MachineError, Unsupported
 from auroractl.core.guessing import did_you_mean
 
 if TYPE_CHECKING:
     from auroractl.control_planes import Document
 
+
+class SslMode(StrEnum):
+    """libpq's modes of TLS (https://www.postgresql.org/docs/18/libpq-ssl.html)."""
+
+    DISABLE = "disable"
+    ALLOW = "allow"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+_UNENCRYPTED = {SslMode.DISABLE, SslMode.ALLOW}
+_VERIFYING = {SslMode.VERIFY_CA, SslMode.VERIFY_FULL}
+
 ReaderOption = Annotated[bool, typer.Option("--reader", help="Connect through the reader endpoint.")]
 InstanceOption = Annotated[
     str | None,
     typer.Option("--instance", help="Connect directly to this instance.", autocompletion=name_completion.instances),
+]
+SslModeOption = Annotated[
+    SslMode | None, typer.Option("--sslmode", help="How the client uses TLS; verify-* name the CA too.")
 ]
 
 
@@ -128,27 +147,55 @@ def uri(
     name: ClusterArgument = None,
     reader: ReaderOption = False,
     instance: InstanceOption = None,
+    sslmode: SslModeOption = None,
 ) -> None:
     """Print the connection URI, including the password."""
     there = _connection(context, name, reader=reader, instance=instance)
     user, password = quote(there["User"], safe=""), quote(there["Password"], safe="")
-    write(f"postgresql://{user}:{password}@{there['Host']}:{there['Port']}/{quote(there['Database'], safe='')}")
+    host, query = there["Host"], ""
+    if sslmode is not None:
+        given = _tls(there, sslmode)
+        host, query = given["PGHOST"], f"?sslmode={sslmode}"
+        if sslmode in _VERIFYING:
+            query += f"&sslrootcert={quote(given['PGSSLROOTCERT'])}"
+    write(f"postgresql://{user}:{password}@{host}:{there['Port']}/{quote(there['Database'], safe='')}{query}")
 
 
 def env(
     context: typer.Context,
     name: ClusterArgument = None,
     reader: ReaderOption = False,
+    sslmode: SslModeOption = None,
 ) -> None:
-    """Print shell exports for eval: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGREQUIREAUTH."""
-    for variable, value in _variables(_connection(context, name, reader=reader)).items():
+    """Print shell exports for eval: PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and others of libpq."""
+    there = _connection(context, name, reader=reader)
+    variables = _variables(there) | (_tls(there, sslmode) if sslmode is not None else {})
+    for variable, value in variables.items():
         write(f"export {variable}={shlex.quote(value)}")
+
+
+def _tls(there: Document, sslmode: SslMode) -> dict[str, str]:
+    """Return the variables for a mode of TLS. Raises Unsupported if it needs TLS and there is none."""
+    host = there.get("TlsHost")
+    if sslmode in _UNENCRYPTED or (host is None and sslmode is SslMode.PREFER):
+        host = there["Host"]
+    elif host is None:
+        raise Unsupported(
+            "There is no TLS at this address.",
+            "Connect through an endpoint; TLS is off if `auroractl config show` says that tls is false",
+        )
+    return {"PGHOST": host, "PGSSLMODE": sslmode.value, "PGSSLROOTCERT": there["CaBundle"]}
 
 
 def become(there: Document, program: str, arguments: list[str]) -> NoReturn:
     """Replace this process with a PostgreSQL client of the server's version, connected to the cluster."""
     from auroractl.system.programs import replace_process  # noqa: PLC0415  (only here)
 
+    if not there.get("ProgramsHaveTls", True):
+        raise Unsupported(
+            f"{program} of this build of PostgreSQL has no TLS, and the endpoints refuse it because rds.force_ssl is 1.",
+            'Use the system\'s: psql "$(auroractl uri --sslmode verify-full)"; or add --instance INSTANCE',
+        )
     if there.get("UsedBy"):
         # It could relay messages to a server, and read and change the session.
         raise InvalidClusterState(
@@ -183,4 +230,7 @@ def _variables(there: Document) -> dict[str, str]:
         "PGDATABASE": there["Database"],
         # Another process on the address must not receive the password (supported by libpq 16 and later).
         "PGREQUIREAUTH": "scram-sha-256",
+        # On this machine TLS hides nothing; who wants it asks for it.
+        "PGSSLMODE": "require" if there.get("TlsRequired") else "disable",
+        **({"PGSSLROOTCERT": there["CaBundle"]} if there.get("TlsHost") else {}),
     }

@@ -8,12 +8,14 @@ HOME/
   supervisor.pid            locked by the supervisor for as long as it lives
   supervisor.log            and supervisor.log.1 with the older entries, as for every log below
   secrets/internal.json     passwords of the internal database users
+  secrets/ca.pem            key and certificate of the certificate authority
+  ca-bundle.pem             the certificates that clients are to trust
   postgresql/BUILD/         copies of the PostgreSQL builds that clusters use
   template/BUILD-N/      *  an initialised data directory, from which clusters are copied
   template/trial/        *  a copy of one on which parameters are being tried
   clusters/NAME/
     secrets.json            the master user's password
-    endpoint/               routes.json, pid file and log of the endpoint process
+    endpoint/               routes.json, certificate.json, pid file and log of the endpoint process
     instances/           *  ID/: data/ (the data directory), pgpass, postgresql.log, recovery/ (WAL read back for it)
     storage/             *  base/ (the data directory of the last instance, only while there is none), base.json (its
                             position), pgpass; for each storage node ID/ (its copy of the WAL), ID.pid and ID.log; for each
@@ -81,6 +83,11 @@ class ClusterPaths:
     def endpoint(self) -> Path:
         """The endpoint process's working folder."""
         return self.folder / "endpoint"
+
+    @property
+    def certificate(self) -> Path:
+        """The key and certificate of the endpoints."""
+        return self.endpoint / "certificate.json"
 
     @property
     def endpoint_socket(self) -> Path:
@@ -169,6 +176,16 @@ class Home:
     def internal_secrets(self) -> Path:
         """Passwords of the internal database users."""
         return self.root / "secrets" / "internal.json"
+
+    @property
+    def ca_key(self) -> Path:
+        """The key and certificate of the home's certificate authority."""
+        return self.root / "secrets" / "ca.pem"
+
+    @property
+    def ca_bundle(self) -> Path:
+        """The certificates of authorities that clients are to trust."""
+        return self.root / "ca-bundle.pem"
 
     @property
     def clusters(self) -> Path:

@@ -64,6 +64,8 @@ class Settings:
     """How long `failover --like-aws` leaves the cluster without a writer."""
     hosts_file: str = "/etc/hosts"
     """The file that `auroractl hosts --write` changes."""
+    tls: bool = True
+    """True if endpoints end TLS for clients that ask for it."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0

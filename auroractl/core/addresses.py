@@ -19,6 +19,8 @@ _ENDPOINT_OFFSET = {EndpointType.WRITER: 1, EndpointType.READER: 2}
 _CUSTOM_OFFSETS = range(3, 8)
 """Five per cluster, as on AWS."""
 _INSTANCE_OFFSET_FIRST, _INSTANCE_OFFSET_LAST = 11, 60
+_TLS_OFFSET = 100
+"""Distance of the address at which the endpoint process ends TLS for an instance from the instance's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,21 @@ class AddressPlan:
 
     def all(self) -> list[Address]:
         """Return every address that the cluster may ever use, to check beforehand that they are free."""
-        return [self._address(offset) for offset in range(1, _INSTANCE_OFFSET_LAST + 1)]
+        own = [self._address(offset) for offset in range(1, _INSTANCE_OFFSET_LAST + 1)]
+        ends = (tls_address(each) for each in own[_INSTANCE_OFFSET_FIRST - 1 :]) if self.block else ()
+        return [*own, *(each for each in ends if each is not None)]
+
+
+def tls_address(instance: Address) -> Address | None:
+    """Return the address at which TLS is ended for an instance; None where there is only one loopback address.
+
+    >>> tls_address(Address("127.16.0.11", 5432)), tls_address(Address("127.0.0.1", 5442))
+    (Address(host='127.16.0.111', port=5432), None)
+    """
+    if instance.host == SINGLE_HOST:
+        return None
+    block, _, offset = instance.host.rpartition(".")
+    return Address(f"{block}.{int(offset) + _TLS_OFFSET}", instance.port)
 
 
 def block_candidates(seed: int) -> Iterator[str]:

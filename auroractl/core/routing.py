@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any
 
 from auroractl.core.model import Address, ClusterSnapshot, Endpoint, EndpointType, Instance, Phase, Wanted
@@ -58,6 +58,8 @@ class RoutingTable:
     """True if new connections may not set synchronous_commit to anything but on."""
     promoted_are_closed: bool = False
     """True if connections of endpoints of readers are cut once their instance has become the writer."""
+    tls_required: bool = False
+    """True if clients without TLS are refused (`rds.force_ssl`)."""
 
     @property
     def writer(self) -> str:
@@ -96,6 +98,7 @@ class RoutingTable:
             "unserved_hint": self.unserved_hint,
             "synchronous_commit_enforced": self.synchronous_commit_enforced,
             "promoted_are_closed": self.promoted_are_closed,
+            "tls_required": self.tls_required,
         }
 
     @classmethod
@@ -114,6 +117,7 @@ class RoutingTable:
             unserved_hint=_of(str, document.get("unserved_hint", "")),
             synchronous_commit_enforced=_of(bool, document.get("synchronous_commit_enforced", False)),
             promoted_are_closed=_of(bool, document.get("promoted_are_closed", False)),
+            tls_required=_of(bool, document.get("tls_required", False)),
         )
 
 
@@ -155,6 +159,8 @@ def routing_table(
     writer_closed: bool = False,
     synchronous_commit_enforced: bool = False,
     promoted_are_closed: bool = False,
+    tls_required: bool = False,
+    instance_endpoints: Mapping[str, Address] = MappingProxyType({}),
 ) -> RoutingTable:
     """Build the current table of a cluster.
 
@@ -162,14 +168,25 @@ def routing_table(
     readers that answer, and to the writer if there is none (AWS: "if the cluster contains only a primary instance, the
     reader endpoint connects to it"). A custom endpoint goes only to its members. Instances in `without` are cut off;
     those in `draining` only keep their open connections. With `writer_closed` the writer endpoint refuses connections.
+    `instance_endpoints` are the addresses that each lead to one instance.
     """
     closed = set(without)
     serving = _serving(snapshot, closed | set(draining))
     name = snapshot.cluster.identifier
     return RoutingTable(
-        routes=tuple(
-            _route_of(snapshot, endpoint, serving, closed=writer_closed and endpoint.type is EndpointType.WRITER)
-            for endpoint in snapshot.endpoints
+        routes=(
+            *(
+                _route_of(snapshot, endpoint, serving, closed=writer_closed and endpoint.type is EndpointType.WRITER)
+                for endpoint in snapshot.endpoints
+            ),
+            *(
+                Route(
+                    f"{instance} (TLS)",
+                    address,
+                    tuple(each.identifier for each in serving if each.identifier == instance),
+                )
+                for instance, address in instance_endpoints.items()
+            ),
         ),
         instances={
             instance.identifier: instance.address
@@ -186,6 +203,7 @@ def routing_table(
         unserved_hint=f"Create one: auroractl create-instance {name}" if snapshot.without_writer else "",
         synchronous_commit_enforced=synchronous_commit_enforced,
         promoted_are_closed=promoted_are_closed,
+        tls_required=tls_required,
     )
 
 

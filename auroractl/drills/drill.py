@@ -122,7 +122,7 @@ class Drill:
 
     def _target(self, role: str) -> Target:
         found = self._send(Connection(cluster=self._cluster, role=role))
-        return Target(found["Host"], found["Port"], found["User"], found["Password"], found["Database"])
+        return Target.of(found)
 
     def _round(self, kind: Kind, number: int, clients: int, duration_s: float) -> Round:
         self._progress.message(f"Round {number}: {kind}")

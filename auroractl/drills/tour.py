@@ -177,7 +177,7 @@ class Tour:
 
     def _target(self, role: str) -> Target:
         found = self._send(Connection(cluster=self._cluster, role=role))
-        return Target(found["Host"], found["Port"], found["User"], found["Password"], found["Database"])
+        return Target.of(found)
 
     def _status(self) -> Any:
         return self._send(DescribeStatus(cluster=self._cluster))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -25,12 +27,20 @@ class Target:
     user: str
     password: str
     database: str
+    sslmode: str = "disable"
+
+    @classmethod
+    def of(cls, there: Mapping[str, Any]) -> Target:
+        """Return the target that a connection document describes."""
+        sslmode = "require" if there.get("TlsRequired") else "disable"
+        return cls(there["Host"], there["Port"], there["User"], there["Password"], there["Database"], sslmode)
 
     def connect(self) -> psycopg.Connection:
         """Connect in autocommit mode. Raises psycopg.Error."""
         return psycopg.connect(
             host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
             autocommit=True, connect_timeout=35, application_name="auroractl-drill", require_auth=REQUIRE_AUTH,
+            sslmode=self.sslmode,
         )  # fmt: skip
 
 

@@ -3,5 +3,6 @@
 HOME/clusters/NAME/endpoint/
   pid             locked by the process for life, holds its process id
   routes.json     the routing table in force, written by the supervisor before it is applied
+  certificate.json  the key and certificate for TLS, written by the supervisor
   endpoint.log
 """

@@ -42,6 +42,8 @@ class Report:
     """Connections handed to an instance since the process started, by endpoint and instance."""
     refused: dict[str, int]
     """Clients refused since the process started, by endpoint."""
+    handshakes: tuple[int, int]
+    """TLS handshakes since the process started: complete, and failed."""
     unbound: dict[str, tuple[Address, str]]
     """Addresses that the process cannot listen on yet, with the system's reason, by endpoint."""
 
@@ -57,12 +59,12 @@ class EndpointProcessClient:
         self._socket_path = socket_path
         self._timeout_s = timeout_s
 
-    def apply(self, table: RoutingTable) -> None:
-        """Apply a routing table; return when listeners are bound and connections cut.
+    def apply(self, table: RoutingTable, certificate: str = "") -> None:
+        """Apply a routing table, and the key and certificate for TLS; return when listeners are bound and connections cut.
 
         Raises AddressInUse if the table is in force except for listeners that cannot be bound yet.
         """
-        unbound = _report(self._ask({"verb": "apply", "table": table.to_json()})).unbound
+        unbound = _report(self._ask({"verb": "apply", "table": table.to_json(), "certificate": certificate})).unbound
         if unbound:
             endpoint, (address, reason) = next(iter(unbound.items()))
             raise AddressInUse(f"The endpoint {endpoint} cannot listen at {address}: {reason}.", "")
@@ -124,7 +126,8 @@ def _report(answer: dict[str, Any]) -> Report:
                 (str(endpoint), str(instance)): _number(count) for endpoint, instance, count in answer["accepted"]
             },
             refused=_counts(answer["refused"]),
-            # A process of an earlier version does not report it.
+            # A process of an earlier version reports neither of these.
+            handshakes=_pair(answer.get("handshakes", [0, 0])),
             unbound={
                 str(name): (Address(str(host), _number(port)), str(reason))
                 for name, host, port, reason in answer.get("unbound", [])
@@ -136,6 +139,11 @@ def _report(answer: dict[str, Any]) -> Report:
 
 def _counts(value: Any) -> dict[str, int]:
     return {name: _number(count) for name, count in value.items()}
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = value
+    return _number(first), _number(second)
 
 
 def _number(value: Any) -> int:

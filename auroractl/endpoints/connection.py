@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -14,11 +15,13 @@ from auroractl.core.synchronous_commit.setting import REFUSAL
 from auroractl.endpoints import startup
 from auroractl.endpoints.refusal import Refusal, Reworder
 from auroractl.endpoints.synchronous_commit_filter import Enforcer, refused_startup
+from auroractl.endpoints.tls_layer import HANDSHAKE, TlsLayer
 
 BUFFER_BYTES_MAX = 256 * 1024
 """Bytes that may wait in one direction for a peer that does not read. Beyond this the other side is not read either."""
 
-
+HANDSHAKE_TIMEOUT_S = 20.0
+"""How long a client may take for its TLS handshake. One with a real network in between takes well under a second."""
 LINGER_S = 30.0
 """How long the remaining bytes of an ended connection wait for a peer that does not read."""
 
@@ -144,6 +147,11 @@ class Switchboard(Protocol):
     table: RoutingTable
     delay_s: dict[str, float]
     startup_timeout_s: float
+    tls: ssl.SSLContext | None
+    """How to end TLS; None if clients are told that there is none."""
+
+    def note_handshake(self, failure: str = "") -> None:
+        """Count a TLS handshake: complete, or failed for a reason."""
 
     def meet(self, client: ClientSide) -> None:
         """Count a connection that has sent nothing yet."""
@@ -173,7 +181,10 @@ class ClientSide(_Side):
         self._switchboard = switchboard
         self._buffer = b""
         self._refused_codes: set[bytes] = set()
-        """Kinds of encryption that it has asked for; PostgreSQL accepts each once."""
+        """Kinds of encryption that it has asked for without success; PostgreSQL accepts each once."""
+        self._tls: TlsLayer | None = None
+        """What stands between this and the socket; None for a plain connection."""
+        self._handshake_timer: asyncio.TimerHandle | None = None
         self._enforcer: Enforcer | None = None
         """Follows what the client sends, if synchronous_commit is enforced."""
         self._search: asyncio.Task[None] | None = None
@@ -219,10 +230,14 @@ class ClientSide(_Side):
 
     def _read_packets(self) -> None:
         try:
+            if self._begins_with_tls():
+                self._begin_tls(direct=True)
+                return
             while (packet := startup.parse_packet(self._buffer)) is not None:
                 self._buffer = self._buffer[len(packet.content) :]
                 if packet.kind is startup.Kind.ENCRYPTION_REQUEST:
-                    self._refuse_encryption(packet)
+                    if self._answer_encryption(packet):
+                        return
                     continue
                 self._end_startup()
                 if packet.kind is startup.Kind.CANCEL_REQUEST:
@@ -234,22 +249,66 @@ class ClientSide(_Side):
         except startup.MalformedStartup:
             self.transport.abort()
 
-    def _refuse_encryption(self, packet: startup.Packet) -> None:
-        """Refuse a request for encryption.
+    def _begins_with_tls(self) -> bool:
+        """Return whether the client begins TLS without having asked for it (`sslnegotiation=direct`)."""
+        unasked = self._tls is None and not self._refused_codes and self._switchboard.tls is not None
+        return unasked and self._buffer[:1] == bytes([HANDSHAKE])
 
-        Raises MalformedStartup if the client repeats the same request, which it could do without end.
+    def _answer_encryption(self, packet: startup.Packet) -> bool:
+        """Answer a request for encryption; return whether TLS begins.
+
+        Raises MalformedStartup if the client repeats the same request, which it could do without end, asks for encryption
+        inside TLS, or sends bytes after its request, which would pass for encrypted ones.
         """
         code = packet.content[4:8]
-        if code in self._refused_codes:
-            raise startup.MalformedStartup("this encryption was refused already")
+        if code in self._refused_codes or self._tls is not None:
+            raise startup.MalformedStartup("this encryption was refused or begun already")
+        if code == startup.TLS_CODE and self._switchboard.tls is not None:
+            if self._buffer:
+                raise startup.MalformedStartup("unencrypted bytes after a request for TLS")
+            self.transport.write(startup.ACCEPT_TLS)
+            self._begin_tls(direct=False)
+            return True
         self._refused_codes.add(code)
         self.transport.write(startup.REFUSE_ENCRYPTION)
+        return False
+
+    def _begin_tls(self, *, direct: bool) -> None:
+        """Put TLS between this and the socket."""
+        assert self._switchboard.tls is not None
+        raw, said, self._buffer = self.transport, self._buffer, b""
+        self._tls = TlsLayer(self, raw, self._switchboard.tls, direct=direct)
+        self.transport = cast("asyncio.Transport", self._tls)
+        raw.set_protocol(self._tls)
+        loop = asyncio.get_running_loop()
+        self._handshake_timer = loop.call_later(HANDSHAKE_TIMEOUT_S, raw.abort)
+        if said:
+            self._tls.data_received(said)
+
+    def tls_begun(self) -> None:
+        """Note that the handshake is complete."""
+        self._end_handshake("")
+
+    def tls_failed(self, reason: str) -> None:
+        """Note that the handshake failed."""
+        self._end_handshake(reason)
+
+    def _end_handshake(self, failure: str) -> None:
+        """Count a handshake that has not ended yet."""
+        if self._handshake_timer is not None:
+            self._handshake_timer.cancel()
+            self._handshake_timer = None
+            self._switchboard.note_handshake(failure)
 
     def _end_startup(self) -> None:
         if self._startup_timer is not None:
             self._startup_timer.cancel()
 
     def _begin(self, packet: bytes) -> None:
+        if self._switchboard.table.tls_required and self._tls is None:
+            host = str(self.transport.get_extra_info("peername")[0])
+            self.refuse(startup.INVALID_AUTHORIZATION, startup.without_encryption(packet, host))
+            return
         if self._switchboard.table.synchronous_commit_enforced:
             if refused_startup(packet):
                 self.refuse(startup.INSUFFICIENT_PRIVILEGE, REFUSAL)
@@ -328,6 +387,7 @@ class ClientSide(_Side):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end_startup()
+        self._end_handshake("the connection ended before it was complete")
         if self._search is not None:
             self._search.cancel()
         self._switchboard.forget(self)

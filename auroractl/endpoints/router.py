@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import Counter, defaultdict
 from collections.abc import Awaitable
 
@@ -26,6 +27,7 @@ once, so it is not among the oldest.
 CONNECT_TIMEOUT_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.02, 0.25
 _CANCEL_TIMEOUT_S = 5.0
+_FAILURES_PER_ENTRY = 1000
 _CANCELS_MAX = 32
 """Cancel requests forwarded at the same time; each takes a connection to every instance."""
 _PROMOTED = "terminating connection: the reader was promoted"
@@ -47,6 +49,10 @@ class Router:
         self._newcomers_max = min(newcomers_max, (open_files_max() or newcomers_max * 4) // 4)
         self._cancels = asyncio.Semaphore(_CANCELS_MAX)
         self.table = _EMPTY
+        self.tls: ssl.SSLContext | None = None
+        """How new connections end TLS; open ones keep the context with which they began."""
+        self.handshakes: Counter[bool] = Counter()
+        """TLS handshakes since the start: complete (True), and failed or given up (False)."""
         self.delay_s: dict[str, float] = {}
         """Delay of the clients' bytes, for endpoints that are slowed."""
         self.clients: dict[str, set[ClientSide]] = defaultdict(set)
@@ -93,6 +99,13 @@ class Router:
         clients = [client for clients in self.clients.values() for client in clients]
         on_writer = [client for client in clients if client.instance == self._writer]
         return [client for client in on_writer if not table.goes_to(client.endpoint, self._writer)]
+
+    def note_handshake(self, failure: str = "") -> None:
+        """Count a TLS handshake: complete, or failed for a reason. The log has the first failure and every thousandth."""
+        self.handshakes[not failure] += 1
+        failures = self.handshakes[False]
+        if failure and failures % _FAILURES_PER_ENTRY == 1:
+            log.warning("a TLS handshake failed, the %dth since the start: %s", failures, failure)
 
     def meet(self, client: ClientSide) -> None:
         """Count a connection that has sent nothing yet."""

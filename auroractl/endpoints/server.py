@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,14 @@ from auroractl.core.routing import RoutingTable
 from auroractl.core.text.bounded_json import bounded_object
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router
+from auroractl.endpoints.tls_layer import server_context
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import drop_to
 
 log = logging.getLogger(__name__)
 
+CERTIFICATE_FILE = "certificate.json"
+"""The file, written by the supervisor, with the key and certificate for TLS."""
 _BACKLOG = 1024
 _CONTROL_LINE_BYTES_MAX = 1024 * 1024
 _CONTROL_TIMEOUT_S = 5.0
@@ -50,6 +54,8 @@ class EndpointServer:
         self._control = control
         self._router = Router(startup_timeout_s, newcomers_max)
         self._asking = 0
+        self._pem = ""
+        """The key and certificate in use."""
         self._listeners: dict[tuple[str, Address], asyncio.Server] = {}
         self._unbound: dict[tuple[str, Address], str] = {}
         """Addresses that cannot be bound because another process uses them, in the system's words."""
@@ -62,8 +68,11 @@ class EndpointServer:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         kept = self._folder / "routes.json"
         table = RoutingTable.from_json(json.loads(kept.read_text())) if kept.exists() else None
+        certificate = self._folder / CERTIFICATE_FILE
+        pem = str(json.loads(certificate.read_text())["pem"]) if certificate.exists() else ""
         control_socket = self._bind_control()
         drop_to(self._account)
+        self._certify(pem)
         if table is not None:
             await self.apply(table)
         control = await asyncio.start_unix_server(self._answer, sock=control_socket, limit=_CONTROL_LINE_BYTES_MAX)
@@ -85,6 +94,19 @@ class EndpointServer:
         finally:
             os.umask(mask)
         return listener
+
+    def _certify(self, pem: str) -> None:
+        """Use another key and certificate for TLS from now on, or offer none; open connections stay as they are."""
+        if pem == self._pem:
+            return
+        try:
+            self._router.tls = server_context(pem) if pem else None
+        except (OSError, ssl.SSLError) as error:
+            # The one in use may be close to its end, but is better than none.
+            log.warning("the new certificate cannot be used: %s", error)
+        else:
+            self._pem = pem
+            log.info("TLS: %s", "a new certificate is in use" if pem else "not offered")
 
     async def apply(self, table: RoutingTable) -> None:
         """Apply a table: bind and close listeners, cut connections.
@@ -154,6 +176,7 @@ class EndpointServer:
 
     async def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["verb"] == "apply":
+            self._certify(str(request.get("certificate", "")))
             await self.apply(RoutingTable.from_json(request["table"]))
         return self._report()
 
@@ -167,6 +190,7 @@ class EndpointServer:
             "connections_by_instance": dict(by_instance),
             "accepted": [[*key, count] for key, count in self._router.accepted.items()],
             "refused": dict(self._router.refused),
+            "handshakes": [self._router.handshakes[True], self._router.handshakes[False]],
             "unbound": [
                 [endpoint, address.host, address.port, reason]
                 for (endpoint, address), reason in self._unbound.items()

@@ -15,7 +15,10 @@ _CANCEL, _SSL, _GSSENC = 80877102, 80877103, 80877104
 _MESSAGE_HEADER_BYTES = 5
 
 REFUSE_ENCRYPTION = b"N"
+ACCEPT_TLS = b"S"
+TLS_CODE = struct.pack("!I", _SSL)
 INSUFFICIENT_PRIVILEGE = "42501"
+INVALID_AUTHORIZATION = "28000"
 TOO_MANY_CONNECTIONS = "53300"
 ADMIN_SHUTDOWN = "57P01"
 CANNOT_CONNECT_NOW = "57P03"
@@ -59,6 +62,19 @@ def parse_packet(buffer: bytes) -> Packet | None:
     (code,) = struct.unpack_from("!I", buffer, 4)
     kinds = {_CANCEL: Kind.CANCEL_REQUEST, _SSL: Kind.ENCRYPTION_REQUEST, _GSSENC: Kind.ENCRYPTION_REQUEST}
     return Packet(kinds.get(code, Kind.STARTUP), buffer[:length])
+
+
+def without_encryption(packet: bytes, host: str) -> str:
+    r"""Return PostgreSQL's sentence for a client that may only connect with TLS and does not.
+
+    >>> without_encryption(struct.pack("!II", 0, 196608) + b"user\0eva\0\0", "127.0.0.1")
+    'no pg_hba.conf entry for host "127.0.0.1", user "eva", database "eva", no encryption'
+    """
+    fields = packet[8:].decode(errors="replace").split("\0")
+    given = dict(zip(fields[::2], fields[1::2], strict=False))
+    user = given.get("user", "")
+    database = given.get("database") or user
+    return f'no pg_hba.conf entry for host "{host}", user "{user}", database "{database}", no encryption'
 
 
 def message(kind: str, body: bytes) -> bytes:

@@ -168,7 +168,9 @@ def lacks_admin_database(message: str) -> bool:
     return f'database "{ADMIN_DATABASE}" does not exist' in message
 
 
-def client_conninfo(address: Address, user: str, password: str, database: str, timeout_s: float) -> str:
+def client_conninfo(
+    address: Address, user: str, password: str, database: str, timeout_s: float, *, encrypted: bool = False
+) -> str:
     """Build the connection string of an ordinary session, such as the master user's."""
     return make_conninfo(
         host=address.host,
@@ -178,7 +180,7 @@ def client_conninfo(address: Address, user: str, password: str, database: str, t
         dbname=database,
         application_name="auroractl",
         connect_timeout=str(max(1, round(timeout_s))),
-        **_UNENCRYPTED,
+        **(_UNENCRYPTED | ({"sslmode": "require"} if encrypted else {})),
         **_SCRAM,
     )
 

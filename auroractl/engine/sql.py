@@ -81,9 +81,11 @@ def client_session(
     database: str,
     timeout_s: float = 5.0,
     statement_timeout_s: float = 60.0,
+    *,
+    encrypted: bool = False,
 ) -> Iterator[psycopg.Connection]:
     """Open an autocommit session of an ordinary user. Raises as `session` does."""
-    conninfo = client_conninfo(address, user, password, database, timeout_s)
+    conninfo = client_conninfo(address, user, password, database, timeout_s, encrypted=encrypted)
     with _errors_of(address), PatientConnection.connect(conninfo, autocommit=True) as connection:
         connection.patience_s = statement_timeout_s
         yield connection

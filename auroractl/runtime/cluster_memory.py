@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from auroractl.certificates.files import ServerCertificate
 from auroractl.core.routing import RoutingTable
 from auroractl.runtime.dns_memory import DnsMemory
 from auroractl.runtime.endpoint_process import RoutingOverride
@@ -60,8 +61,10 @@ class ClusterMemory:
     """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
     password_settled: bool = False
     """Whether no change of the master user's password is left to finish. After a restart: its file is read."""
-    published: tuple[int | None, RoutingTable] | None = None
-    """The process id of the endpoint process and its routing table. After a restart: sent again."""
+    published: tuple[int | None, RoutingTable, str] | None = None
+    """The process id of the endpoint process, its routing table and its certificate. After a restart: sent again."""
+    certificate: ServerCertificate | None = None
+    """The certificate of the endpoints. After a restart: read from its file."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why something is no longer restarted, by name. After a restart: tried again."""
     uncounted: set[str] = field(default_factory=set)

@@ -95,10 +95,10 @@ class EndpointProcess:
         )
 
     @as_self()
-    def apply(self, table: RoutingTable) -> None:
-        """Store a routing table for a later start of the process, and apply it in the running one."""
+    def apply(self, table: RoutingTable, certificate: str) -> None:
+        """Store a routing table for later starts of the process; apply it with a certificate now."""
         write_json(self.paths.endpoint / "routes.json", table.to_json())
-        EndpointProcessClient(self.paths.endpoint_socket).apply(table)
+        EndpointProcessClient(self.paths.endpoint_socket).apply(table, certificate)
 
     @as_self()
     def observe(self) -> EndpointProcessObservation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
+from auroractl.core.parameters.values import is_on
 from auroractl.core.restore.retention import Era
 from auroractl.core.routing import RoutingTable, routing_table
 from auroractl.core.synchronous_commit.setting import CommitSettings
@@ -27,6 +28,7 @@ from auroractl.engine import aurora_topology
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.engine.server import Server
+from auroractl.runtime import certificates
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.runtime.installation import Installation
@@ -334,10 +336,21 @@ class ManagedCluster:
             self.memory.override = override or RoutingOverride()
         self.publish_routes()
 
-    def _clients_max(self) -> int:
+    def _clients_max(self, settings: Mapping[str, str]) -> int:
         """Return how many clients an endpoint accepts; what auroractl needs itself is not theirs."""
-        chosen = self.chosen_parameters().get("max_connections")
+        chosen = settings.get("max_connections")
         return self.settings.connections_max if chosen is None else clients_max(int(chosen))
+
+    def tls_required(self) -> bool:
+        """Return whether endpoints refuse clients without TLS."""
+        return is_on(self.chosen_parameters(), "rds.force_ssl")
+
+    def certificate(self, row: Cluster, endpoints: Sequence[Endpoint], instances: Sequence[Instance]) -> str:
+        """Return the key and certificate of the endpoints, renewed if it is due; empty if there is no TLS."""
+        if not self.settings.tls:
+            return ""
+        wanted = certificates.hosts(endpoints, instances, dns_names.names(self.dns_domain(row), endpoints, instances))
+        return certificates.current_pem(self.runtime.home, self.paths, self.memory, wanted, self.now())
 
     def publish_routes(self, just_seen: ClusterSnapshot | None = None) -> None:
         """Bring the endpoint process's routing table up to date; send nothing if it already is.
@@ -357,15 +370,15 @@ class ManagedCluster:
             if snapshot.endpoint_process.responding and memory.published != wanted:
                 # The process retries by itself; status and an event name the process at the address.
                 with contextlib.suppress(AddressInUse):
-                    self.endpoint_process().apply(wanted[1])
+                    self.endpoint_process().apply(*wanted[1:])
                 memory.published = wanted
 
-    def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable]:
-        """Return what the endpoint process should have been sent, with its process id."""
-        override = self.memory.override
+    def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable, str]:
+        """Return what the endpoint process should have been sent, after its process id."""
+        override, chosen = self.memory.override, self.chosen_parameters()
         table = routing_table(
             snapshot,
-            connections_max=self._clients_max(),
+            connections_max=self._clients_max(chosen),
             hold_timeout_s=self.settings.hold_timeout_s,
             server_uid=self.installation.server_uid,
             without=override.without,
@@ -374,6 +387,12 @@ class ManagedCluster:
             writer_closed=override.writer_closed,
             synchronous_commit_enforced=self.settings.enforce_synchronous_commit,
             promoted_are_closed=self.settings.close_promoted_readers,
+            tls_required=is_on(chosen, "rds.force_ssl"),
+            instance_endpoints=certificates.instance_endpoints(snapshot.instances) if self.settings.tls else {},
             **_refusal(snapshot),
         )
-        return snapshot.endpoint_process.pid, table
+        process = snapshot.endpoint_process
+        certificate = (
+            self.certificate(snapshot.cluster, snapshot.endpoints, snapshot.instances) if process.responding else ""
+        )
+        return process.pid, table, certificate

@@ -78,6 +78,8 @@ def test_env_is_for_eval(demo: Auroractl) -> None:
         "PGPASSWORD",
         "PGDATABASE",
         "PGREQUIREAUTH",
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
     }
 
 

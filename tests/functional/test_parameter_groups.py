@@ -162,7 +162,7 @@ def test_a_failover_to_a_reader_with_more_leaves_no_reader_behind(tuned: Aurorac
         ("synchronous_standby_names=", 2, "cannot be modified: readers and storage nodes receive WAL by it"),
         ("archive_command=rm", 2, "cannot be modified"),
         ("fsync=off", 2, "cannot be modified"),
-        ("rds.force_ssl=1", 8, "have no TLS"),
+        ("rds.force_ssl=2", 2, "allowed values are: 0,1"),
         ("shared_preload_libraries=plpgsql", 2, "cannot load 'plpgsql'"),
         (
             "shared_preload_libraries=pgaudit",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from auroractl.api.request import Options, Request
     from auroractl.api.requests import (
+        certificates,
         clusters,
         endpoints,
         faults,
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
         volumes,
     )
 
-_NOUNS = {"clusters", "endpoints", "faults", "instances", "parameter_groups", "restore", "supervisor", "volumes"}
-__all__ = [
-    "Options", "Request", "clusters", "endpoints", "faults", "instances", "parameter_groups", "restore", "supervisor",
+_NOUNS = {
+    "certificates", "clusters", "endpoints", "faults", "instances", "parameter_groups", "restore", "supervisor",
     "volumes",
+}  # fmt: skip
+__all__ = [
+    "Options", "Request", "certificates", "clusters", "endpoints", "faults", "instances", "parameter_groups", "restore",
+    "supervisor", "volumes",
 ]  # fmt: skip
 
 

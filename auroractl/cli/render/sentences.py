@@ -143,6 +143,18 @@ def supervisor(document: Document) -> str:
     return "\n".join(lines)
 
 
+def authorities(document: Document) -> str:
+    """Format the certificate authorities that clients are to trust."""
+    lines = [f"Clients are to trust the certificates in {document['CaBundle']}."]
+    for each in document["Certificates"]:
+        state = "in use" if each["InUse"] else "earlier"
+        lines.append(f"  {each['CertificateIdentifier']}  {state}  until {each['ValidTill'][:10]}")
+        lines.append(f"    SHA-256 {each['Thumbprint']}")
+    if not document["Tls"]:
+        lines.append("The setting tls is false: no endpoint speaks TLS.")
+    return "\n".join(lines)
+
+
 def growth(document: Document) -> str:
     """Format the result of storage-autogrow."""
     view = document["StorageGrowth"]

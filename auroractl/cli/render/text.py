@@ -112,6 +112,12 @@ def supervisor(document: Document) -> Rows:
     return [(document["ProcessId"], document["Version"], document["Home"], document["StartTime"])]
 
 
+def authorities(document: Document) -> Rows:
+    """Return the certificate authorities that clients are to trust."""
+    keys = ("CertificateIdentifier", "InUse", "Thumbprint", "ValidFrom", "ValidTill")
+    return [(*(each[key] for key in keys), document["CaBundle"]) for each in document["Certificates"]]
+
+
 def volumes(document: Document) -> Rows:
     """Return storage nodes, each with its cluster."""
     return [

@@ -64,7 +64,7 @@ CLOSED: dict[str, str] = {
 }
 """Why a parameter cannot be changed, whatever its category."""
 _REASONS = (
-    ("Connections and Authentication / SSL", "connections to a cluster here have no TLS"),
+    ("Connections and Authentication / SSL", "the endpoints end TLS, not the server"),
     ("Connections and Authentication", "auroractl decides where servers listen and how clients are authenticated"),
     ("File Locations", "auroractl decides where the files of a cluster are"),
     ("Replication", "readers and storage nodes receive WAL by it"),

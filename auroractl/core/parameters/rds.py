@@ -20,7 +20,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         _definition(
             "rds.logical_replication", "bool", "postmaster", "0", "Enables logical decoding (wal_level = logical).", "", ""
         ),
-        _definition("rds.force_ssl", "bool", "sighup", "0", "Requires TLS; here always 0.", "", ""),
+        _definition("rds.force_ssl", "bool", "sighup", "0", "Endpoints refuse clients without TLS.", "", ""),
         _definition(
             "rds.global_db_rpo", "integer", "sighup", None,
             "The recovery point objective of a global database in seconds; without effect here.", "20", "2147483647",

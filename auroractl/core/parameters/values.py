@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from auroractl.core.errors import InvalidParameterValue, Unsupported
+from auroractl.core.errors import InvalidParameterValue
 from auroractl.core.parameters import ownership
 from auroractl.core.parameters.model import Catalog, Definition
 
@@ -22,7 +22,7 @@ TRUE, FALSE = frozenset({"on", "true", "yes", "1"}), frozenset({"off", "false", 
 
 
 def checked(definition: Definition, text: str, catalog: Catalog) -> str:
-    """Return a value without surrounding blanks. Raises InvalidParameterValue, Unsupported for a TLS-only cluster."""
+    """Return a value without surrounding blanks. Raises InvalidParameterValue."""
     value = text.strip()
     if len(value) > _LENGTH_MAX or any(not letter.isprintable() for letter in value):
         raise InvalidParameterValue(
@@ -33,11 +33,6 @@ def checked(definition: Definition, text: str, catalog: Catalog) -> str:
         raise InvalidParameterValue(
             f"{definition.name} cannot be a formula: instances here have no class to compute it from.",
             f"Give a value; allowed are {allowed_values(definition) or 'texts'}",
-        )
-    if definition.name == "rds.force_ssl" and value.lower() in TRUE:
-        raise Unsupported(
-            "rds.force_ssl cannot be 1: connections to a cluster here have no TLS, and all would be refused.",
-            "Leave it at 0",
         )
     if definition.name == "shared_preload_libraries":
         _require_libraries(value, catalog)

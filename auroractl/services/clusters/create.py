@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from threading import Thread
 
 import psycopg
 
@@ -184,8 +185,15 @@ class _Creation:
         """
         writer, *readers = self._instances()
         identifier = new_system_identifier()
-        self._copy_and_start(writer, identifier, None)
-        side_by_side(self._copy_and_start, [(reader, identifier, writer) for reader in readers])
+        # The first certificate takes 60 ms, most of it to load a library; copying takes longer.
+        arguments = (self._cluster.row(), self._cluster.endpoints(), [writer, *readers])
+        issuing = Thread(target=self._cluster.certificate, args=arguments)
+        issuing.start()
+        try:
+            self._copy_and_start(writer, identifier, None)
+            side_by_side(self._copy_and_start, [(reader, identifier, writer) for reader in readers])
+        finally:
+            issuing.join()
 
     def _copy_and_start(self, instance: Instance, identifier: int, follow: Instance | None) -> None:
         server = self._installation.server(instance)
@@ -227,7 +235,8 @@ class _Creation:
     def _client(self, address: Address) -> AbstractContextManager[psycopg.Connection]:
         row = self._cluster.row()
         password = master_password(self._cluster)
-        return sql.client_session(address, row.master_username, password, row.database_name)
+        encrypted = self._cluster.tls_required()
+        return sql.client_session(address, row.master_username, password, row.database_name, encrypted=encrypted)
 
     def read(self) -> None:
         readers = [instance for instance in self._instances() if not instance.is_writer]

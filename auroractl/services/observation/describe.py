@@ -7,6 +7,8 @@ from typing import Any
 
 from auroractl.api import documents
 from auroractl.api.documents import View
+from auroractl.core.addresses import tls_address
+from auroractl.core.engine.versions import Feature
 from auroractl.core.errors import InstanceNotFound
 from auroractl.core.model import ClusterSnapshot, Endpoint, Instance
 from auroractl.runtime.managed_cluster import ManagedCluster, find_cluster
@@ -112,11 +114,18 @@ def connection(runtime: Runtime, name: str | None, role: str, instance: str | No
         if found.cluster != row.identifier:
             raise InstanceNotFound(instance, [each.identifier for each in snapshot.instances])
         address, used_by = found.address, snapshot.seen(found.identifier).occupant
+        encrypting = tls_address(address)
     else:
         endpoint = next(each for each in snapshot.endpoints if each.type.value == role.upper())
         address, used_by = endpoint.address, _user_of(snapshot, endpoint)
+        encrypting = address
     programs = cluster.binaries.folder / "bin"
+    required = instance is None and cluster.tls_required()
     return {
+        "TlsHost": encrypting.host if encrypting and runtime.settings.tls else None,
+        "TlsRequired": required,
+        "ProgramsHaveTls": not required or _has_tls(runtime, row.engine_build),
+        "CaBundle": str(runtime.home.ca_bundle),
         "UsedBy": used_by or None,
         "Host": address.host,
         "Port": address.port,
@@ -126,6 +135,12 @@ def connection(runtime: Runtime, name: str | None, role: str, instance: str | No
         "PsqlPath": str(programs / "psql"),
         "PgbenchPath": str(programs / "pgbench"),
     }
+
+
+def _has_tls(runtime: Runtime, build: str) -> bool:
+    """Return whether the client programs of a build were compiled with TLS."""
+    builds, _ = runtime.installation.builds.all()
+    return any(each.identifier == build and Feature.TLS in each.features for each in builds)
 
 
 def _user_of(snapshot: ClusterSnapshot, endpoint: Endpoint) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auroractl.supervisor.handlers import (
+    certificates,
     clusters,
     endpoints,
     faults,
@@ -24,6 +25,7 @@ HANDLERS: Mapping[str, Handler] = {
     **volumes.HANDLERS,
     **restore.HANDLERS,
     **faults.HANDLERS,
+    **certificates.HANDLERS,
     **supervisor.HANDLERS,
 }
 

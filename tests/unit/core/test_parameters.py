@@ -71,7 +71,7 @@ def group(kind: GroupKind = GroupKind.CLUSTER, name: str = "tuned", **settings: 
         ("random_page_cost", "1.1", "1.1"), ("random_page_cost", "1e2", "1e2"), ("max_connections", "2e2", "200"),
         ("log_statement", "DDL", "DDL"), ("jit", "0", "0"), ("search_path", '"$user", public', '"$user", public'),
         ("shared_preload_libraries", "auto_explain, pg_stat_statements,auto_explain", "auto_explain,pg_stat_statements"),
-        ("rds.force_ssl", "0", "0"), ("transaction_timeout", "0", "0"), ("transaction_timeout", "5s", "5s"), ("rds.global_db_rpo", "20", "20"),
+        ("rds.force_ssl", "0", "0"), ("rds.force_ssl", "1", "1"), ("transaction_timeout", "0", "0"), ("transaction_timeout", "5s", "5s"), ("rds.global_db_rpo", "20", "20"),
     ],
 )  # fmt: skip
 def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> None:
@@ -88,7 +88,7 @@ def test_values_that_the_server_may_take(name: str, value: str, kept: str) -> No
         ("log_statement", "some", "none,ddl,mod,all"), ("jit", "maybe", "0,1"), ("search_path", "a\nfsync = off", "unprintable"),
         ("search_path", "x" * 4001, "longer than 4000"), ("work_mem", "GREATEST({DBInstanceClassMemory/1}, 1)", "formula"),
         ("shared_preload_libraries", "pgaudit", "does not have the library"), ("shared_preload_libraries", "/x", "cannot load"),
-        ("rds.force_ssl", "on", "no TLS"), ("rds.global_db_rpo", "19", "20-2147483647"),
+        ("rds.force_ssl", "maybe", "0,1"), ("rds.global_db_rpo", "19", "20-2147483647"),
     ],
 )  # fmt: skip
 def test_values_that_are_refused_with_what_is_allowed(name: str, value: str, sentence: str) -> None:

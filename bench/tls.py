@@ -1,0 +1,113 @@
+"""pgbench through the writer endpoint with TLS, against the same without; what a TLS connection costs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+from auroractl.config.paths import Home
+from auroractl.system.locks import lock_holder
+from bench.load import PASSWORD, pgbench
+from bench.setting import Setting
+from bench.verdict import Figure
+
+ROUNDS = 5
+SECONDS = 5
+CLIENTS = 8
+SCALE = 10
+CONNECTIONS = 200
+CREATIONS = 5
+MODES = ("disable", "require")
+LOADS = {"pgbench -S": ["-S"], "pgbench -S -C (a connection each)": ["-S", "-C"]}
+
+
+def run(setting: Setting) -> list[Figure]:
+    """Interleaved, in turning order, the median of each."""
+    created = _creations(setting)
+    setting.run("create-cluster", "bench", "--readers", "0", "--master-user-password", PASSWORD)
+    endpoint = setting.json("describe-clusters", "bench")["DBClusters"][0]
+    where = endpoint["Endpoint"], endpoint["Port"]
+    pgbench(setting, where, ["-i", "-q", "-s", str(SCALE)])
+    uri = f"postgresql://postgres:{quote(PASSWORD)}@{where[0]}:{where[1]}/postgres?sslmode="
+    program = _pgbench_with_tls(uri)
+    figures = [created, *_memory(setting, uri)]
+    if program is None:
+        figures.append(Figure("pgbench", 0, "tps", note="no pgbench with TLS is installed: not measured"))
+    else:
+        tps: dict[str, dict[str, list[float]]] = {load: {mode: [] for mode in MODES} for load in LOADS}
+        for number in range(ROUNDS):
+            for load, options in LOADS.items():
+                for mode in MODES if number % 2 else reversed(MODES):
+                    tps[load][mode].append(_tps(program, uri + mode, options))
+        figures += [_figure(load, tps[load]) for load in LOADS]
+    setting.run("delete-cluster", "bench", "--yes")
+    return figures
+
+
+def _figure(load: str, tps: dict[str, list[float]]) -> Figure:
+    plain, encrypted = (statistics.median(tps[mode]) for mode in MODES)
+    return Figure(f"{load} with TLS", encrypted, "tps", "without TLS", plain, ratio_min=0.7)
+
+
+def _tps(program: str, uri: str, options: list[str]) -> float:
+    command = [program, "-n", *options, f"-c{CLIENTS}", f"-T{SECONDS}", uri]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout
+    return float(found[1])
+
+
+def _pgbench_with_tls(uri: str) -> str | None:
+    """Find a pgbench that was compiled with TLS; auroractl's own is not."""
+    candidates = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))), shutil.which("pgbench")]
+    for program in filter(None, candidates):
+        if subprocess.run([program, "-n", "-t1", f"{uri}require"], check=False, capture_output=True).returncode == 0:
+            return program
+    return None
+
+
+def _memory(setting: Setting, uri: str) -> list[Figure]:
+    """Measure the memory of the endpoint process per connection, and the time for a connection."""
+    pid = lock_holder(Home(setting.home).cluster("bench").endpoint / "pid")
+    process = psutil.Process(pid)
+    used_kib: dict[str, float] = {}
+    took_ms: dict[str, float] = {}
+    for mode in MODES:
+        before = process.memory_info().rss
+        with ExitStack() as stack:
+            times_s = []
+            for _ in range(CONNECTIONS):
+                began_s = time.perf_counter()
+                stack.enter_context(psycopg.connect(uri + mode))
+                times_s.append(time.perf_counter() - began_s)
+            used_kib[mode] = max(process.memory_info().rss - before, 0) / 1024 / CONNECTIONS
+            took_ms[mode] = statistics.median(times_s) * 1000
+    return [
+        Figure("endpoint process per TLS connection", used_kib["require"], "KiB", "without TLS", used_kib["disable"]),
+        Figure("a new connection with TLS", took_ms["require"], "ms", "without TLS", took_ms["disable"]),
+    ]
+
+
+def _creations(setting: Setting) -> Figure:
+    """Measure create-cluster with TLS and without, in turns; each time with a supervisor that has issued none yet."""
+    took_s: dict[str, list[float]] = {"true": [], "false": []}
+    for number in range(CREATIONS * 2):
+        tls = ("true", "false")[number % 2]
+        setting.run("supervisor", "stop", "--all")
+        os.environ["AURORACTL_TLS"] = tls
+        took_s[tls].append(setting.elapsed_s("create-cluster", f"bench{number}", "--readers", "0"))
+        setting.run("delete-cluster", f"bench{number}", "--yes")
+    del os.environ["AURORACTL_TLS"]
+    setting.run("supervisor", "stop", "--all")
+    with_tls, without = (statistics.median(took_s[tls]) for tls in ("true", "false"))
+    return Figure("create-cluster, the first of a supervisor", with_tls, "s", "tls = false", without, ratio_max=1.05)
