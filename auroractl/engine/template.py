@@ -36,7 +36,7 @@ def template_name(build: str, locale: Locale, system_locales: Iterable[str], *, 
     initdb makes a collation for each locale that the system has, so another template is made when that changes.
 
     >>> template_name("18.6-0a", Locale(Provider.LIBC, "C.UTF-8"), ["c.utf8"], with_aurora_sql=True)
-    '18.6-0a-8-libc-C.UTF-8-55efa9af'
+    '18.6-0a-9-libc-C.UTF-8-55efa9af'
     """
     collations = f"{zlib.crc32(' '.join(sorted(system_locales)).encode()):08x}"
     return f"{build}-{_REVISION}{'' if with_aurora_sql else '-plain'}-{locale.label}-{collations}"

@@ -8,11 +8,11 @@ import fcntl
 import os
 import secrets
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from auroractl.core.errors import MachineError
+from auroractl.system.waiting import holds_in_time
 
 _SIZE_MAX_BYTES = 4 * 1024**2
 _ATTEMPTS = 5
@@ -87,12 +87,15 @@ def _unusable(path: Path) -> MachineError:
 
 def _lock(descriptor: int) -> None:
     """Wait for the auroractl of another home. An account that only reads the file could hold this lock forever."""
-    deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
-    while time.monotonic() < deadline_s:
-        with contextlib.suppress(BlockingIOError):
+
+    def locked() -> bool:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(_LOCK_POLL_S)
+        except BlockingIOError:
+            return False
+        return True
+
+    holds_in_time(locked, _LOCK_TIMEOUT_S, _LOCK_POLL_S)
 
 
 def _read(descriptor: int) -> bytes:
