@@ -10,7 +10,6 @@ pg_dump would write them into every dump.
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from typing import Any
 
 from auroractl.core.errors import InvalidParameterValue, MachineError
 from auroractl.core.text.bounded_json import bounded_object
-from auroractl.system.files import write_atomically
+from auroractl.system.files import has_name, write_atomically
 from auroractl.system.safe_open import NotOurs, read_regular
 
 _REQUEST = "pg_stat_tmp/auroractl_fault_request.json"
@@ -166,7 +165,7 @@ class FaultAsked:
 
 def is_asked(data: Path) -> bool:
     """Return whether a function has left a request. This is cheap enough to do all the time."""
-    return (data / _REQUEST).exists()
+    return has_name(data / _REQUEST)
 
 
 def take(data: Path) -> FaultAsked | None:
@@ -175,9 +174,11 @@ def take(data: Path) -> FaultAsked | None:
     try:
         old_s = time.time() - path.lstat().st_mtime
         content = read_regular(path, _REQUEST_BYTES_MAX)
-    except (FileNotFoundError, NotOurs):
-        content, old_s = b"", 0.0
-    if content and not content.endswith(b"\n"):
+    except FileNotFoundError:
+        return None
+    except NotOurs:
+        content, old_s = b"no request\n", 0.0
+    if not content.endswith(b"\n"):
         # It is still being written, unless its writer was killed.
         if old_s < _WAIT_S:
             return None
@@ -213,9 +214,8 @@ def _text(value: object, pattern: str) -> str:
 
 
 def _number(value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(value)
-    if not least <= value <= most:
+    # A number that is none (NaN) or infinite is not in between.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError(value)
     return value
 

@@ -51,7 +51,7 @@ class EngineBuilds:
         self._account = account
         self._used = used
         """Returns the builds that clusters use."""
-        self._inspecting, self._pinning = Lock(), Lock()
+        self._inspecting, self._pinning, self._marking = Lock(), Lock(), Lock()
         """Two, and neither is taken for a build that is pinned already: both take long, and probes need programs."""
         self._seen: dict[Path, tuple[tuple[int, int, int] | None, Build, Layout]] = {}
         """By folder, with its stamp."""
@@ -139,15 +139,19 @@ class EngineBuilds:
         While the builds on this machine are not known, what was said before stays. The views that hide such an extension
         come with Aurora's functions.
         """
-        folder = binaries.share / "extension"
-        with as_self():
-            there = marked(folder)
-            names = absent_extensions.absent(present(folder)) if self._settings.aurora_sql else []
-            if self._known is None and there == set(names):
-                return
-            machine = this_machine()
-            remedies = {name: absent_extensions.remedy(name, binaries.major, self._known, machine) for name in names}
-            mark_absent(folder, remedies)
+        folder, machine = binaries.share / "extension", this_machine()
+        try:
+            with self._marking, as_self():
+                there = marked(folder)
+                names = absent_extensions.absent(present(folder)) if self._settings.aurora_sql else []
+                if self._known is None and there == set(names):
+                    return
+                mark_absent(
+                    folder,
+                    {name: absent_extensions.remedy(name, binaries.major, self._known, machine) for name in names},
+                )
+        except (MachineError, OSError) as error:
+            log.warning("the hints about missing extensions in %s are not up to date: %s", folder, error)
 
     def _remove_unused(self, kept: set[str]) -> None:
         """Remove pinned builds, with their templates, that no cluster uses and that are no longer on this machine."""

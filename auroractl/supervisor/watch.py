@@ -119,6 +119,9 @@ class WatchLoop:
                 self._attend(cluster)
             except AuroraError as error:
                 log.warning("the controllers failed for %s: %s", cluster.identifier, error)
+            except Exception:
+                # The other clusters must not suffer from it.
+                log.exception("the controllers failed for %s; please report it as a bug", cluster.identifier)
 
     def _keep_only(self, clusters: Collection[str]) -> None:
         """Forget deleted clusters."""

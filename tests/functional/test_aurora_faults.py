@@ -54,6 +54,15 @@ def test_a_crash_restarts_an_instance_in_its_role(demo: Auroractl) -> None:
         assert writers(statuses(connection)) == [writer]
 
 
+def test_a_fault_of_somebody_else_is_not_replaced(demo: Auroractl) -> None:
+    _, reader, _ = _names(demo)
+    demo("inject-fault", "replica-lag", reader, "--delay", "1s")
+    with demo.connect("demo") as connection, pytest.raises(psycopg.Error, match="has an injected fault already"):
+        _inject(connection, f"replica_failure(100, 1, '{reader}')")
+    demo("inject-fault", "restore", reader)
+    demo.wait_healthy("demo")
+
+
 def test_a_crash_of_the_dispatcher_loses_nothing(demo: Auroractl) -> None:
     """Asked for on a reader, too, it is the writer's."""
     _, reader, _ = _names(demo)

@@ -48,6 +48,21 @@ def test_an_unfinished_request_is_left_and_an_old_one_removed(tmp_path: Path) ->
     assert not file.exists()
 
 
+def test_an_empty_file_is_still_being_written(tmp_path: Path) -> None:
+    file = _leave(tmp_path, b"")
+    assert aurora_faults.take(tmp_path) is None
+    assert file.exists()
+
+
+def test_a_name_that_cannot_be_followed_stops_nothing(tmp_path: Path) -> None:
+    file = _leave(tmp_path, b"")
+    file.unlink()
+    file.symlink_to(file)
+    assert aurora_faults.is_asked(tmp_path)
+    assert aurora_faults.take(tmp_path) is None
+    assert not aurora_faults.is_asked(tmp_path)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -63,6 +78,8 @@ def test_an_unfinished_request_is_left_and_an_old_one_removed(tmp_path: Path) ->
         {"seconds": -1},
         {"seconds": 1e300},
         {"index": 2**40},
+        {"index": 10**400},
+        {"percentage": float("nan")},
     ],
 )
 def test_anything_else_is_nothing(changed: dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ def _another(major: int, having: Sequence[Build], builds: Sequence[Build], machi
 
 def package(name: str, major: int, machine: Machine) -> str:
     """Say with what command an extension is installed on a machine; empty if no package of it is known."""
-    if machine.platform is Platform.MACOS and name not in _PACKAGES:
+    if machine.platform is Platform.MACOS and (is_of_postgresql(name) or name in _LANGUAGES):
         return f"Install a build that has it, and create a new cluster: brew install postgresql@{major}. "
     if machine.platform is not Platform.DEBIAN:
         return ""

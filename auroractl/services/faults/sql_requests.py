@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
+from collections.abc import Collection
 
 from auroractl.core.errors import AuroraError, InvalidInstanceState, InvalidParameterValue
 from auroractl.core.model import Instance
@@ -105,6 +107,7 @@ def _fail_readers(cluster: ManagedCluster, asked: FaultAsked) -> None:
             f"DBCluster {cluster.name} has no reader.", f"Add one: auroractl scale-readers {cluster.name} 1"
         )
     lasts_s = asked.seconds * asked.percentage / 100
+    _require_free(cluster, readers)
     for reader in readers if lasts_s else ():
         impairments.partition_reader(cluster, reader, lasts_s)
 
@@ -120,8 +123,19 @@ def _fail_nodes(cluster: ManagedCluster, asked: FaultAsked) -> None:
             "Count them: SELECT * FROM aurora_show_volume_status()",
         )
     if asked.is_disk:
-        failing, lasts_s = random.sample(nodes, round(len(nodes) * asked.percentage / 100)), float(asked.seconds)
+        failing, lasts_s = random.sample(nodes, math.ceil(len(nodes) * asked.percentage / 100)), float(asked.seconds)
     else:
         failing, lasts_s = [nodes[asked.index]], asked.seconds * asked.percentage / 100
+    _require_free(cluster, [node.identifier for node in failing])
     for node in failing if lasts_s else ():
         injection.crash_storage_node(cluster, node.identifier, lasts_s)
+
+
+def _require_free(cluster: ManagedCluster, targets: Collection[str]) -> None:
+    """Refuse to replace an injected fault: the shorter one of a client would end it."""
+    for fault in cluster.faults():
+        if fault.target in targets:
+            raise InvalidInstanceState(
+                f"{fault.target} has an injected fault already.",
+                f"End it first: auroractl inject-fault restore {fault.target}",
+            )
