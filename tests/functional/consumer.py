@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import struct
 import subprocess
 import threading
@@ -79,7 +80,8 @@ class Consumer:
                 if size > 0:
                     self._take(connection, bytes(data))
                 elif size == 0:
-                    time.sleep(_POLL_S)
+                    # Under TLS each call reads one record: it must not wait while there are more.
+                    select.select([connection.socket], [], [], _POLL_S)
                     connection.consume_input()
                 else:
                     raise psycopg.OperationalError(connection.get_error_message())
