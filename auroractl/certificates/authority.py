@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -75,13 +76,26 @@ def new_authority(name: str, now: datetime) -> Authority:
 
 def authority_of(pem: str) -> Authority:
     """Read what `to_pem` returned. Raises ValueError for anything else."""
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    return Authority(*_key_and_certificate(pem))
+
+
+def issued_certificate(pem: str) -> x509.Certificate:
+    """Read the certificate that `issue` returned with its key. Raises ValueError for anything else."""
+    return _key_and_certificate(pem)[1]
+
+
+def _key_and_certificate(pem: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        # TypeError: it is encrypted.
+        raise ValueError(f"its key cannot be used: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("its key is of another kind")  # noqa: TRY004  (a wrong content, not a wrong type)
     certificate = x509.load_pem_x509_certificate(pem.encode())
     if certificate.public_key() != key.public_key():
         raise ValueError("its certificate belongs to another key")
-    return Authority(key, certificate)
+    return key, certificate
 
 
 def certificates_of(bundle: str) -> list[x509.Certificate]:

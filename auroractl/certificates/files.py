@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ _PREVIOUS_MAX = 3
 """How many earlier authorities the bundle keeps at most."""
 _lock = Lock()
 """Held while an authority is made or replaced: there is one supervisor per home, with several threads."""
+_in_use: dict[Path, tuple[tuple[int, int], str]] = {}
+"""By file of an authority: the time of its last change and its inode, and the fingerprint that was read then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,15 @@ class ServerCertificate:
 
     pem: str
     hosts: tuple[str, ...]
+    begin: datetime
     until: datetime
     authority: str
     """The fingerprint of the authority that issued it."""
 
-    def fits(self, hosts: Collection[str], now: datetime) -> bool:
-        """Return whether it has all these names, and is not so close to its end that it should be renewed."""
-        return set(self.hosts) >= set(hosts) and now < self.until - RENEW_BEFORE
+    def fits(self, hosts: Collection[str], authority: str, now: datetime) -> bool:
+        """Return whether it has all these names, is of this authority, is valid, and need not be renewed yet."""
+        valid = self.begin <= now < self.until - RENEW_BEFORE
+        return valid and self.authority == authority and set(self.hosts) >= set(hosts)
 
 
 def server_certificate(home: Home, paths: ClusterPaths, hosts: Collection[str], now: datetime) -> ServerCertificate:
@@ -59,48 +63,94 @@ def server_certificate(home: Home, paths: ClusterPaths, hosts: Collection[str], 
     Raises MachineError if a file cannot be read or written.
     """
     with _lock, as_self():
-        kept = _kept(paths.certificate)
-        if kept is not None and kept.fits(hosts, now) and home.ca_bundle.exists():
-            return kept
         from auroractl.certificates import authority as ca  # noqa: PLC0415  (loads a library)
 
         authority = _authority(home, now)
+        issuer, kept = ca.fingerprint(authority.certificate), _kept(paths.certificate)
+        if kept is not None and kept.fits(hosts, issuer, now):
+            return kept
         pem, until = authority.issue(paths.folder.name, hosts, now)
-        issued = ServerCertificate(pem, tuple(hosts), until, ca.fingerprint(authority.certificate))
-        write_json(
-            paths.certificate,
-            {"pem": pem, "hosts": list(hosts), "until": until.isoformat(), "authority": issued.authority},
-        )
-        return issued
+        document = {"pem": pem, "hosts": list(hosts), "until": until.isoformat(), "authority": issuer}
+        write_json(paths.certificate, document)
+        return _from_document(document)
+
+
+def kept_certificate(paths: ClusterPaths) -> ServerCertificate | None:
+    """Read the certificate that a cluster has, whether it fits or not; None if there is no usable one."""
+    with _lock, as_self():
+        return _kept(paths.certificate)
 
 
 def _kept(path: Path) -> ServerCertificate | None:
-    """Read a kept certificate; None if there is none, or one that cannot be used."""
     try:
-        document: dict[str, Any] | None = read_json(path)
-        if document is None:
-            return None
-        until = datetime.fromisoformat(document["until"]).astimezone(UTC)
-        return ServerCertificate(document["pem"], tuple(document["hosts"]), until, document["authority"])
+        document = read_json(path)
+        return _from_document(document) if document is not None else None
     except (MachineError, LookupError, TypeError, ValueError):
         # Damaged or of another version: it is made again.
         return None
 
 
-def _authority(home: Home, now: datetime) -> Authority:
-    """Return the authority of a home; make one if there is none or it ends soon. Raises MachineError."""
+def _from_document(document: dict[str, Any]) -> ServerCertificate:
+    """Read a certificate with its key. Raises LookupError, TypeError or ValueError if it is damaged."""
+    from auroractl.certificates import authority as ca  # noqa: PLC0415
+
+    pem = str(document["pem"])
+    certificate = ca.issued_certificate(pem)
+    return ServerCertificate(
+        pem,
+        hosts=tuple(map(str, document["hosts"])),
+        begin=certificate.not_valid_before_utc,
+        until=certificate.not_valid_after_utc,
+        authority=document["authority"],
+    )
+
+
+def authority_in_use(home: Home) -> str:
+    """Return the fingerprint of the home's authority, read again if its file changed; empty if it cannot be read."""
+    from auroractl.certificates import authority as ca  # noqa: PLC0415
+
+    with as_self():
+        try:
+            found = home.ca_key.stat()
+            version = (found.st_mtime_ns, found.st_ino)
+            known = _in_use.get(home.ca_key)
+            if known is None or known[0] != version:
+                known = (version, ca.fingerprint(_read_authority(home).certificate))
+                _in_use[home.ca_key] = known
+        except (OSError, MachineError):
+            return ""
+    return known[1]
+
+
+def _read_authority(home: Home) -> Authority:
+    """Read the authority of a home. Raises FileNotFoundError if there is none, MachineError if it is damaged."""
     from auroractl.certificates import authority as ca  # noqa: PLC0415
 
     try:
-        found = ca.authority_of(read_regular(home.ca_key).decode())
+        return ca.authority_of(read_regular(home.ca_key).decode())
     except FileNotFoundError:
-        return _replace(home, now, keep_previous=True)
+        raise
     except (OSError, ValueError) as error:
         raise MachineError(
             f"The certificate authority {home.ca_key} cannot be read: {error}",
             "Make another one: auroractl ca rotate",
         ) from error
-    if now > found.certificate.not_valid_after_utc - ca.LIFETIME:
+
+
+def _authority(home: Home, now: datetime) -> Authority:
+    """Return the authority of a home; make one if there is none, it ends soon or is not valid yet.
+
+    Raises MachineError.
+    """
+    from auroractl.certificates import authority as ca  # noqa: PLC0415
+
+    try:
+        found = _read_authority(home)
+    except FileNotFoundError:
+        return _replace(home, now, keep_previous=True)
+    last = found.certificate.not_valid_after_utc - ca.LIFETIME
+    if not found.certificate.not_valid_before_utc <= now <= last:
+        # One that begins later was made while the clock was wrong.
         return _replace(home, now, keep_previous=True)
     trusted_now = _trusted(home)
     if found.certificate not in trusted_now:

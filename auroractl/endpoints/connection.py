@@ -306,8 +306,12 @@ class ClientSide(_Side):
 
     def _begin(self, packet: bytes) -> None:
         if self._switchboard.table.tls_required and self._tls is None:
-            host = str(self.transport.get_extra_info("peername")[0])
-            self.refuse(startup.INVALID_AUTHORIZATION, startup.without_encryption(packet, host))
+            peer = self.transport.get_extra_info("peername")
+            if peer is None:
+                # The client has reset the connection.
+                self.transport.abort()
+                return
+            self.refuse(startup.INVALID_AUTHORIZATION, startup.without_encryption(packet, str(peer[0])))
             return
         if self._switchboard.table.synchronous_commit_enforced:
             if refused_startup(packet):

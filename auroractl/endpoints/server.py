@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -68,8 +67,7 @@ class EndpointServer:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         kept = self._folder / "routes.json"
         table = RoutingTable.from_json(json.loads(kept.read_text())) if kept.exists() else None
-        certificate = self._folder / CERTIFICATE_FILE
-        pem = str(json.loads(certificate.read_text())["pem"]) if certificate.exists() else ""
+        pem = _kept_pem(self._folder / CERTIFICATE_FILE)
         control_socket = self._bind_control()
         drop_to(self._account)
         self._certify(pem)
@@ -101,7 +99,7 @@ class EndpointServer:
             return
         try:
             self._router.tls = server_context(pem) if pem else None
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError) as error:
             # The one in use may be close to its end, but is better than none.
             log.warning("the new certificate cannot be used: %s", error)
         else:
@@ -198,6 +196,18 @@ class EndpointServer:
                 if reason
             ],
         }
+
+
+def _kept_pem(path: Path) -> str:
+    """Read the kept key and certificate; empty if there is no readable one: the supervisor sends another."""
+    try:
+        return str(json.loads(path.read_text())["pem"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        # Clients without TLS must not suffer from it.
+        log.warning("%s cannot be read, TLS is not offered yet: %r", path, error)
+        return ""
 
 
 async def _wait_for_end(stop: asyncio.Event, is_removed: Callable[[], bool]) -> None:

@@ -65,6 +65,8 @@ class ClusterMemory:
     """The process id of the endpoint process, its routing table and its certificate. After a restart: sent again."""
     certificate: ServerCertificate | None = None
     """The certificate of the endpoints. After a restart: read from its file."""
+    certificate_due_s: float = 0.0
+    """When a certificate that could not be issued is tried again, on the monotonic clock. After a restart: at once."""
     failed: dict[str, str] = field(default_factory=dict)
     """Why something is no longer restarted, by name. After a restart: tried again."""
     uncounted: set[str] = field(default_factory=set)

@@ -7,6 +7,7 @@ from typing import Any
 
 from auroractl.certificates import files
 from auroractl.core.errors import AuroraError
+from auroractl.runtime.certificates import forget
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.operations.dry_run import end_dry_run
@@ -42,7 +43,8 @@ def rotate(runtime: Runtime, *, keep_previous: bool) -> None:
     files.rotate(runtime.home, runtime.now(), keep_previous=keep_previous)
     for row in runtime.repository.clusters():
         cluster = ManagedCluster(runtime, row.identifier)
-        cluster.memory.certificate = None
+        with runtime.routing_lock:
+            forget(cluster.memory)
         try:
             cluster.publish_routes()
         except AuroraError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
 
 from auroractl.certificates import files
 from auroractl.config.paths import Home
@@ -98,3 +100,55 @@ def test_a_damaged_authority_is_an_error_until_it_is_rotated(home: Home) -> None
     files.rotate(home, NOW, keep_previous=False)
     assert _issuer_is_trusted(home, _certificate(home))
     assert len(files.trusted(home, NOW)) == 1
+
+
+def test_a_certificate_without_a_usable_key_is_made_again(home: Home) -> None:
+    first = _certificate(home)
+    path = home.cluster("demo").certificate
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pem": "nonsense"}))
+    assert _certificate(home).pem not in {first.pem, "nonsense"}
+
+
+def test_an_encrypted_key_is_a_damaged_authority(home: Home) -> None:
+    _certificate(home)
+    key = serialization.load_pem_private_key(home.ca_key.read_bytes(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    home.ca_key.write_bytes(encrypted)
+    with pytest.raises(MachineError, match=r"cannot be read"):
+        _certificate(home)
+
+
+def test_a_certificate_of_another_authority_is_replaced(home: Home) -> None:
+    first = _certificate(home)
+    kept = home.cluster("demo").certificate.read_text()
+    assert first.authority == files.authority_in_use(home)
+    files.rotate(home, NOW, keep_previous=False)
+    # Interrupted before the certificates were removed.
+    home.cluster("demo").certificate.write_text(kept)
+    assert not first.fits(HOSTS, files.authority_in_use(home), NOW)
+    second = _certificate(home)
+    assert second.authority == files.authority_in_use(home) != first.authority
+    assert _issuer_is_trusted(home, second)
+    home.ca_key.unlink()
+    assert files.authority_in_use(home) == ""
+    assert _certificate(home).authority == files.authority_in_use(home) != second.authority
+
+
+def test_a_rotation_that_was_interrupted_before_the_key_leaves_the_certificate_trusted(home: Home) -> None:
+    _certificate(home)
+    key = home.ca_key.read_bytes()
+    kept = home.cluster("demo").certificate.read_text()
+    files.rotate(home, NOW, keep_previous=False)
+    home.ca_key.write_bytes(key)
+    home.cluster("demo").certificate.write_text(kept)
+    assert _issuer_is_trusted(home, _certificate(home))
+
+
+def test_what_begins_in_the_future_is_made_again(home: Home) -> None:
+    ahead = _certificate(home, timedelta(days=20))
+    assert not ahead.fits(HOSTS, ahead.authority, NOW)
+    now = _certificate(home)
+    assert now.begin <= NOW
+    assert now.authority != ahead.authority, "its authority begins in the future too"
