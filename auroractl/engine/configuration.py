@@ -17,6 +17,7 @@ from auroractl.core.wal.segments import SEGMENT_BYTES
 from auroractl.engine.connections import ADMIN_DATABASE, Access, own_name
 from auroractl.engine.secrets import ADMIN, REPLICATION
 from auroractl.system.files import write_durably
+from auroractl.system.safe_open import NotOurs, read_regular
 
 WAL_SEGMENT_MB = SEGMENT_BYTES // 1024**2
 INTERNAL_CONNECTIONS = 20
@@ -35,6 +36,10 @@ _CONNECT_TIMEOUT_S = 5.0
 _WAL_SENDER_TIMEOUT = "20s"
 """After this time a frozen standby no longer delays a clean shutdown of the writer."""
 _IDENT_MAP = "supervisor"
+_CONFIGURATION_BYTES_MAX = 1024**2
+AWAITING = ", once auroractl has admitted it"
+ADMITTED_FILE = "admitted.conf"
+"""The file that has the write quorum that counts while senders are admitted, and is empty otherwise."""
 _HBA_SOCKET = f"""\
 # Written by auroractl. Internal users get in at the Unix socket only: the supervisor by its account where servers run
 # under another one, else by a password, and programs that replicate by a password. All others prove a password.
@@ -119,6 +124,20 @@ def synchronous_standby_names(quorum: Quorum) -> str:
     """
     names = ", ".join(f'"{name}"' for name in sorted(quorum.nodes))
     return f"ANY {quorum.required} ({names})" if quorum.nodes else ""
+
+
+def awaiting_admission(quorum: Quorum) -> str:
+    """Render a write quorum that counts no one: each name is longer than any application name can be.
+
+    PostgreSQL truncates an application name to 63 bytes. What is longer has the backslashes of escaped bytes, which
+    these names have not. `admission` says how the storage nodes are counted nevertheless.
+
+    >>> awaiting_admission(Quorum(1, frozenset({"a"})))
+    'ANY 1 ("a, once auroractl has admitted it.......................................")'
+    """
+    return synchronous_standby_names(
+        Quorum(quorum.required, frozenset(f"{name}{AWAITING}".ljust(80, ".") for name in quorum.nodes))
+    )
 
 
 def restore_command(folder: Path) -> str:
@@ -234,7 +253,11 @@ def write_configuration(data: Path, values: Mapping[str, str | int], *, standby:
 
     With `sockets`, internal users connect through the server's Unix socket and no longer over TCP.
     """
-    write_durably(data / "postgresql.conf", render_configuration(values))
+    text = render_configuration(values)
+    if AWAITING in str(values["synchronous_standby_names"]):
+        write_durably(data / ADMITTED_FILE, "")
+        text += f"include_if_exists = '{ADMITTED_FILE}'\n"
+    write_durably(data / "postgresql.conf", text)
     method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
     write_durably(data / "pg_hba.conf", _HBA_SOCKET % method if sockets else _HBA_TCP)
     write_durably(data / "pg_ident.conf", _ident_map())
@@ -243,6 +266,14 @@ def write_configuration(data: Path, values: Mapping[str, str | int], *, standby:
         write_durably(signal, "")
     else:
         signal.unlink(missing_ok=True)
+
+
+def awaits_admission(data: Path) -> bool:
+    """Return whether the configuration that was last written counts only senders that are admitted."""
+    try:
+        return AWAITING.encode() in read_regular(data / "postgresql.conf", _CONFIGURATION_BYTES_MAX)
+    except (FileNotFoundError, NotADirectoryError, NotOurs):
+        return False
 
 
 def _ident_map() -> str:

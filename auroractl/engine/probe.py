@@ -18,6 +18,7 @@ from auroractl.core.restore.retention import Checkpoint
 from auroractl.core.synchronous_commit.setting import CommitSetting
 from auroractl.core.wal.lsn import parse_lsn
 from auroractl.engine import aurora_sql, commit_settings
+from auroractl.engine.admission import AWAITS
 from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access, lacks_admin_database
 from auroractl.engine.replication_roles import INTRUDERS
 from auroractl.engine.system_roles import IN_ORDER
@@ -37,13 +38,13 @@ SELECT pg_catalog.pg_is_in_recovery(),
   CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL ELSE pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) END,
   EXISTS (SELECT FROM pg_catalog.pg_authid WHERE rolreplication AND NOT rolsuper)
 """
-_STANDBYS = b"""
+_STANDBYS = f"""
 SELECT application_name, state,
   greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), replay_lsn), 0)::bigint,
   coalesce(extract(epoch FROM replay_lag) * 1000, 0),
-  write_lsn, flush_lsn
+  write_lsn, flush_lsn, {AWAITS}
 FROM pg_catalog.pg_stat_replication WHERE usename = 'rdsrepladmin'
-"""
+""".encode()  # noqa: S608
 """Only auroractl's own: a client that may replicate chooses its application name."""
 _USED_BYTES = b"SELECT pg_catalog.sum(pg_catalog.pg_database_size(oid))::bigint FROM pg_catalog.pg_database"
 
@@ -62,6 +63,8 @@ class StandbyProgress:
     lag_ms: float | None
     received_lsn: int | None
     flushed_lsn: int | None
+    awaiting: bool
+    """True for a storage node that could acknowledge commits and has to be admitted first."""
 
     @property
     def streaming(self) -> bool:
@@ -222,13 +225,14 @@ def _checkpoint(text: str) -> Checkpoint:
 
 
 def _standby(row: list[str | None]) -> tuple[str, StandbyProgress]:
-    name, state, lag_bytes, lag_ms, received, flushed = row
+    name, state, lag_bytes, lag_ms, received, flushed, awaiting = row
     return str(name), StandbyProgress(
         state=str(state),
         lag_bytes=int(lag_bytes) if lag_bytes else None,
         lag_ms=round(float(lag_ms), 3) if lag_ms else None,
         received_lsn=parse_lsn(received) if received else None,
         flushed_lsn=parse_lsn(flushed) if flushed else None,
+        awaiting=awaiting == "t",
     )
 
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-MEMBERS = """
+from auroractl.engine.admission import IN_FORCE
+
+MEMBERS = f"""
 WITH RECURSIVE members (oid) AS (
   SELECT oid FROM pg_catalog.pg_authid WHERE rolname = 'rds_replication'
   UNION SELECT m.member FROM pg_catalog.pg_auth_members m JOIN members ON m.roleid = members.oid
 )
 SELECT rolname, NOT rolreplication AS wanted FROM pg_catalog.pg_authid r
 WHERE NOT rolsuper AND rolreplication <> (
-  rolcanlogin AND pg_catalog.current_setting('wal_level') = 'logical' AND EXISTS (SELECT FROM members WHERE oid = r.oid))
-"""
+  rolcanlogin AND pg_catalog.current_setting('wal_level') = 'logical' AND {IN_FORCE}
+  AND EXISTS (SELECT FROM members WHERE oid = r.oid))
+"""  # noqa: S608
 """Query for the roles whose attribute is not what it should be; superusers are auroractl's own."""
 INTRUDERS = """
 SELECT pid, usename, application_name FROM pg_catalog.pg_stat_replication r
@@ -32,10 +35,13 @@ WHERE usename IS DISTINCT FROM 'rdsrepladmin' AND state <> 'startup' AND (sync_s
 def restore(connection: psycopg.Connection) -> list[str]:
     """Give and take the attribute; return the changes, one sentence each. Raises psycopg.Error."""
     done = []
+    limited = connection.execute("SELECT pg_catalog.current_setting('output_plugin_libraries', true)").fetchone()
+    # Releases without this setting load whatever file a client names.
+    warning = "" if limited != (None,) else " This release of PostgreSQL lets it load any library (docs/security.md)."
     for name, wanted in connection.execute(MEMBERS.encode()).fetchall():
         attribute = sql.SQL("REPLICATION" if wanted else "NOREPLICATION")
         connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(name), attribute))
-        done.append(f"The role {name} may {'now' if wanted else 'no longer'} replicate.")
+        done.append(f"The role {name} may {'now' if wanted else 'no longer'} replicate.{warning if wanted else ''}")
     return done
 
 

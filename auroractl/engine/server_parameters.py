@@ -13,7 +13,7 @@ import psycopg
 from auroractl.core.errors import EngineError
 from auroractl.core.parameters.model import Definition
 from auroractl.core.parameters.standby import STANDBY_PARAMETERS
-from auroractl.engine import sql
+from auroractl.engine import admission, sql
 from auroractl.engine.connections import PINNED_NAMES, Access
 from auroractl.system.waiting import wait_until
 
@@ -82,7 +82,7 @@ def reload(access: Access, expected: Mapping[str, str]) -> None:
 
     Raises EngineError in the server's words if it refuses one, TimedOut if it does not reload.
     """
-    with sql.session(access) as connection:
+    with admission.lock(access), sql.session(access) as connection:
         refused = connection.execute(_REFUSED).fetchone()
         if refused is not None:
             raise EngineError(f"PostgreSQL refuses {refused[0]}: {refused[1]}.", "")

@@ -16,7 +16,7 @@ from auroractl.core.errors import EngineError
 from auroractl.core.model import Address
 from auroractl.core.volume.quorum import Quorum
 from auroractl.core.wal.lsn import format_lsn, parse_lsn
-from auroractl.engine.configuration import synchronous_standby_names
+from auroractl.engine.configuration import awaiting_admission, synchronous_standby_names
 from auroractl.engine.connections import (
     ADMIN_DATABASE,
     PAST_DATABASE,
@@ -191,11 +191,11 @@ def wait_quorum(connection: psycopg.Connection, quorum: Quorum, nodes: Sequence[
 
     Raises TimedOut.
     """
-    wanted = synchronous_standby_names(quorum)
+    wanted = {(synchronous_standby_names(quorum),), (awaiting_admission(quorum),)}
 
     def other_quorum() -> str:
         row = connection.execute("SHOW synchronous_standby_names").fetchone()
-        return "" if row == (wanted,) else f"its quorum is {row[0] if row else ''!r} and not {wanted!r}"
+        return "" if row in wanted else f"its quorum is {row[0] if row else ''!r}, and not {quorum}"
 
     wait_until("PostgreSQL did not apply the write quorum", other_quorum, timeout_s, _POLL_S)
     lsn = write_something(connection)

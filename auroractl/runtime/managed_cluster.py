@@ -11,7 +11,7 @@ from datetime import datetime
 from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
 from auroractl.core import dns_names
-from auroractl.core.errors import InvalidClusterState
+from auroractl.core.errors import AuroraError, InvalidClusterState
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
@@ -22,11 +22,11 @@ from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import format_size, parse_size_bytes
 from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
-from auroractl.core.volume.quorum import write_quorum
+from auroractl.core.volume.quorum import Quorum, write_quorum
 from auroractl.endpoints.client import AddressInUse
-from auroractl.engine import aurora_topology
+from auroractl.engine import aurora_topology, server_parameters
 from auroractl.engine.binaries import Binaries
-from auroractl.engine.configuration import Impairment, VolumeSettings
+from auroractl.engine.configuration import Impairment, VolumeSettings, awaiting_admission, awaits_admission
 from auroractl.engine.server import Server
 from auroractl.runtime import certificates
 from auroractl.runtime.cluster_memory import ClusterMemory
@@ -199,8 +199,24 @@ class ManagedCluster:
             full = self.memory.volume.full_since is not None
             values = self.parameters(instance, self._volume_settings(full=full), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
+            if self._clients_replicate(instance, values):
+                values["synchronous_standby_names"] = awaiting_admission(self.write_quorum())
             self.installation.configure(instance, values, standby=follow is not None)
         self.write_topology(instance, follow or instance)
+
+    def _clients_replicate(self, instance: Instance, values: Mapping[str, str | int]) -> bool:
+        """Return whether clients may replicate, or did in the last run and may be about to lose that."""
+        if values["wal_level"] == "logical":
+            return True
+        server = self.installation.server(instance)
+        return awaits_admission(server.data) and server.control_data()["wal_level setting"] == "logical"
+
+    def reload(self, instance: Instance) -> None:
+        """Make a server read its configuration again. Where senders are admitted, return only after it has."""
+        if awaits_admission(self.installation.server(instance).data):
+            with contextlib.suppress(AuroraError):
+                return server_parameters.reload(self.installation.access(instance), {})
+        return self.installation.server(instance).reload()
 
     def write_topology(self, instance: Instance, writer: Instance) -> None:
         """Write what Aurora's functions show on an instance that has data. Raises MachineError."""
@@ -267,10 +283,14 @@ class ManagedCluster:
         return allowed
 
     def _volume_settings(self, *, full: bool) -> VolumeSettings:
-        quorum = write_quorum((node.identifier, node.membership) for node in self.storage_nodes())
+        quorum = self.write_quorum()
         row = self.repository.cluster(self.name)
         bound = parse_size_bytes(self.settings.backtrack_replay_max)
         return VolumeSettings(quorum, full, bound // 3 if row and row.backtrack_window_s else None)
+
+    def write_quorum(self) -> Quorum:
+        """Return the recorded write quorum."""
+        return write_quorum((node.identifier, node.membership) for node in self.storage_nodes())
 
     def _impairment(self, instance: Instance) -> Impairment:
         for fault in self.faults():

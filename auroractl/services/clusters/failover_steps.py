@@ -228,7 +228,8 @@ class FailoverSteps:
 
     def _configure_writer(self, target: Instance) -> None:
         self._cluster.configure(target, None)
-        self._cluster.installation.server(target).reload()
+        self._cluster.reload(target)
+        storage_nodes.admit(self._cluster)
 
     def _end_recovery(self, target: Instance) -> None:
         with sql.session(self._access(target.identifier)) as connection:

@@ -24,6 +24,7 @@ from auroractl.services.healing import address_conflicts, commit_settings, repai
 from auroractl.services.instances import aurora_sql, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
+from auroractl.services.volume import storage_nodes
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         FaultsAskedFor(),
         MasterPassword(),
         CommitSettings(),
+        Admissions(),
         Parameters(),
         LogicalSlots(),
         Copies(),
@@ -176,6 +178,16 @@ class CommitSettings(Controller):
         if snapshot.writing:
             for subject, act in commit_settings.due(cluster):
                 yield Task(subject, act, beside_operations=True)
+
+
+class Admissions(Controller):
+    """Storage nodes that have connected to a writer which counts only those that were admitted."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Admit them."""
+        answer = cluster.observer.writer_answer(cluster.name)
+        if snapshot.writing and answer is not None and any(each.awaiting for each in answer.standbys.values()):
+            yield Task("admissions", lambda: storage_nodes.admit(cluster), beside_operations=True)
 
 
 class Parameters(Controller):

@@ -190,7 +190,7 @@ def _apply(cluster: ManagedCluster, expected: Mapping[str, Settings]) -> None:
         cluster.configure(instance, None if instance.is_writer else cluster.writer())
         if not cluster.observer.refresh(instance).accepting:
             # It reads its configuration when it can.
-            server.reload()
+            cluster.reload(instance)
             pending.forget(cluster, instance)
             log.warning("%s does not answer, so its new parameters are not read back", instance.identifier)
             continue

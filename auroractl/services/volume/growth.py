@@ -134,7 +134,7 @@ def _follow(cluster: ManagedCluster, plan: GrowthPlan) -> None:
 def _configure_writer(cluster: ManagedCluster) -> None:
     writer = cluster.writer()
     cluster.configure(writer, None)
-    cluster.installation.server(writer).reload()
+    cluster.reload(writer)
 
 
 def growth_view(plan: GrowthPlan, volume: StorageVolume, *, dry_run: bool) -> dict[str, Any]:

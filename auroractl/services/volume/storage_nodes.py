@@ -18,7 +18,8 @@ from auroractl.core.volume.growth import initial_groups
 from auroractl.core.volume.model import StorageNode, StorageVolume, place_nodes
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.segments import Segment, parse_segment
-from auroractl.engine import sql
+from auroractl.engine import admission, sql
+from auroractl.engine.configuration import awaits_admission
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.instances.lineage import lineage
@@ -191,6 +192,7 @@ def wait_streaming(cluster: ManagedCluster, names: Iterable[str]) -> None:
     with sql.session(cluster.installation.access(writer)) as connection:
 
         def missing() -> str:
+            admit(cluster)
             return ", ".join(sorted(wanted - sql.streaming_standbys(connection)))
 
         def reasons() -> str:
@@ -205,6 +207,23 @@ def wait_streaming(cluster: ManagedCluster, names: Iterable[str]) -> None:
             hint=_logs(cluster),
         )
     cluster.observer.refresh(writer)
+
+
+def admit(cluster: ManagedCluster) -> None:
+    """Let the writer count the storage nodes that it sends WAL to, where it counts none unasked.
+
+    A failure is logged: what waits for the quorum calls this again, and so does the watch loop.
+    """
+    writer = cluster.writer()
+    server = cluster.installation.server(writer)
+    if not awaits_admission(server.data):
+        return
+    try:
+        admission.admit(cluster.installation.access(writer), server.data, cluster.write_quorum())
+    except (AuroraError, OSError) as error:
+        log.info("%s counts no storage node yet: %s", writer.identifier, error)
+    else:
+        cluster.observer.refresh(writer)
 
 
 def _logs(cluster: ManagedCluster) -> str:
@@ -222,6 +241,7 @@ def wait_write_quorum(cluster: ManagedCluster, timeout_s: float) -> None:
     def missing() -> str:
         nonlocal due_s
         cluster.observer.refresh(writer)
+        admit(cluster)
         snapshot = cluster.volume_snapshot()
         if snapshot is None or snapshot.write_quorum_held:
             return ""
@@ -306,7 +326,10 @@ def apply_quorum(cluster: ManagedCluster) -> None:
         server = cluster.installation.server(instance)
         if server.has_data():
             cluster.configure(instance, None if instance.is_writer else writer)
-            server.reload()
+            cluster.reload(instance)
+    if awaits_admission(cluster.installation.server(writer).data):
+        # Senders that were admitted to the old quorum drop out when they read the new one.
+        admit(cluster)
     snapshot = cluster.volume_snapshot()
     if snapshot is None or cluster.installation.server(writer).pid() is None:
         return
