@@ -26,6 +26,10 @@ SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replica
 WHERE slot_name = %s AND NOT active AND pg_catalog.pg_is_in_recovery()
 """
 """A server that has been promoted meanwhile has slots of its own."""
+_DROP_STALE = """
+SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
+WHERE slot_name = %s AND NOT active
+"""
 _MESSAGE_BYTES = 1024**2
 _STEP_BYTES = 128 * 1024**2
 
@@ -112,10 +116,17 @@ def catch_up(
     connection: psycopg.Connection,
     wanted: Sequence[LogicalSlot],
     present: Sequence[LogicalSlot],
+    began_lsn: int,
     timeout_s: float,
 ) -> None:
-    """Bring the slots of a promoted reader to the positions that the old writer had saved. Raises EngineError."""
+    """Bring the slots of a promoted reader, whose timeline began at `began_lsn`, to what the old writer had saved.
+
+    A slot that was dropped in the old writer's last second is dropped here too: it would hold WAL. Raises EngineError.
+    """
     todo = changes(wanted, present, 0)
+    for slot in present:
+        if slot.name in todo.drop and slot.confirmed_lsn <= began_lsn:
+            _try(slot.name, partial(connection.execute, _DROP_STALE, [slot.name]))
     if todo.copy or todo.advance:
         _change(access, sql.databases(connection), todo.copy, todo.advance, timeout_s)
 

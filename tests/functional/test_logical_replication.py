@@ -139,6 +139,16 @@ def test_a_slot_without_a_consumer_is_kept_where_it_is(decoding: Auroractl) -> N
     wait_until("the slot to be dropped on the reader", gone, 20)
 
 
+def test_a_slot_that_was_dropped_does_not_come_back(decoding: Auroractl) -> None:
+    """The reader that is promoted still has it: it follows every second."""
+    make_slots(decoding, gone="pgoutput")
+    on_all_readers(decoding, "gone")
+    with decoding.connect("demo") as connection:
+        connection.execute("SELECT pg_drop_replication_slot('gone')")
+    switch(decoding, crash=True)
+    assert "gone" not in slots(decoding, decoding.writer("demo"))
+
+
 def test_slots_of_readers_follow(decoding: Auroractl) -> None:
     """They hold no more WAL than the writer's own."""
     make_slots(decoding, moving="pgoutput")
@@ -225,6 +235,8 @@ def test_older_versions(auroractl: Auroractl, major: int) -> None:
     if major >= 17:
         may_replicate(auroractl)
     make_slots(auroractl, debezium="pgoutput")
+    if major < 17:
+        auroractl("replace-storage-node", "2")
     if major >= 17:
         on_all_readers(auroractl, "debezium")
     with Ledger(auroractl.uri("demo"), clients=1) as ledger:

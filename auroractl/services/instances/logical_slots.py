@@ -15,6 +15,7 @@ from auroractl.engine.logical_slots import SlotsOfWriter
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
+from auroractl.services.instances.lineage import lineage
 from auroractl.system.waiting import holds_in_time
 
 log = logging.getLogger(__name__)
@@ -116,15 +117,18 @@ def take_over(cluster: ManagedCluster, source: Instance, target: Instance, *, pl
     access = cluster.installation.access(target)
     try:
         wanted = slot_files.logical_slots(data)
-        if all(each.name == ANCHOR for each in wanted):
+        if not wanted:
+            # It has at least an anchor, unless its data is lost.
             return
         with sql.session(access, statement_timeout_s=_TAKE_OVER_TIMEOUT_S) as connection:
             has = logical_slots.of_writer(connection)
             if has is None:
                 return
-            if not planned:
+            if not planned and any(each.name != ANCHOR for each in wanted):
                 logical_slots.pass_over(connection, slot_files.wal_end(data, has.lsn))
-            logical_slots.catch_up(access, connection, wanted, has.slots, _TAKE_OVER_TIMEOUT_S)
+            _, forks = lineage(cluster, target)
+            began_lsn = forks[-1].lsn if forks else 0
+            logical_slots.catch_up(access, connection, wanted, has.slots, began_lsn, _TAKE_OVER_TIMEOUT_S)
     except (AuroraError, OSError) as error:
         log.warning("the slots of %s were left as they are: %s", target.identifier, error)
 
