@@ -39,6 +39,9 @@ def drill(
 
     Clients write numbered rows through the writer endpoint into a separate table, and remember each acknowledged row.
     Afterwards every acknowledged row must be in the table, which is then dropped.
+
+    cdc-failover does this with a consumer of the table's changes, through planned failovers and crashes of the writer in
+    turn: it must receive each row, and nothing again that it confirmed. It needs rds.logical_replication = 1.
     """
     from auroractl.drills.drill import Drill  # noqa: PLC0415  (psycopg, which only this command needs)
     from auroractl.drills.report import drill_view  # noqa: PLC0415

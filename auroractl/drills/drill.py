@@ -8,7 +8,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,20 +27,53 @@ from auroractl.api.requests.instances import Connection
 from auroractl.api.requests.supervisor import SupervisorStatus
 from auroractl.api.requests.volumes import DescribeVolumes
 from auroractl.control_planes import ControlPlane
+from auroractl.core.engine.logical_slots import ANCHOR, KEPT_SINCE
 from auroractl.core.errors import AuroraError, InvalidClusterState, SupervisorUnavailable
+from auroractl.drills.consumer import Consumer, has_slot
 from auroractl.drills.kinds import Kind
 from auroractl.drills.workload import Row, Target, Workload
-from auroractl.system.waiting import wait_until
+from auroractl.system.waiting import holds_in_time, wait_until
 
 _HEALTHY_TIMEOUT_S = 120.0
 _POLL_S = 0.05
 _SETTLE_S = 0.5
 """Load after the cluster is healthy again, so that every client's first commit is recorded."""
 BUCKET_S = 0.05
+_CONSUME_TIMEOUT_S = 60.0
+_SLOT_GONE_S = 2.0
+_SLOT_TIMEOUT_S = 30.0
 
 
 Aim = tuple[str, Callable[[], object], Callable[[], bool]]
 """The target of a fault, a function that injects it, and one that ends it and returns whether it was noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a consumer of changes received in one round."""
+
+    received: int
+    lost: int
+    """Rows that were acknowledged or are in the table, and that it never received."""
+    repeated: int
+    repeated_below: int
+    """Rows that it received again although it had confirmed them."""
+    not_stored: int
+    """Rows that it received and that are not in the table; their commit was never acknowledged."""
+    connections: int
+    slot_kept: bool
+    major: int
+    """The server's major version."""
+
+    @property
+    def slots_survive(self) -> bool:
+        """Return whether this version keeps slots through a failover."""
+        return self.major >= KEPT_SINCE
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the consumer received what it may rely on."""
+        return self.repeated_below == 0 and (self.lost == 0 or not self.slots_survive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +97,8 @@ class Round:
     reads_failed: int
     commits_by_bucket: tuple[int, ...]
     """Acknowledged commits in each twentieth of a second, beginning one second before the fault."""
+    changes: Changes | None = None
+    """The ledger of the consumer of changes, if the drill has one."""
 
 
 class Drill:
@@ -84,11 +119,18 @@ class Drill:
     def plan(self, kind: Kind, *, clients: int, duration_s: float) -> list[str]:
         """Return the steps of a round without running them. Raises InvalidClusterState as `run` does."""
         self._require_healthy(kind)
-        target, _, _ = self._aim(kind)
+        target, _, _ = self._aim(_fault_of(kind, 1))
+        consumes = kind is Kind.CDC_FAILOVER
         return [
+            *(["Create a publication and a logical slot, and consume the changes"] if consumes else []),
             f"Write through the writer endpoint with {clients} clients for {duration_s:g} s",
-            f"{kind} on {target}",
+            f"{_fault_of(kind, 1)} on {target}",
             "Wait until the cluster is healthy and every client commits again",
+            *(
+                ["Wait until every acknowledged row is consumed, and drop the slot and the publication"]
+                if consumes
+                else []
+            ),
             "Check for every acknowledged row and drop the table",
         ]
 
@@ -119,17 +161,36 @@ class Drill:
                 f"DBCluster {self._cluster} has no reader, which this drill needs.",
                 f"Add one: auroractl scale-readers {self._cluster} --add 1",
             )
+        if kind is Kind.CDC_FAILOVER:
+            self._require_decoding()
+
+    def _require_decoding(self) -> None:
+        query = "SELECT current_setting('wal_level') = 'logical' AND rolreplication FROM pg_roles WHERE rolname = current_user"
+        with self._target("writer").connect() as connection:
+            if connection.execute(query.encode()).fetchone() != (True,):
+                raise InvalidClusterState(
+                    f"DBCluster {self._cluster} does not replicate logically, which this drill needs.",
+                    "Set rds.logical_replication = 1 in its parameter group, reboot its instances, and wait a few seconds",
+                )
 
     def _target(self, role: str) -> Target:
-        found = self._send(Connection(cluster=self._cluster, role=role))
-        return Target.of(found)
+        return Target.of(self._send(Connection(cluster=self._cluster, role=role)))
 
     def _round(self, kind: Kind, number: int, clients: int, duration_s: float) -> Round:
         self._progress.message(f"Round {number}: {kind}")
         table = f"auroractl_drill_{uuid.uuid4().hex[:12]}"
         load = Workload(self._target("writer"), self._target("reader"), table, clients)
-        load.start()
+        if kind is not Kind.CDC_FAILOVER:
+            return self._under_load(kind, load, clients, duration_s)
+        with Consumer(self._target("writer"), table) as consumer:
+            return self._under_load(_fault_of(kind, number), load, clients, duration_s, consumer)
+
+    def _under_load(
+        self, kind: Kind, load: Workload, clients: int, duration_s: float, consumer: Consumer | None = None
+    ) -> Round:
+        """Inject a fault under load and report; the table is dropped at the end."""
         try:
+            load.start(*([lambda: self._consume(consumer)] if consumer else []))
             time.sleep(duration_s)
             target, act, over = self._aim(kind)
             began_at, began_s = datetime.now(UTC), time.monotonic()
@@ -142,8 +203,23 @@ class Drill:
         finally:
             load.stop()
         stored = load.stored_rows()
+        changes = _consumed(consumer, load.ledger.acknowledged, stored) if consumer else None
         load.drop()
-        return self._report(load, stored, target, began_at, began_s, healthy_s)
+        return replace(self._report(load, stored, target, began_at, began_s, healthy_s), changes=changes)
+
+    def _consume(self, consumer: Consumer) -> None:
+        """Start a consumer, with its slot on all instances if this version keeps slots.
+
+        In the first seconds after logical replication was switched on, a reader cannot have it.
+        """
+        names = [each["DBInstanceIdentifier"] for each in self._status()["DBInstances"]]
+        instances = [Target.of(self._send(Connection(cluster=self._cluster, instance=each))) for each in names]
+        keeps = consumer.keeps_slots()
+        if keeps:
+            holds_in_time(lambda: all(has_slot(each, ANCHOR) for each in instances), _SLOT_TIMEOUT_S, _POLL_S)
+        consumer.start()
+        if keeps:
+            holds_in_time(lambda: all(has_slot(each, consumer.slot) for each in instances), _SLOT_TIMEOUT_S, _POLL_S)
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         wait_until(
@@ -176,7 +252,7 @@ class Drill:
                 volume = self._send(DescribeVolumes(cluster=self._cluster))["StorageVolumes"][0]
                 node = str(volume["StorageNodes"][0]["StorageNodeIdentifier"])
                 aim = node, lambda: self._fault(CrashStorageNode, node), lambda: True
-            case Kind.SUPERVISOR_CRASH:
+            case _:
                 pid = int(self._send(SupervisorStatus())["ProcessId"])
                 aim = f"process {pid}", lambda: os.kill(pid, signal.SIGKILL), lambda: True
         return aim
@@ -238,6 +314,41 @@ def _holds(condition: Callable[[], bool]) -> bool:
         return condition()
     except SupervisorUnavailable:
         return False
+
+
+def _fault_of(kind: Kind, number: int) -> Kind:
+    """Return the fault of a round; the failovers under a consumer of changes are planned and crashes in turn."""
+    if kind is not Kind.CDC_FAILOVER:
+        return kind
+    return Kind.PLANNED if number % 2 else Kind.WRITER_CRASH
+
+
+def _consumed(consumer: Consumer, acknowledged: set[Row], stored: set[Row]) -> Changes:
+    """Wait until the consumer has everything, or its slot is gone, and count."""
+    wanted, received = acknowledged | stored, consumer.received
+    # Several answers that the slot does not exist: after a failover the routes may lag behind.
+    missing_since_s: list[float] = []
+
+    def settled() -> bool:
+        if not consumer.slot_missing:
+            missing_since_s.clear()
+        elif not missing_since_s:
+            missing_since_s.append(time.monotonic())
+        gone = bool(missing_since_s) and time.monotonic() - missing_since_s[0] > _SLOT_GONE_S
+        return gone or wanted <= received.rows.keys()
+
+    holds_in_time(settled, _CONSUME_TIMEOUT_S, _POLL_S)
+    rows = set(received.rows)
+    return Changes(
+        received=len(rows),
+        lost=len(wanted - rows),
+        repeated=received.repeated,
+        repeated_below=received.repeated_below,
+        not_stored=len(rows - stored),
+        connections=received.connections,
+        slot_kept=not consumer.slot_missing,
+        major=consumer.major,
+    )
 
 
 def longest_gap(commits_s: list[float], since_s: float) -> tuple[float, float]:

@@ -15,3 +15,4 @@ class Kind(StrEnum):
     READER_CRASH = "reader-crash"
     STORAGE_NODE = "storage-node"
     SUPERVISOR_CRASH = "supervisor-crash"
+    CDC_FAILOVER = "cdc-failover"

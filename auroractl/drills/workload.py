@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from auroractl.engine.connections import REQUIRE_AUTH
 
@@ -35,13 +36,17 @@ class Target:
         sslmode = "require" if there.get("TlsRequired") else "disable"
         return cls(there["Host"], there["Port"], there["User"], there["Password"], there["Database"], sslmode)
 
+    def conninfo(self, **more: str) -> str:
+        """Return the connection string, with more parameters."""
+        return make_conninfo(
+            host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
+            connect_timeout=35, application_name="auroractl-drill", require_auth=REQUIRE_AUTH,
+            sslmode=self.sslmode, **more,
+        )  # fmt: skip
+
     def connect(self) -> psycopg.Connection:
         """Connect in autocommit mode. Raises psycopg.Error."""
-        return psycopg.connect(
-            host=self.host, port=self.port, user=self.user, password=self.password, dbname=self.database,
-            autocommit=True, connect_timeout=35, application_name="auroractl-drill", require_auth=REQUIRE_AUTH,
-            sslmode=self.sslmode,
-        )  # fmt: skip
+        return psycopg.connect(self.conninfo(), autocommit=True)
 
 
 @dataclass(slots=True)
@@ -67,14 +72,15 @@ class Workload:
         self._threads = [threading.Thread(target=self._write, args=(number,), daemon=True) for number in range(clients)]
         self._threads += [threading.Thread(target=self._read, daemon=True) for _ in range(max(1, clients // 2))]
 
-    def start(self) -> None:
-        """Create the table and start the clients. Raises psycopg.Error."""
+    def start(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Create the table, call `prepare` and start the clients. Raises psycopg.Error, and what `prepare` raises."""
         table = sql.Identifier(self._table)
         with self._writer.connect() as connection:
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(table))
             connection.execute(
                 sql.SQL("CREATE TABLE {} (client int, number int, PRIMARY KEY (client, number))").format(table)
             )
+        prepare()
         for thread in self._threads:
             thread.start()
 
@@ -82,7 +88,8 @@ class Workload:
         """Stop the clients after their current statements."""
         self._stopping.set()
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def commits(self) -> int:
         """Return the number of rows acknowledged so far."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
 from auroractl.core import dns_names
-from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
@@ -24,11 +24,12 @@ from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
 from auroractl.core.volume.quorum import Quorum, write_quorum
 from auroractl.endpoints.client import AddressInUse
-from auroractl.engine import aurora_topology, server_parameters
+from auroractl.engine import aurora_topology
 from auroractl.engine.binaries import Binaries
-from auroractl.engine.configuration import Impairment, VolumeSettings, awaiting_admission, awaits_admission
+from auroractl.engine.configuration import Impairment, VolumeSettings, awaiting_admission
 from auroractl.engine.server import Server
 from auroractl.runtime import certificates
+from auroractl.runtime.admitted_senders import clients_replicate
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.runtime.installation import Installation
@@ -199,24 +200,10 @@ class ManagedCluster:
             full = self.memory.volume.full_since is not None
             values = self.parameters(instance, self._volume_settings(full=full), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
-            if self._clients_replicate(instance, values):
+            if clients_replicate(self.installation.server(instance), values):
                 values["synchronous_standby_names"] = awaiting_admission(self.write_quorum())
             self.installation.configure(instance, values, standby=follow is not None)
         self.write_topology(instance, follow or instance)
-
-    def _clients_replicate(self, instance: Instance, values: Mapping[str, str | int]) -> bool:
-        """Return whether clients may replicate, or did in the last run and may be about to lose that."""
-        if values["wal_level"] == "logical":
-            return True
-        server = self.installation.server(instance)
-        return awaits_admission(server.data) and server.control_data()["wal_level setting"] == "logical"
-
-    def reload(self, instance: Instance) -> None:
-        """Make a server read its configuration again. Where senders are admitted, return only after it has."""
-        if awaits_admission(self.installation.server(instance).data):
-            with contextlib.suppress(AuroraError):
-                return server_parameters.reload(self.installation.access(instance), {})
-        return self.installation.server(instance).reload()
 
     def write_topology(self, instance: Instance, writer: Instance) -> None:
         """Write what Aurora's functions show on an instance that has data. Raises MachineError."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from auroractl.cli.render import plots
+from auroractl.cli.render.sentences import consumed
 from auroractl.core.errors import AuroraError
-from auroractl.drills.drill import Round, longest_gap
+from auroractl.drills.drill import Changes, Round, longest_gap
 from auroractl.drills.kinds import Kind
 from auroractl.drills.report import drill_view
 
@@ -32,6 +34,25 @@ def test_a_lost_row_or_a_gap_beyond_the_limit_fails_a_drill() -> None:
     assert drill_view("demo", Kind.WRITER_CRASH, [ROUND, worse], 900.0)["Passed"]
     assert not drill_view("demo", Kind.WRITER_CRASH, [ROUND, worse], 899.0)["Passed"]
     assert not drill_view("demo", Kind.WRITER_CRASH, [ROUND, replace(ROUND, rows_lost=1)], None)["Passed"]
+
+
+def test_changes_that_are_lost_or_come_again_although_confirmed_fail_a_drill() -> None:
+    kept = Changes(
+        received=9, lost=0, repeated=3, repeated_below=0, not_stored=1, connections=2, slot_kept=True, major=18
+    )
+    lost = replace(kept, lost=1, slot_kept=False)
+
+    def view(*changes: Changes) -> Any:
+        return drill_view("demo", Kind.CDC_FAILOVER, [replace(ROUND, changes=each) for each in changes], None)
+
+    assert view(kept)["Passed"]
+    assert not view(kept, lost)["Passed"]
+    assert not view(replace(kept, repeated_below=1))["Passed"]
+    assert view(replace(lost, major=16))["Passed"]
+    assert view(kept, lost)["Summary"]["Changes"]["Received"] == 18
+    assert "PostgreSQL 16 loses" in consumed(view(replace(lost, major=16))["Summary"]["Changes"])[1]
+    assert consumed(view(lost)["Summary"]["Changes"])[1] == "The consumer's slot was lost."
+    assert consumed(None) == []
 
 
 def test_the_summary_is_of_all_rounds() -> None:

@@ -272,3 +272,21 @@ def demo(document: Document) -> str:
         "  auroractl psql demo               connect to it\n"
         "  auroractl watch demo              watch it live"
     )
+
+
+def consumed(changes: dict[str, Any] | None) -> list[str]:
+    """Say what the consumer of changes of a drill received; nothing if it had none."""
+    if changes is None:
+        return []
+    found = [
+        f"{changes['Received']} changes consumed, {changes['Lost']} lost; {changes['Repeated']} came again, of which "
+        f"{changes['RepeatedBelowConfirmed']} had been confirmed"
+    ]
+    if not changes["SlotsSurviveFailovers"]:
+        found.append(
+            f"PostgreSQL {changes['EngineMajorVersion']} loses logical slots with the writer, as on Aurora: lost changes do "
+            "not fail the drill. After such a failover create the slot and the consumer's snapshot again."
+        )
+    elif not changes["SlotKept"]:
+        found.append("The consumer's slot was lost.")
+    return found

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from auroractl.cli.render import sentences
 from auroractl.cli.render.names import with_names
 from auroractl.cli.render.status_style import size as _bytes
 from auroractl.cli.render.status_style import state as _state
@@ -368,7 +369,7 @@ def drill(document: Document) -> RenderableType:
     asked = "" if limit is None else f", longest gap allowed {limit:.0f} ms"
     passed = Text("passed" if view["Passed"] else "FAILED", style="green" if view["Passed"] else "red")
     head = Text.assemble(f"Drill {view['Kind']} on {view['DBClusterIdentifier']}, times in ms: ", passed, asked)
-    return Group(head, Text(), table, Text(), Text(verdict))
+    return Group(head, Text(), table, Text(), *map(Text, [verdict, *sentences.consumed(summary["Changes"])]))
 
 
 def _whole(value: float | None) -> str:

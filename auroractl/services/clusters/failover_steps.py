@@ -15,7 +15,7 @@ from auroractl.core.wal.lsn import format_lsn, parse_lsn
 from auroractl.core.wal.segments import Fork
 from auroractl.engine import sql
 from auroractl.engine.connections import Access
-from auroractl.runtime import events
+from auroractl.runtime import admitted_senders, events
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
@@ -228,7 +228,7 @@ class FailoverSteps:
 
     def _configure_writer(self, target: Instance) -> None:
         self._cluster.configure(target, None)
-        self._cluster.reload(target)
+        admitted_senders.reload(self._cluster.installation, target)
         storage_nodes.admit(self._cluster)
 
     def _end_recovery(self, target: Instance) -> None:

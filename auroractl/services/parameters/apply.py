@@ -11,7 +11,7 @@ from auroractl.core.model import Instance, RunningOperation, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import ApplyType, Catalog, GroupKind, ParameterGroup, family_of
 from auroractl.engine import server_parameters
-from auroractl.runtime import events
+from auroractl.runtime import admitted_senders, events
 from auroractl.runtime.installation import Engine
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parameters import chosen_settings
@@ -190,7 +190,7 @@ def _apply(cluster: ManagedCluster, expected: Mapping[str, Settings]) -> None:
         cluster.configure(instance, None if instance.is_writer else cluster.writer())
         if not cluster.observer.refresh(instance).accepting:
             # It reads its configuration when it can.
-            cluster.reload(instance)
+            admitted_senders.reload(cluster.installation, instance)
             pending.forget(cluster, instance)
             log.warning("%s does not answer, so its new parameters are not read back", instance.identifier)
             continue

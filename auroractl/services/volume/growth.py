@@ -10,7 +10,7 @@ from auroractl.core.errors import InvalidClusterState, InvalidParameterValue
 from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.growth import HEADROOM_PERCENT_MAX, MAX_CAPACITY_BYTES, GrowthPlan, Reason, plan_growth
 from auroractl.core.volume.model import StorageVolume
-from auroractl.runtime import events
+from auroractl.runtime import admitted_senders, events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.volume.lookup import require_volume
 
@@ -134,7 +134,7 @@ def _follow(cluster: ManagedCluster, plan: GrowthPlan) -> None:
 def _configure_writer(cluster: ManagedCluster) -> None:
     writer = cluster.writer()
     cluster.configure(writer, None)
-    cluster.reload(writer)
+    admitted_senders.reload(cluster.installation, writer)
 
 
 def growth_view(plan: GrowthPlan, volume: StorageVolume, *, dry_run: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.segments import Segment, parse_segment
 from auroractl.engine import admission, sql
 from auroractl.engine.configuration import awaits_admission
+from auroractl.runtime import admitted_senders
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.instances.lineage import lineage
@@ -326,7 +327,7 @@ def apply_quorum(cluster: ManagedCluster) -> None:
         server = cluster.installation.server(instance)
         if server.has_data():
             cluster.configure(instance, None if instance.is_writer else writer)
-            cluster.reload(instance)
+            admitted_senders.reload(cluster.installation, instance)
     if awaits_admission(cluster.installation.server(writer).data):
         # Senders that were admitted to the old quorum drop out when they read the new one.
         admit(cluster)
