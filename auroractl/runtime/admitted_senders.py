@@ -7,13 +7,19 @@ from collections.abc import Mapping
 
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import Instance
+from auroractl.core.volume.quorum import Quorum
 from auroractl.engine import server_parameters
-from auroractl.engine.configuration import awaits_admission
+from auroractl.engine.configuration import awaiting_admission, awaits_admission
 from auroractl.engine.server import Server
 from auroractl.runtime.installation import Installation
 
 
-def clients_replicate(server: Server, values: Mapping[str, str | int]) -> bool:
+def quorum_values(server: Server, values: Mapping[str, str | int], quorum: Quorum) -> dict[str, str]:
+    """Return the write quorum that counts no one unasked, if clients may replicate; otherwise nothing."""
+    return {"synchronous_standby_names": awaiting_admission(quorum)} if _clients_replicate(server, values) else {}
+
+
+def _clients_replicate(server: Server, values: Mapping[str, str | int]) -> bool:
     """Return whether clients may replicate, or did in the last run and may be about to lose that."""
     if values["wal_level"] == "logical":
         return True

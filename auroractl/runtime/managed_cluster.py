@@ -26,10 +26,10 @@ from auroractl.core.volume.quorum import Quorum, write_quorum
 from auroractl.endpoints.client import AddressInUse
 from auroractl.engine import aurora_topology
 from auroractl.engine.binaries import Binaries
-from auroractl.engine.configuration import Impairment, VolumeSettings, awaiting_admission
+from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.engine.server import Server
 from auroractl.runtime import certificates
-from auroractl.runtime.admitted_senders import clients_replicate
+from auroractl.runtime.admitted_senders import quorum_values
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.runtime.installation import Installation
@@ -200,8 +200,7 @@ class ManagedCluster:
             full = self.memory.volume.full_since is not None
             values = self.parameters(instance, self._volume_settings(full=full), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
-            if clients_replicate(self.installation.server(instance), values):
-                values["synchronous_standby_names"] = awaiting_admission(self.write_quorum())
+            values.update(quorum_values(self.installation.server(instance), values, self.write_quorum()))
             self.installation.configure(instance, values, standby=follow is not None)
         self.write_topology(instance, follow or instance)
 
@@ -270,20 +269,18 @@ class ManagedCluster:
         return allowed
 
     def _volume_settings(self, *, full: bool) -> VolumeSettings:
-        quorum = self.write_quorum()
         row = self.repository.cluster(self.name)
         bound = parse_size_bytes(self.settings.backtrack_replay_max)
-        return VolumeSettings(quorum, full, bound // 3 if row and row.backtrack_window_s else None)
+        return VolumeSettings(self.write_quorum(), full, bound // 3 if row and row.backtrack_window_s else None)
 
     def write_quorum(self) -> Quorum:
         """Return the recorded write quorum."""
         return write_quorum((node.identifier, node.membership) for node in self.storage_nodes())
 
     def _impairment(self, instance: Instance) -> Impairment:
-        for fault in self.faults():
-            if fault.target == instance.identifier:
-                return Impairment(fault.delay_ms or 0, fault.kind is FaultKind.PARTITION_INSTANCE)
-        return Impairment()
+        found = (each for each in self.faults() if each.target == instance.identifier)
+        made = (Impairment(each.delay_ms or 0, each.kind is FaultKind.PARTITION_INSTANCE) for each in found)
+        return next(made, Impairment())
 
     # Snapshots
 
@@ -365,20 +362,18 @@ class ManagedCluster:
         A snapshot from just before saves another one where nothing has changed.
         """
         with self.runtime.routing_lock:
-            memory = self.memory
-            if just_seen is not None and memory.published == self._published(just_seen):
+            if just_seen is not None and self.memory.published == self._published(just_seen):
                 return
-            row = self.repository.cluster(self.name)
-            if row is None:
+            if (row := self.repository.cluster(self.name)) is None:
                 return
             snapshot = self.snapshot(row)
             wanted = self._published(snapshot)
-            memory.dns.learn(snapshot, wanted[1], follow_roles=self.settings.endpoint_mode == "dns")
-            if snapshot.endpoint_process.responding and memory.published != wanted:
+            self.memory.dns.learn(snapshot, wanted[1], follow_roles=self.settings.endpoint_mode == "dns")
+            if snapshot.endpoint_process.responding and self.memory.published != wanted:
                 # The process retries by itself; status and an event name the process at the address.
                 with contextlib.suppress(AddressInUse):
                     self.endpoint_process().apply(*wanted[1:])
-                memory.published = wanted
+                self.memory.published = wanted
 
     def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable, str]:
         """Return what the endpoint process should have been sent, after its process id."""
