@@ -145,6 +145,10 @@ def test_connections_to_readers_go_on_while_the_writer_is_replaced(auroractl: Au
     auroractl("create-cluster", "demo")
     writer, promoted, other = auroractl.instances("demo")
     auroractl("modify-instance", promoted["DBInstanceIdentifier"], "--promotion-tier", "0")
+    # A reader that has WAL which no one else has cannot go on. After the first image and a commit there is none.
+    wait_until("the first image", lambda: auroractl.cluster("demo")["EarliestBacktrackTime"])
+    with auroractl.connect("demo") as connection:
+        connection.execute("create table t (n int)")
     with auroractl.connect("demo", instance=other["DBInstanceIdentifier"]) as connection:
         os.kill(writer["ProcessId"], signal.SIGKILL)
         deadline = time.monotonic() + 30
