@@ -62,9 +62,13 @@ def dns(context: typer.Context) -> None:
 def _block(this: Session, source: str | None, *, needed: bool) -> tuple[str, list[str]]:
     """Return the home of a block and its lines; only the home of a block that is not `needed`."""
     from auroractl.core import hosts_file  # noqa: PLC0415  (only here)
+    from auroractl.system.hosts_file import require_home_of_caller  # noqa: PLC0415
 
     if source is not None:
-        return hosts_file.read_block(_given(source))
+        home, lines = hosts_file.read_block(_given(source))
+        if needed:
+            require_home_of_caller(home)
+        return home, lines
     home = str(this.home.root)
     if not needed:
         return home, []

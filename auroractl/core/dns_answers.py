@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auroractl.core.dns_names import endpoint_name, names
-from auroractl.core.model import ClusterSnapshot, EndpointType
+from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType
 from auroractl.core.routing import RoutingTable
 
 Answers = Mapping[str, tuple[str, ...]]
@@ -15,8 +15,9 @@ Answers = Mapping[str, tuple[str, ...]]
 def answers(snapshot: ClusterSnapshot, table: RoutingTable, before: Answers, *, follow_roles: bool) -> Answers:
     """Return the answers for all names of a cluster.
 
-    With `follow_roles`, names of endpoints are those of their members' addresses, as on AWS; while an endpoint has no
-    member, the answer is the one `before`. Otherwise, and where all addresses are one, each name has its own address.
+    With `follow_roles`, names of endpoints are those of their members' addresses, as on AWS. While an endpoint has no
+    member, the answer is what is still right of the one `before`, or else the endpoint's own address. Without
+    `follow_roles`, and where all addresses are one, each name has its own address.
     """
     own = names(snapshot.dns_domain, snapshot.endpoints, snapshot.instances)
     found: dict[str, tuple[str, ...]] = {name: (address.host,) for name, address in own.items()}
@@ -28,5 +29,19 @@ def answers(snapshot: ClusterSnapshot, table: RoutingTable, before: Answers, *, 
     for endpoint in snapshot.endpoints:
         name = endpoint_name(snapshot.dns_domain, endpoint)
         first = writer if endpoint.type is EndpointType.WRITER else ()
-        found[name] = members.get(endpoint.identifier) or before.get(name) or first or found[name]
+        found[name] = (
+            members.get(endpoint.identifier)
+            or _still_right(before.get(name, ()), endpoint, snapshot)
+            or first
+            or found[name]
+        )
     return found
+
+
+def _still_right(before: tuple[str, ...], endpoint: Endpoint, snapshot: ClusterSnapshot) -> tuple[str, ...]:
+    """Return the addresses of instances that exist and may belong to an endpoint.
+
+    The writer endpoint keeps the old writer until the new one answers.
+    """
+    allowed = {each.address.host for each in snapshot.instances if endpoint.may_go_to(each)}
+    return tuple(host for host in before if host in allowed)

@@ -30,10 +30,12 @@ def domain(home: str, region: str, suffix: str = SUFFIX_DEFAULT) -> str:
     >>> domain("/home/ada/.local/share/auroractl", "us-east-1")
     'aidfqt96jot4.us-east-1.rds.amazonaws.com'
     """
-    return f"{_id(home + '/' + region)}.{region}.rds.{suffix}"
+    return f"{home_id(home, region)}.{region}.rds.{suffix}"
 
 
-def _id(text: str) -> str:
+def home_id(home: str, region: str) -> str:
+    """Return the ID that stands for a home in a region."""
+    text = f"{home}/{region}"
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest())
     found = _ID_FIRST
     while len(found) < _ID_LENGTH:

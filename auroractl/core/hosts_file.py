@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from auroractl.core.dns_names import home_id
 from auroractl.core.errors import ConfigurationError, UsageError
 
 _BEGIN, _END = "# BEGIN auroractl ", "# END auroractl "
 _ENTRY = re.compile(
     r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3} "
-    r"[a-z0-9-]{1,63}\.(cluster-|cluster-ro-|cluster-custom-)?a[a-z0-9]{11}\.[a-z0-9-]{1,63}\.rds(\.[a-z0-9-]{1,63})+"
+    r"[a-z0-9-]{1,63}\.(cluster-|cluster-ro-|cluster-custom-)?(?P<id>a[a-z0-9]{11})\.(?P<region>[a-z0-9-]{1,63})\.rds(\.[a-z0-9-]{1,63})+"
 )
-"""A loopback address and a name of Aurora's form with one of our IDs: no block can redirect another name."""
+"""A loopback address and a name of Aurora's form with an ID like ours: no block can redirect another name."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _ENTRIES_MAX = 20_000
 
@@ -29,18 +30,23 @@ def block(home: str, hosts: Mapping[str, str]) -> list[str]:
 def read_block(text: str) -> tuple[str, list[str]]:
     """Return the home and the lines of a block that another account printed.
 
-    Raises UsageError unless all its names are auroractl's and all its addresses are of the loopback interface.
+    Raises UsageError unless all its names are of that home and all its addresses are of the loopback interface.
     """
     first, *entries = text.removesuffix("\n").split("\n")
     last = entries.pop() if entries else ""
     home = first.removeprefix(_BEGIN)
     marked = first.startswith(_BEGIN) and home.isprintable() and home and last == _END + home
-    if not marked or len(entries) > _ENTRIES_MAX or not all(map(_ENTRY.fullmatch, entries)):
+    if not marked or len(entries) > _ENTRIES_MAX or not all(_is_of(home, each) for each in entries):
         raise UsageError(
             "This is not a block that auroractl hosts prints.",
             "Pass its output unchanged: auroractl hosts | sudo auroractl hosts --write --block -",
         )
     return home, [first, *entries, last]
+
+
+def _is_of(home: str, entry: str) -> bool:
+    found = _ENTRY.fullmatch(entry)
+    return found is not None and found["id"] == home_id(home, found["region"])
 
 
 def with_block(content: str, home: str, lines: Sequence[str]) -> str:

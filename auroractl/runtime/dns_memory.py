@@ -20,6 +20,8 @@ class DnsMemory:
 
     _changes: Mapping[str, tuple[tuple[float, tuple[str, ...]], ...]] = field(default_factory=dict)
     """The addresses of each name, with the monotonic time from which they are right. After a restart: the current ones."""
+    _zones: frozenset[str] = frozenset()
+    """The domains directly below which the names are. After a restart: those of the current names."""
     _lag_s: float = 0.0
     """How long a change stays unknown. After a restart: as the fault in the database says."""
 
@@ -41,6 +43,7 @@ class DnsMemory:
             known = self._changes.get(name, ())
             changes[name] = known if known and known[-1][1] == hosts else (*known[1 - _CHANGES_MAX :], (now_s, hosts))
         self._changes, self._lag_s = changes, lag_s
+        self._zones = frozenset(name.partition(".")[2] for name in changes)
 
     def hosts(self, name: str, now_s: float) -> tuple[str, ...] | None:
         """Return the addresses of a name as they were before the lag; None for no name."""
@@ -50,6 +53,6 @@ class DnsMemory:
         told = [hosts for since_s, hosts in changes if since_s <= now_s - self._lag_s]
         return told[-1] if told else changes[0][1]
 
-    def zones(self) -> set[str]:
+    def zones(self) -> frozenset[str]:
         """Return the domains directly below which the names are."""
-        return {name.partition(".")[2] for name in self._changes}
+        return self._zones

@@ -2,6 +2,7 @@
 
 Every account of this machine can send to it, so everything is bounded: the messages that are answered in a second, the
 connections, their messages, and how long each may take. What is beyond a limit is dropped, and a resolver asks again.
+What comes when the messages of a second are answered waits in the system's buffer or is dropped there, at no cost here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from auroractl.supervisor.dns_messages import SIZE_MAX_BYTES, Answering
 
 log = logging.getLogger(__name__)
 
-_MESSAGES_PER_S = 2000
+_MESSAGES_PER_S = 500
+_REPORT_EVERY_S = 60.0
 _CONNECTIONS_MAX = 32
 _CONNECTION_S = 10.0
 _CONNECTION_MESSAGES_MAX = 50
@@ -50,8 +52,8 @@ class ClusterNames:
 
     def zone(self, name: str) -> str | None:
         """Return the zone that a name is, or that it is in; None for a foreign name."""
-        zones = self._zones.union(*(memory.dns.zones() for memory in self._runtime.memories()))
-        return next((zone for zone in zones if name == zone or name.endswith(f".{zone}")), None)
+        known = (self._zones, *(memory.dns.zones() for memory in self._runtime.memories()))
+        return next((zone for zones in known for zone in zones if name == zone or name.endswith(f".{zone}")), None)
 
     def refresh(self) -> None:
         """Learn the names of clusters that are stopped; those of others are learned with their routes."""
@@ -83,6 +85,7 @@ class DnsServer:
         self._stopping = asyncio.Event()
         self._connections = 0
         self._second, self._answered = 0, 0
+        self._reported_s = -_REPORT_EVERY_S
 
     def start(self) -> None:
         """Start its thread."""
@@ -134,10 +137,24 @@ class DnsServer:
         """Answer the datagrams that have come; an answer that the system does not take at once is dropped."""
         with contextlib.suppress(OSError):
             for _ in range(_DATAGRAMS_AT_ONCE):
+                if self._is_spent():
+                    self._pause(datagrams)
+                    return
                 message, sender = datagrams.recvfrom(SIZE_MAX_BYTES + 1)
                 answer = self.answer(message)
                 if answer is not None:
                     datagrams.sendto(answer, sender)
+
+    def _pause(self, datagrams: socket.socket) -> None:
+        """Read no datagram until the next second."""
+        loop = asyncio.get_running_loop()
+
+        def resume() -> None:
+            if datagrams.fileno() >= 0:
+                loop.add_reader(datagrams, self._receive, datagrams)
+
+        loop.remove_reader(datagrams)
+        loop.call_later(1 - time.monotonic() % 1, resume)
 
     def _say(self, problem: str) -> None:
         if problem != self._runtime.dns_problem:
@@ -146,17 +163,32 @@ class DnsServer:
 
     def answer(self, message: bytes) -> bytes | None:
         """Return the answer to a message; None if it gets none."""
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._answered = second, 0
+        if self._is_spent():
+            return None
         self._answered += 1
-        if self._answered > _MESSAGES_PER_S or len(message) > SIZE_MAX_BYTES:
+        if len(message) > SIZE_MAX_BYTES:
             return None
         try:
             return self._answering.answer(message)
         except Exception:
-            log.exception("a DNS message cannot be answered; please report it as a bug")
+            if self._may_report():
+                log.exception("a DNS message cannot be answered; please report it as a bug")
             return None
+
+    def _is_spent(self) -> bool:
+        """Return whether all messages of this second are answered."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._answered = second, 0
+        return self._answered >= _MESSAGES_PER_S
+
+    def _may_report(self) -> bool:
+        """Return whether an error may be logged; not for each message of a flood."""
+        now_s = time.monotonic()
+        if now_s - self._reported_s < _REPORT_EVERY_S:
+            return False
+        self._reported_s = now_s
+        return True
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a connection, for a bounded time and number of messages."""

@@ -46,6 +46,24 @@ def change_hosts_file(path: Path, change: Callable[[str], str], hint: str) -> bo
     raise MachineError(f"{path} is being changed by another program.", "Repeat the command")
 
 
+def require_home_of_caller(home: str) -> None:
+    """Raise MachineError if root, called by sudo, would write the names of another account's home."""
+    caller = os.environ.get("SUDO_UID", "")
+    if os.geteuid() != _ROOT or caller in {"", str(_ROOT)}:
+        return
+    try:
+        owner = Path(home).stat().st_uid
+    except OSError as error:
+        raise MachineError(
+            f"The home {home} cannot be read: {error.strerror}.", "Check the home of the block"
+        ) from error
+    if str(owner) != caller:
+        raise MachineError(
+            f"The home {home} belongs to another account than the one that called sudo.",
+            "Let its owner call auroractl hosts",
+        )
+
+
 def _require_safe_folder(path: Path, folder: int) -> None:
     """Raise MachineError if another account could replace the file while it is being changed."""
     status = os.fstat(folder)
@@ -69,11 +87,12 @@ def _try_to_change(path: Path, folder: int, change: Callable[[str], str]) -> boo
         if not (stat.S_ISREG(before.st_mode) and owned and before.st_nlink == 1 and before.st_size < _SIZE_MAX_BYTES):
             raise _unusable(path)
         _lock(descriptor)
+        before = os.fstat(descriptor)
         content = _read(descriptor)
         changed = change(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if changed == content:
             return False
-        return _replace(path.name, folder, descriptor, changed)
+        return _replace(path.name, folder, descriptor, before, changed)
     finally:
         os.close(descriptor)
 
@@ -103,11 +122,10 @@ def _read(descriptor: int) -> bytes:
         return file.read(_SIZE_MAX_BYTES)
 
 
-def _replace(name: str, folder: int, old: int, content: bytes) -> bool | None:
-    """Put the new content in the file's place; None if the file has changed since it was read."""
+def _replace(name: str, folder: int, old: int, before: os.stat_result, content: bytes) -> bool | None:
+    """Put the new content in the file's place; None if the file has changed since `before`, its status before reading."""
     aside = f".{name}.auroractl-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    before = os.fstat(old)
     new = os.open(aside, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(new, "wb") as file:
@@ -138,13 +156,42 @@ def _put(aside: str, name: str, folder: int, content: bytes) -> bool:
         if error.errno != errno.EBUSY:
             raise
         # In a container the file is a mount point, which can only be written in place.
-        with os.fdopen(os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=folder), "wb") as file:
-            file.write(content)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            _write_in_place(descriptor, content)
+        finally:
+            os.close(descriptor)
     os.fsync(folder)
     return True
+
+
+def _write_in_place(descriptor: int, content: bytes) -> None:
+    """Overwrite the file. If that fails, as on a full filesystem, write the old content back."""
+    old = _read(descriptor)
+    try:
+        _reserve(descriptor, len(content))
+        _overwrite(descriptor, content)
+    except OSError:
+        _overwrite(descriptor, old)
+        raise
+
+
+def _reserve(descriptor: int, length: int) -> None:
+    """Reserve space for a length, where the system and the filesystem can."""
+    if length and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, length)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
+                raise
+
+
+def _overwrite(descriptor: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.pwrite(descriptor, content[written:], written)
+    os.ftruncate(descriptor, len(content))
+    os.fsync(descriptor)
 
 
 def _copy_attributes(old: int, new: int) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from auroractl.core.dns_answers import answers
 from auroractl.core.dns_names import endpoint_name
-from auroractl.core.model import ClusterSnapshot, EndpointType
+from auroractl.core.endpoint_types import CustomEndpointType
+from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType
 from auroractl.core.routing import routing_table
 from auroractl.runtime.dns_memory import DnsMemory
-from tests.unit.core.clusters import gone, instance, snapshot, well
+from tests.unit.core.clusters import PLAN, gone, instance, snapshot, well
 
 _DOMAIN = "abc.us-east-1.rds.amazonaws.com"
 _WRITER, _READER = f"demo.cluster-{_DOMAIN}", f"demo.cluster-ro-{_DOMAIN}"
@@ -39,6 +40,23 @@ def test_names_follow_roles_where_that_is_the_mode() -> None:
 def test_without_a_member_the_answer_stays() -> None:
     told = _answers(snapshot(gone(), well(2), well(3)), {_WRITER: (TWO,)})
     assert told[_WRITER] == (TWO,)
+
+
+def test_a_promoted_member_leaves_the_name_of_a_custom_endpoint_of_readers() -> None:
+    address = next(PLAN.custom_endpoints(()))
+    reports = Endpoint("reports", "demo", EndpointType.CUSTOM, address, CustomEndpointType.READER, ("i1",))
+    found = snapshot(well(1), well(2))
+    name = endpoint_name(_DOMAIN, reports)
+    told = _answers(replace(found, endpoints=(*found.endpoints, reports)), {name: (ONE,)})
+    assert told[name] == (address.host,)
+
+
+def test_the_address_of_a_deleted_instance_is_not_kept() -> None:
+    found = snapshot(gone(), gone())
+    told = _answers(found, {_WRITER: (THREE,), _READER: (TWO, THREE)})
+    assert (told[_WRITER], told[_READER]) == ((ONE,), (TWO,))
+    told = _answers(found, {_READER: (THREE,)})
+    assert told[_READER] == (found.endpoint(EndpointType.READER).address.host,)
 
 
 def test_a_writer_that_never_answered_is_told_all_the_same() -> None:
@@ -88,3 +106,10 @@ def test_what_is_remembered_of_changes_is_bounded() -> None:
     for number in range(1000):
         memory.keep({"w": (str(number),)}, 3600, number)
     assert memory.hosts("w", 1000) == ("968",)
+
+
+def test_the_zones_are_found_once_per_change_of_names() -> None:
+    memory = DnsMemory()
+    memory.keep({"w.zone": (ONE,), "r.zone": (TWO,)}, 0, 10)
+    assert memory.zones() == {"zone"}
+    assert memory.zones() is memory.zones()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from auroractl.core.dns_names import domain
 from auroractl.core.errors import ConfigurationError, UsageError
 from auroractl.core.hosts_file import block, read_block, with_block
 
-_NAME = "demo.cluster-a0123456789b.us-east-1.rds.amazonaws.com"
+_NAME = f"demo.cluster-{domain('/srv/a', 'us-east-1')}"
 _OURS = block("/srv/a", {_NAME: "127.16.0.1"})
 _TEXT = "\n".join(_OURS) + "\n"
 _REST = "127.0.0.1 localhost\r\n\n# mine \x0c\n::1 ip6 \udcff\n"
@@ -68,6 +69,8 @@ def test_a_printed_block_is_read_again() -> None:
         "127.0.0.999 " + _NAME,
         f"127.0.0.1 {_NAME} github.com",
         "127.0.0.1 demo.cluster-c0123456789b.us-east-1.rds.amazonaws.com",
+        f"127.0.0.1 demo.cluster-{domain('/srv/b', 'us-east-1')}",
+        f"127.0.0.1 {_NAME.replace('us-east-1', 'eu-west-1')}",
         f"127.0.0.1 {_NAME}\r\n127.0.0.1 github.com",
         "# END auroractl /srv/a",
         "",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import dns.message
 import dns.query
@@ -18,6 +20,8 @@ from auroractl.core.model import Wanted
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.state.database import open_database
+from auroractl.supervisor import dns_server
+from auroractl.supervisor.dns_messages import Answering
 from auroractl.supervisor.dns_server import DnsServer
 from tests.unit.state.conftest import Demo
 
@@ -90,6 +94,43 @@ def test_an_address_that_is_taken_is_told_and_taken_over_when_it_is_free(
 def test_a_flood_is_answered_up_to_a_limit(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: 1000.5)
     server, wire = DnsServer(runtime), b"\1\2" + bytes(20)
-    assert sum(server.answer(wire) is not None for _ in range(2500)) == 2000
+    assert sum(server.answer(wire) is not None for _ in range(2500)) == 500
     monkeypatch.setattr(time, "monotonic", lambda: 1001.0)
     assert server.answer(wire) is not None
+
+
+def test_what_comes_beyond_the_limit_is_not_read_until_the_next_second(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Mock()
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.25)
+    monkeypatch.setattr(dns_server, "_MESSAGES_PER_S", 2)
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        ours.setblocking(False)
+        for number in range(3):
+            theirs.send(bytes([number]) * 3)
+        DnsServer(runtime)._receive(ours)
+        assert ours.recv(10) == b"\2\2\2"
+        loop.remove_reader.assert_called_once_with(ours)
+        ((delay_s, resume), _) = loop.call_later.call_args
+        assert delay_s == 0.75
+        resume()
+    loop.add_reader.assert_called_once()
+    resume()
+    loop.add_reader.assert_called_once()
+
+
+def test_an_error_of_ours_is_logged_once_a_minute(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, now_s = DnsServer(runtime), 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(Answering, "answer", Mock(side_effect=ZeroDivisionError))
+    for _ in range(3):
+        assert server.answer(b"") is None
+    assert len(caplog.records) == 1
+    now_s += 61
+    server.answer(b"")
+    assert len(caplog.records) == 2

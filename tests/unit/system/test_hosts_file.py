@@ -11,7 +11,7 @@ import pytest
 
 from auroractl.core.errors import MachineError
 from auroractl.system import hosts_file
-from auroractl.system.hosts_file import change_hosts_file
+from auroractl.system.hosts_file import change_hosts_file, require_home_of_caller
 
 
 @pytest.fixture
@@ -122,6 +122,21 @@ def test_a_change_of_another_program_meanwhile_is_kept(file: Path) -> None:
     assert len(seen) == 2
 
 
+def test_what_another_program_appends_meanwhile_is_kept(file: Path) -> None:
+    file.write_text("first\n")
+    seen: list[str] = []
+
+    def slowly(content: str) -> str:
+        if not seen:
+            with file.open("a") as theirs:
+                theirs.write("theirs\n")
+        seen.append(content)
+        return content + "ours\n"
+
+    assert change_hosts_file(file, slowly, "")
+    assert file.read_text() == "first\ntheirs\nours\n"
+
+
 def test_a_failure_leaves_the_file_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -161,3 +176,54 @@ def test_a_file_that_is_a_mount_point_is_written_in_place(file: Path, monkeypatc
     assert change_hosts_file(file, lambda _: "short\n", "")
     assert (file.read_text(), file.stat().st_ino) == ("short\n", number)
     assert _names(file) == ["hosts"]
+
+
+def _full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def _half(descriptor: int, content: bytes, offset: int) -> int:
+    """Write as if the filesystem were full beyond 30 bytes."""
+    if offset >= 30:
+        _full()
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, content[: 30 - offset])
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        pytest.param(
+            {"posix_fallocate": _full},
+            marks=pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has none"),
+        ),
+        {"posix_fallocate": lambda *_: None, "pwrite": _half},
+    ],
+)
+def test_a_full_filesystem_does_not_cut_a_file_that_is_written_in_place(
+    file: Path, monkeypatch: pytest.MonkeyPatch, failing: dict[str, object]
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(os, "replace", busy)
+    for name, function in failing.items():
+        monkeypatch.setattr(os, name, function, raising=False)
+    before = file.read_bytes()
+    with pytest.raises(MachineError, match="No space left"):
+        change_hosts_file(file, lambda content: "new\n" * 10 + content, "")
+    assert file.read_bytes() == before
+
+
+def test_root_writes_only_names_of_a_home_of_the_account_that_called_sudo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setenv("SUDO_UID", str(owner))
+    require_home_of_caller(str(tmp_path))
+    monkeypatch.setenv("SUDO_UID", str(owner + 1))
+    with pytest.raises(MachineError, match="belongs to another account"):
+        require_home_of_caller(str(tmp_path))
+    with pytest.raises(MachineError, match="cannot be read"):
+        require_home_of_caller(str(tmp_path / "none"))
