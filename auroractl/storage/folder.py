@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from auroractl.core.wal.segments import (
     parse_segment,
     segment_at,
 )
-from auroractl.system.files import flush_folder, remove_tree
-from auroractl.system.safe_open import make_regular, open_regular, read_regular
+from auroractl.system.files import exists, flush_folder, remove_tree
+from auroractl.system.safe_open import NotOurs, make_regular, open_regular, read_regular
 
 _PARTIAL = ".partial"
 _HISTORY = ".history"
@@ -103,10 +104,10 @@ class LogFolder:
         return self.path / f"{timeline:08X}{_HISTORY}"
 
     def forks(self, timeline: int) -> tuple[Fork, ...]:
-        """Return where earlier timelines forked on the way to this one; empty if its history file is missing."""
+        """Return where earlier timelines forked on the way to this one; empty without a history file of ours."""
         try:
             return parse_history(read_regular(self.history(timeline)).decode())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotOurs):
             return ()
 
     def free_bytes(self) -> int:
@@ -187,6 +188,13 @@ class LogFolder:
             aside.unlink(missing_ok=True)
             raise
         aside.rename(self.path / name)
+
+    def take_histories(self, source: LogFolder, timelines: Iterable[int]) -> None:
+        """Copy history files in that are lacking. What was planted under such a name is none: another peer has it."""
+        for timeline in timelines:
+            if not exists(self.history(timeline)):
+                with contextlib.suppress(NotOurs):
+                    self.take(source.history(timeline), source.history(timeline).name)
 
     def tidy(self) -> None:
         """Remove partial copies that a previous supervisor left."""

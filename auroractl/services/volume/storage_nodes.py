@@ -158,8 +158,7 @@ def _copy_newest(cluster: ManagedCluster, node: StorageNode) -> None:
         return
     segment, peer = newest
     source = cluster.installation.log_folder(peer)
-    for timeline in source.inventory().histories:
-        folder.take(source.history(timeline), source.history(timeline).name)
+    folder.take_histories(source, source.inventory().histories)
     folder.take(source.finished(segment), segment.name)
     folder.flush()
     log.info("%s continues from %s, copied from %s", node.identifier, segment.name, peer.identifier)

@@ -310,9 +310,7 @@ class WalKeeper(WalWorker):
         if checksum(each.folder.finished(segment)) != digest:
             log.warning("%s: the copy of %s from %s does not match its checksum", each.name, segment.name, source.name)
             return False
-        for timeline in source.inventory.histories:
-            if timeline not in each.inventory.histories:
-                each.folder.take(source.folder.history(timeline), source.folder.history(timeline).name)
+        each.folder.take_histories(source.folder, source.inventory.histories)
         each.folder.partial(segment).unlink(missing_ok=True)
         for noted in (self._damage, self._counted):
             noted.get(each.name, set()).discard(segment.name)

@@ -66,7 +66,7 @@ def test_doctor_works_where_nothing_else_can_start(home: Home, capsys: pytest.Ca
     assert found["State"]["Status"] == "failed"
     assert str(home.state_backups) in found["State"]["Hint"]
     home.config.write_text('postgresql_folder = "/nowhere"\n')
-    assert "incomplete" in _doctor(capsys, 1)["PostgreSQL"]["Message"]
+    assert "There is no PostgreSQL in /nowhere" in _doctor(capsys, 1)["PostgreSQL"]["Message"]
 
 
 def test_doctor_tells_a_newer_schema(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,3 +149,23 @@ def test_the_successor_of_a_timeline_that_ended_with_the_segment_before_is_asked
     segment = LogFolder(tmp_path).begin_next(ends, len(ends) + 1)
     assert (segment is None) == (begun is None)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*held, *([begun] if begun else [])})
+
+
+def test_a_link_under_the_name_of_a_history_is_none(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("1\t0/3000000\tno recovery target specified\n")
+    folder = LogFolder(tmp_path)
+    folder.history(2).symlink_to("kept")
+    assert folder.forks(2) == ()
+    folder.history(2).unlink()
+    (tmp_path / "kept").rename(folder.history(2))
+    assert folder.forks(2) == (Fork(1, 0x3000000),)
+
+
+def test_a_planted_history_of_a_peer_is_not_taken(tmp_path: Path) -> None:
+    own, peer = LogFolder(tmp_path / "own"), LogFolder(tmp_path / "peer")
+    for folder in (own, peer):
+        folder.path.mkdir()
+    peer.history(2).symlink_to("/etc/hostname")
+    peer.history(3).write_text("2\t0/3000000\tno recovery target specified\n")
+    own.take_histories(peer, [2, 3])
+    assert [path.name for path in own.path.iterdir()] == ["00000003.history"]
