@@ -142,7 +142,7 @@ class Consumer:
         if body[:1] == b"B":
             self._transaction = []
         elif body[:1] == b"I":
-            client, number = _values(body[6:])
+            client, number = text_values(body[6:])
             self._transaction.append((int(client), int(number)))
         elif body[:1] == b"C":
             _, end_lsn = struct.unpack_from("!QQ", body, 2)
@@ -174,8 +174,8 @@ def has_slot(instance: Target, name: str) -> bool:
     return False
 
 
-def _values(content: bytes) -> list[str]:
-    """Return the values of a tuple, all of which are text here."""
+def text_values(content: bytes) -> list[str]:
+    """Return the values of a tuple of pgoutput, all of which are text here."""
     (count,) = struct.unpack_from("!H", content)
     values, position = [], 2
     for _ in range(count):

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import pq
 
 from auroractl.core.wal.lsn import format_lsn
+from auroractl.drills.consumer import text_values
 from tests.functional.ledger import RECONNECT_PAUSE_S
 
 Row = tuple[int, int]
@@ -97,7 +98,7 @@ class Consumer:
         if body[:1] == b"B":
             self._transaction = []
         elif body[:1] == b"I":
-            client, number = _tuple(body[6:])
+            client, number = text_values(body[6:])
             self._transaction.append((int(client), int(number)))
         elif body[:1] == b"C":
             _, end_lsn = struct.unpack_from("!QQ", body, 2)
@@ -118,17 +119,6 @@ class Consumer:
         self._unconfirmed = 0
         connection.put_copy_data(b"r" + struct.pack("!QQQQB", lsn, lsn, lsn, 0, 0))
         connection.flush()
-
-
-def _tuple(content: bytes) -> list[str]:
-    """The values of a tuple of pgoutput, all as text."""
-    (count,) = struct.unpack_from("!H", content)
-    values, place = [], 2
-    for _ in range(count):
-        (size,) = struct.unpack_from("!I", content, place + 1)
-        values.append(content[place + 5 : place + 5 + size].decode())
-        place += 5 + size
-    return values
 
 
 @dataclass
