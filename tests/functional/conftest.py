@@ -40,6 +40,14 @@ from auroractl.system.liveness import processes_below
 DEADLINE_S = 60.0
 
 
+def below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Give what is below a folder in which a running cluster makes and removes files, without what just went."""
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with contextlib.suppress(FileNotFoundError):
+                yield Path(place, name), Path(place, name).lstat()
+
+
 def wait_until(what: str, condition: Callable[[], Any], timeout_s: float = DEADLINE_S, interval_s: float = 0.1) -> Any:
     """Wait until a condition holds and return what it returned; fails naming what was waited for."""
     deadline = time.monotonic() + timeout_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from auroractl.system.liveness import processes_below
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.conftest import Auroractl, below, wait_until
 from tests.functional.going_back import (
     checkpoint,
     execute,
@@ -45,7 +46,7 @@ def _images(auroractl: Auroractl) -> dict[str, int]:
 
 
 def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(status.st_size for _, status in below(folder) if stat.S_ISREG(status.st_mode))
 
 
 def _make_image(auroractl: Auroractl) -> str:

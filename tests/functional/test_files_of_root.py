@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.conftest import Auroractl, below, home_of_its_own, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has anything that the account has not")
 
@@ -93,7 +93,7 @@ def test_what_root_owns_and_what_the_account_owns(planted: Auroractl) -> None:
     account = cluster.instances.stat().st_uid
     assert account != 0
     own = [cluster.instances, cluster.storage, cluster.moments]
-    foreign = {path for top in own for path in top.rglob("*") if path.lstat().st_uid != account}
+    foreign = {path for top in own for path, status in below(top) if status.st_uid != account}
     assert foreign == set()
     ours = [planted.home.root, planted.home.clusters, cluster.folder, cluster.secrets, *cluster.endpoint.glob("*")]
     ours += [planted.home.root / name for name in ("secrets", "run", "template", "state.db", "supervisor.log")]
