@@ -8,10 +8,10 @@ import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
-from urllib.parse import quote
 
 import typer
 
+from auroractl.api.connection_uri import connection_uri, usual_sslmode
 from auroractl.cli import name_completion
 from auroractl.cli.invocation import session, write
 from auroractl.cli.options import HANDED_ON, ClusterArgument
@@ -42,7 +42,8 @@ InstanceOption = Annotated[
     typer.Option("--instance", help="Connect directly to this instance.", autocompletion=name_completion.instances),
 ]
 SslModeOption = Annotated[
-    SslMode | None, typer.Option("--sslmode", help="How the client uses TLS; verify-* name the CA too.")
+    SslMode | None,
+    typer.Option("--sslmode", help="How the client uses TLS, disable by default; verify-* name the CA too."),
 ]
 
 
@@ -151,14 +152,12 @@ def uri(
 ) -> None:
     """Print the connection URI, including the password."""
     there = _connection(context, name, reader=reader, instance=instance)
-    user, password = quote(there["User"], safe=""), quote(there["Password"], safe="")
-    host, query = there["Host"], ""
-    if sslmode is not None:
-        given = _tls(there, sslmode)
-        host, query = given["PGHOST"], f"?sslmode={sslmode}"
-        if sslmode in _VERIFYING:
-            query += f"&sslrootcert={quote(given['PGSSLROOTCERT'])}"
-    write(f"postgresql://{user}:{password}@{host}:{there['Port']}/{quote(there['Database'], safe='')}{query}")
+    if sslmode is None:
+        write(connection_uri(there))
+        return
+    given = _tls(there, sslmode)
+    trusted = {"sslrootcert": given["PGSSLROOTCERT"]} if sslmode in _VERIFYING else {}
+    write(connection_uri(there, host=given["PGHOST"], sslmode=sslmode.value, **trusted))
 
 
 def env(
@@ -230,7 +229,6 @@ def _variables(there: Document) -> dict[str, str]:
         "PGDATABASE": there["Database"],
         # Another process on the address must not receive the password (supported by libpq 16 and later).
         "PGREQUIREAUTH": "scram-sha-256",
-        # On this machine TLS hides nothing; who wants it asks for it.
-        "PGSSLMODE": "require" if there.get("TlsRequired") else "disable",
+        "PGSSLMODE": usual_sslmode(there),
         **({"PGSSLROOTCERT": there["CaBundle"]} if there.get("TlsHost") else {}),
     }

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from auroractl.api.connection_uri import usual_sslmode
 from auroractl.engine.connections import REQUIRE_AUTH
 
 RECONNECT_PAUSE_S = 0.01
@@ -33,8 +34,8 @@ class Target:
     @classmethod
     def of(cls, there: Mapping[str, Any]) -> Target:
         """Return the target that a connection document describes."""
-        sslmode = "require" if there.get("TlsRequired") else "disable"
-        return cls(there["Host"], there["Port"], there["User"], there["Password"], there["Database"], sslmode)
+        account = there["User"], there["Password"]
+        return cls(there["Host"], there["Port"], *account, there["Database"], usual_sslmode(there))
 
     def conninfo(self, **more: str) -> str:
         """Return the connection string, with more parameters."""

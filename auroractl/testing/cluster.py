@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from auroractl.api.connection_uri import connection_uri
 from auroractl.api.progress import Silent
 from auroractl.api.request import Request
 from auroractl.api.requests.clusters import CreateCluster, DescribeClusters, Failover
@@ -53,10 +53,8 @@ class AuroraCluster:
 
     def connection_uri(self, *, reader: bool = False, database: str | None = None) -> str:
         """Return the URI of an endpoint as the master user, for a database."""
-        found = self._send(Connection(cluster=self.name, role="reader" if reader else "writer"))
-        user, password = quote(found["User"], safe=""), quote(found["Password"], safe="")
-        name = quote(database or found["Database"], safe="")
-        return f"postgresql://{user}:{password}@{found['Host']}:{found['Port']}/{name}"
+        there = self._send(Connection(cluster=self.name, role="reader" if reader else "writer"))
+        return connection_uri(there, database=database)
 
     @property
     def instances(self) -> list[Document]:

@@ -201,7 +201,7 @@ class Auroractl:
         """How to connect to an endpoint, or to an instance."""
         there = self.send(Connection(cluster=name, role=role, instance=instance))
         password = quote(there["Password"], safe="")
-        return f"postgresql://{there['User']}:{password}@{there['Host']}:{there['Port']}/{there['Database']}"
+        return f"postgresql://{there['User']}:{password}@{there['Host']}:{there['Port']}/{there['Database']}?sslmode=disable"
 
     def connect(self, name: str, *, role: str = "writer", instance: str | None = None) -> psycopg.Connection:
         """An autocommit connection with nothing but the URI."""

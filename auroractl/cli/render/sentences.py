@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
+from auroractl.api.connection_uri import connection_uri
 from auroractl.core.text.sizes import format_size
 
 Document = dict[str, Any]
@@ -226,12 +226,11 @@ def waits_at(document: Document) -> str:
     """Format a prepared copy and how to connect to it."""
     view, there = document["DBClusterBacktrack"], document["Connection"]
     name = view["DBClusterIdentifier"]
-    password, user = quote(there["Password"], safe=""), quote(there["User"], safe="")
     return "\n".join(
         [
             f"A copy of {name} as of {view['ConsistentTime']} can be read; the cluster keeps running.",
             "",
-            f"  psql postgresql://{user}:{password}@{there['Host']}:{there['Port']}/{there['Database']}",
+            f"  psql '{connection_uri(there)}'",
             f"  auroractl backtrack {name} --accept    backtrack to that time (later changes are undone)",
             f"  auroractl backtrack {name} --cancel    remove the copy",
         ]

@@ -210,7 +210,7 @@ def test_uri_and_env_quote_what_needs_it(home: Home, capsys: pytest.CaptureFixtu
     there = {"Host": "127.1.2.3", "Port": 5432, "User": "bob", "Password": "a#b'c?", "Database": "app", "PsqlPath": "x"}
     server = answering(home, there)
     assert main(["uri", "demo"]) == 0
-    assert capsys.readouterr().out == "postgresql://bob:a%23b%27c%3F@127.1.2.3:5432/app\n"
+    assert capsys.readouterr().out == "postgresql://bob:a%23b%27c%3F@127.1.2.3:5432/app?sslmode=disable\n"
     assert main(["env", "demo"]) == 0
     server.close()
     exports = capsys.readouterr().out
