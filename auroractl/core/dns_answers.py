@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auroractl.core.dns_names import endpoint_name, names
+from auroractl.core.dns_names import endpoint_name, instance_address, names
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType
 from auroractl.core.routing import RoutingTable
 
@@ -19,11 +19,11 @@ def answers(snapshot: ClusterSnapshot, table: RoutingTable, before: Answers, *, 
     member, the answer is what is still right of the one `before`, or else the endpoint's own address. Without
     `follow_roles`, and where all addresses are one, each name has its own address.
     """
-    own = names(snapshot.dns_domain, snapshot.endpoints, snapshot.instances)
+    own = names(snapshot.dns_domain, snapshot.endpoints, snapshot.instances, tls=snapshot.tls)
     found: dict[str, tuple[str, ...]] = {name: (address.host,) for name, address in own.items()}
     if not (follow_roles and snapshot.cluster.address_block and snapshot.instances):
         return found
-    hosts = {each.identifier: each.address.host for each in snapshot.instances}
+    hosts = {each.identifier: instance_address(each, tls=snapshot.tls).host for each in snapshot.instances}
     members = {route.endpoint: tuple(hosts[each] for each in route.members if each in hosts) for route in table.routes}
     writer = (hosts[snapshot.writer.identifier],) if snapshot.writer else ()
     for endpoint in snapshot.endpoints:
@@ -43,5 +43,6 @@ def _still_right(before: tuple[str, ...], endpoint: Endpoint, snapshot: ClusterS
 
     The writer endpoint keeps the old writer until the new one answers.
     """
-    allowed = {each.address.host for each in snapshot.instances if endpoint.may_go_to(each)}
+    members = (each for each in snapshot.instances if endpoint.may_go_to(each))
+    allowed = {instance_address(each, tls=snapshot.tls).host for each in members}
     return tuple(host for host in before if host in allowed)

@@ -10,6 +10,7 @@ import hashlib
 import string
 from collections.abc import Iterable
 
+from auroractl.core.addresses import tls_address
 from auroractl.core.model import Address, Endpoint, EndpointType, Instance
 
 SUFFIX_DEFAULT = "amazonaws.com"
@@ -59,11 +60,18 @@ def instance_name(domain_: str, identifier: str) -> str:
     return f"{identifier}.{domain_}"
 
 
-def names(domain_: str, endpoints: Iterable[Endpoint], instances: Iterable[Instance]) -> dict[str, Address]:
+def instance_address(instance: Instance, *, tls: bool) -> Address:
+    """Return the address of an instance's name: where TLS is ended for it, if it is anywhere."""
+    return (tls_address(instance.address) if tls else None) or instance.address
+
+
+def names(
+    domain_: str, endpoints: Iterable[Endpoint], instances: Iterable[Instance], *, tls: bool
+) -> dict[str, Address]:
     """Return all names of a cluster, those of endpoints first, with their own addresses."""
     return {
         **{endpoint_name(domain_, each): each.address for each in endpoints},
-        **{instance_name(domain_, each.identifier): each.address for each in instances},
+        **{instance_name(domain_, each.identifier): instance_address(each, tls=tls) for each in instances},
     }
 
 

@@ -228,6 +228,8 @@ class ClusterSnapshot:
     """Parameters that wait for a reboot, by instance; an instance that was not asked yet is missing."""
     dns_domain: str = ""
     """The domain of its DNS names (core/dns_names.py)."""
+    tls: bool = False
+    """True if its endpoints speak TLS."""
 
     @property
     def writer(self) -> Instance | None:

@@ -15,7 +15,7 @@ from auroractl.core.volume.faults import FaultKind
 class Route:
     """One listening address and the instances that receive its new connections in turn.
 
-    Without members a new connection is held until there is one or `hold_timeout_s` has passed.
+    Without members a new connection is held until there is one or `hold_timeout_s` has passed, if the route `holds`.
     """
 
     endpoint: str
@@ -27,6 +27,8 @@ class Route:
     """False if nothing should listen there, so that new connections are refused."""
     delay_ms: int = 0
     """Delay of the bytes that clients send."""
+    holds: bool = True
+    """False if a new connection without a member is refused at once, as by a server that is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class RoutingTable:
                     "writes": route.writes,
                     "listens": route.listens,
                     "delay_ms": route.delay_ms,
+                    "holds": route.holds,
                 }
                 for route in self.routes
             ],
@@ -129,6 +132,7 @@ def _route(document: Mapping[str, Any]) -> Route:
         _of(bool, document.get("writes", False)),
         _of(bool, document.get("listens", True)),
         _of(int, document.get("delay_ms", 0)),
+        _of(bool, document.get("holds", True)),
     )
 
 
@@ -172,21 +176,14 @@ def routing_table(
     """
     closed = set(without)
     serving = _serving(snapshot, closed | set(draining))
-    name = snapshot.cluster.identifier
+    cluster = snapshot.cluster.identifier
     return RoutingTable(
         routes=(
             *(
                 _route_of(snapshot, endpoint, serving, closed=writer_closed and endpoint.type is EndpointType.WRITER)
                 for endpoint in snapshot.endpoints
             ),
-            *(
-                Route(
-                    f"{instance} (TLS)",
-                    address,
-                    tuple(each.identifier for each in serving if each.identifier == instance),
-                )
-                for instance, address in instance_endpoints.items()
-            ),
+            *(_route_to(name, address, serving) for name, address in instance_endpoints.items()),
         ),
         instances={
             instance.identifier: instance.address
@@ -199,8 +196,8 @@ def routing_table(
         refusal=refusal,
         refusal_hint=refusal_hint,
         farewell=farewell,
-        unserved=f"cluster {name} has no instance" if snapshot.without_writer else "",
-        unserved_hint=f"Create one: auroractl create-instance {name}" if snapshot.without_writer else "",
+        unserved=f"cluster {cluster} has no instance" if snapshot.without_writer else "",
+        unserved_hint=f"Create one: auroractl create-instance {cluster}" if snapshot.without_writer else "",
         synchronous_commit_enforced=synchronous_commit_enforced,
         promoted_are_closed=promoted_are_closed,
         tls_required=tls_required,
@@ -226,6 +223,12 @@ def _route_of(snapshot: ClusterSnapshot, endpoint: Endpoint, serving: Sequence[I
         listens=not closed and (fault is None or fault.kind is not FaultKind.REFUSE_ENDPOINT),
         delay_ms=(fault and fault.delay_ms) or 0,
     )
+
+
+def _route_to(instance: str, address: Address, serving: Sequence[Instance]) -> Route:
+    """Return the route to one instance. It does not hold, so that drivers that know all instances try the next one."""
+    members = tuple(each.identifier for each in serving if each.identifier == instance)
+    return Route(f"{instance} (TLS)", address, members, holds=False)
 
 
 def _members(endpoint: Endpoint, serving: Sequence[Instance]) -> tuple[str, ...]:

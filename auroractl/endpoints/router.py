@@ -149,7 +149,7 @@ class Router:
         return [*route.members[first:], *route.members[:first]]
 
     async def connect(self, client: ClientSide, packet: bytes) -> None:
-        """Hand a client to a member, or hold it until there is one or the timeout expires."""
+        """Hand a client to a member; where the route holds, wait until there is one or the timeout expires."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.table.hold_timeout_s
         pause_s = _RETRY_FIRST_S
@@ -157,7 +157,8 @@ class Router:
             for instance in self.in_turn(client.endpoint):
                 if await self._try(client, packet, instance, deadline):
                     return
-            left_s = deadline - loop.time()
+            route = self._route(client.endpoint)
+            left_s = deadline - loop.time() if route is None or route.holds else 0.0
             if left_s <= 0:
                 self.refused[client.endpoint] += 1
                 message = f"no instance of endpoint {client.endpoint} accepted the connection in time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -306,6 +306,7 @@ class ManagedCluster:
             commits=CommitSettings(self.observer.commit_settings(self.name), memory.commits.told(time.monotonic())),
             pending_parameters={name: each.names for name, each in memory.parameters.items()},
             dns_domain=self.dns_domain(row),
+            tls=self.settings.tls,
         )
 
     def volume_snapshot(self) -> VolumeSnapshot | None:
@@ -349,11 +350,12 @@ class ManagedCluster:
         """Return whether endpoints refuse clients without TLS."""
         return is_on(self.chosen_parameters(), "rds.force_ssl")
 
-    def certificate(self, row: Cluster, endpoints: Sequence[Endpoint], instances: Sequence[Instance]) -> str:
+    def certificate(self, found: ClusterSnapshot) -> str:
         """Return the key and certificate of the endpoints, renewed if it is due; empty if there is no TLS."""
         if not self.settings.tls:
             return ""
-        wanted = certificates.hosts(endpoints, instances, dns_names.names(self.dns_domain(row), endpoints, instances))
+        names = dns_names.names(found.dns_domain, found.endpoints, found.instances, tls=True)
+        wanted = certificates.hosts(found.endpoints, found.instances, names)
         return certificates.current_pem(self.runtime.home, self.paths, self.memory, wanted, self.now())
 
     def publish_routes(self, just_seen: ClusterSnapshot | None = None) -> None:
@@ -394,7 +396,5 @@ class ManagedCluster:
             **_refusal(snapshot),
         )
         process = snapshot.endpoint_process
-        certificate = (
-            self.certificate(snapshot.cluster, snapshot.endpoints, snapshot.instances) if process.responding else ""
-        )
+        certificate = self.certificate(snapshot) if process.responding else ""
         return process.pid, table, certificate

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.query
@@ -14,6 +15,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
+from auroractl.core.addresses import tls_address
+from auroractl.core.model import Address
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 _OTHER = (
@@ -57,12 +60,19 @@ def _address(named: Auroractl, name: str) -> str:
     return str(found[0].to_text())
 
 
+def _tls_host(instance: dict[str, Any]) -> str:
+    """The address at which TLS is ended for an instance, to which its name leads."""
+    found = tls_address(Address(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"]))
+    assert found is not None
+    return found.host
+
+
 def test_the_writers_name_has_the_writers_address_as_on_aws(named: Auroractl) -> None:
     named.wait_healthy("demo")
     view, (writer, reader) = named.cluster("demo"), named.instances("demo")
     assert _address(named, view["EndpointName"]) == _address(named, writer["Endpoint"]["Name"])
     assert _address(named, view["ReaderEndpointName"]) == _address(named, reader["Endpoint"]["Name"])
-    assert _address(named, reader["Endpoint"]["Name"]) == reader["Endpoint"]["Address"]
+    assert _address(named, reader["Endpoint"]["Name"]) == _tls_host(reader)
 
 
 def test_the_same_is_answered_over_tcp(named: Auroractl) -> None:
@@ -153,7 +163,7 @@ def test_a_client_with_a_stale_answer_meets_the_old_writer_which_takes_no_writes
         assert "600000 ms late" in str(named.cluster("demo")["Problems"])
         named("failover", "demo")
         stale = _address(named, name)
-        assert stale == old["Endpoint"]["Address"]
+        assert stale == _tls_host(old)
         connection = wait_until("the old writer as a reader", lambda: _connected(named, stale))
         with connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("create table written (id int)")
@@ -161,7 +171,7 @@ def test_a_client_with_a_stale_answer_meets_the_old_writer_which_takes_no_writes
         named("inject-fault", "restore", "dns")
     new = named.writer("demo")
     assert new["DBInstanceIdentifier"] != old["DBInstanceIdentifier"]
-    assert _address(named, name) == new["Endpoint"]["Address"]
+    assert _address(named, name) == _tls_host(new)
     with _connected(named, _address(named, name)) as connection:
         connection.execute("create table written (id int)")
 
@@ -172,9 +182,9 @@ def test_a_failover_like_aws_really_has_no_writer_until_dns_has_changed(named: A
     with named.start("failover", "demo", "--like-aws") as command:
         wait_until("the loss", lambda: _is_refused(old["Endpoint"]["Address"], view["Port"]))
         assert _is_refused(view["Endpoint"], view["Port"])
-        assert _address(named, view["EndpointName"]) == old["Endpoint"]["Address"]
+        assert _address(named, view["EndpointName"]) == _tls_host(old)
         assert command.wait(120) == 0
-    assert _address(named, view["EndpointName"]) == new["Endpoint"]["Address"]
+    assert _address(named, view["EndpointName"]) == _tls_host(new)
     assert not _is_refused(view["Endpoint"], view["Port"])
     latest = named.ask("failover-history", DBClusterIdentifier="demo")["Failovers"][0]
     assert latest["GapMilliseconds"] > 1000 * float(named.variables["AURORACTL_AWS_FAILOVER_S"])

@@ -20,7 +20,7 @@ def describe_names(runtime: Runtime) -> dict[str, Any]:
             {"Name": name, "DBClusterIdentifier": row.identifier, "Address": address.host, "Port": address.port}
             for row, cluster in clusters
             for name, address in dns_names.names(
-                cluster.dns_domain(row), cluster.endpoints(), cluster.instances()
+                cluster.dns_domain(row), cluster.endpoints(), cluster.instances(), tls=runtime.settings.tls
             ).items()
         ],
         "Dns": _dns(runtime),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from auroractl.core.addresses import tls_address
 from auroractl.core.dns_answers import answers
 from auroractl.core.dns_names import endpoint_name
 from auroractl.core.endpoint_types import CustomEndpointType
@@ -35,6 +36,17 @@ def test_names_follow_roles_where_that_is_the_mode() -> None:
     told = _answers(snapshot(well(1), well(2), well(3)), {})
     assert told[_WRITER] == told[f"i1.{_DOMAIN}"] == (ONE,)
     assert told[_READER] == (TWO, THREE)
+
+
+def test_with_tls_names_follow_roles_to_where_it_is_ended() -> None:
+    ends = [tls_address(instance(number).address) for number in (1, 2, 3)]
+    one, two, three = (each.host for each in ends if each)
+    found = replace(snapshot(well(1), well(2), well(3)), tls=True)
+    told = _answers(found, {})
+    assert told[_WRITER] == told[f"i1.{_DOMAIN}"] == (one,)
+    assert told[_READER] == (two, three)
+    lost = replace(snapshot(gone(), gone(), well(3)), tls=True)
+    assert _answers(lost, {_WRITER: (two,)})[_WRITER] == (two,)
 
 
 def test_without_a_member_the_answer_stays() -> None:

@@ -6,6 +6,7 @@ import re
 
 from aws_advanced_python_wrapper.utils.rds_utils import RdsUtils  # type: ignore[import-untyped]
 
+from auroractl.core.addresses import tls_address
 from auroractl.core.dns_names import domain, names, zones
 from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.model import Address, Endpoint, EndpointType
@@ -14,14 +15,14 @@ from tests.unit.core.clusters import PLAN, instance
 _HOME = "/home/ada/.local/share/auroractl"
 
 
-def _names() -> dict[str, Address]:
+def _names(*, tls: bool = False) -> dict[str, Address]:
     address = next(PLAN.custom_endpoints(()))
     endpoints = (
         Endpoint("demo-writer", "demo", EndpointType.WRITER, PLAN.endpoint(EndpointType.WRITER)),
         Endpoint("demo-reader", "demo", EndpointType.READER, PLAN.endpoint(EndpointType.READER)),
         Endpoint("reports", "demo", EndpointType.CUSTOM, address, CustomEndpointType.ANY),
     )
-    return names("abc.eu-west-1.rds.amazonaws.com", endpoints, [instance(1), instance(2)])
+    return names("abc.eu-west-1.rds.amazonaws.com", endpoints, [instance(1), instance(2)], tls=tls)
 
 
 def test_endpoints_and_instances_have_auroras_names() -> None:
@@ -42,6 +43,10 @@ def test_each_name_has_the_address_of_its_part() -> None:
         instance(1).address,
         instance(2).address,
     ]
+
+
+def test_with_tls_the_name_of_an_instance_leads_to_where_it_is_ended() -> None:
+    assert list(_names(tls=True).values())[3:] == [tls_address(instance(1).address), tls_address(instance(2).address)]
 
 
 def test_awss_driver_recognises_the_names_and_finds_the_instances() -> None:
