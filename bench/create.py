@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from auroractl.core.model import Address
+from auroractl.core.address import Address
 from auroractl.core.volume.quorum import Quorum
 from auroractl.engine.configuration import (
     ServerSettings,

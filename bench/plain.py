@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from auroractl.core.model import Address
+from auroractl.core.address import Address
 from auroractl.engine.configuration import render_configuration
 from bench.setting import Setting
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.address import Address
 from auroractl.core.engine.locales import choose_locale
-from auroractl.core.model import Address
 from auroractl.engine.connections import Access
 from auroractl.runtime.installation import Engine, Installation
 from auroractl.system.locales import system_locales

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from auroractl.core.model import Address, EndpointType
+from auroractl.core.address import Address
+from auroractl.core.model import EndpointType
 
 SINGLE_HOST = "127.0.0.1"
 _FIRST_NET, _LAST_NET = 16, 239

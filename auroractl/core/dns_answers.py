@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from auroractl.core.dns_names import endpoint_name, instance_address, names
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 
 Answers = Mapping[str, tuple[str, ...]]
 """The addresses of names, of which each answer has one in turn."""

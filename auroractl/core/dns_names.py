@@ -10,8 +10,9 @@ import hashlib
 import string
 from collections.abc import Iterable
 
+from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
-from auroractl.core.model import Address, Endpoint, EndpointType, Instance
+from auroractl.core.model import Endpoint, EndpointType, Instance
 
 SUFFIX_DEFAULT = "amazonaws.com"
 """AWS's drivers know no other one. No cluster on AWS has these names: its IDs begin with another letter."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from auroractl.core.address import Address
 from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.engine.locales import BY_CODE_POINT, Locale
 from auroractl.core.operation_kinds import OperationKind
@@ -44,17 +45,6 @@ class Phase(StrEnum):
     REBOOTING = "rebooting"
     STARTING = "starting"
     STOPPING = "stopping"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
-    """A listening address."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

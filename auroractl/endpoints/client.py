@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, InvalidParameterValue
-from auroractl.core.model import Address
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.text.bounded_json import bounded_object
 
 _ANSWER_BYTES_MAX = 1024 * 1024

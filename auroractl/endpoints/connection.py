@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from auroractl.core.model import Address
-from auroractl.core.routing import RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import REFUSAL
 from auroractl.endpoints import startup
 from auroractl.endpoints.refusal import Refusal, Reworder

@@ -8,8 +8,8 @@ import ssl
 from collections import Counter, defaultdict
 from collections.abc import Awaitable
 
-from auroractl.core.model import Address
-from auroractl.core.routing import Route, RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints import startup
 from auroractl.endpoints.connection import ClientSide, ServerSide
 from auroractl.endpoints.refusal import Refusal

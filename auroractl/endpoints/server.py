@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError
-from auroractl.core.model import Address
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.text.bounded_json import bounded_object
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router

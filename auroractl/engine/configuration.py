@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from auroractl.core.model import Address
+from auroractl.core.address import Address
 from auroractl.core.parameters.rds import SHOWN, server_parameters
 from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.volume.quorum import Quorum
@@ -258,14 +258,31 @@ def write_configuration(data: Path, values: Mapping[str, str | int], *, standby:
         write_durably(data / ADMITTED_FILE, "")
         text += f"include_if_exists = '{ADMITTED_FILE}'\n"
     write_durably(data / "postgresql.conf", text)
-    method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
-    write_durably(data / "pg_hba.conf", _HBA_SOCKET % method if sockets else _HBA_TCP)
-    write_durably(data / "pg_ident.conf", _ident_map())
+    write_access_rules(data, sockets=sockets)
     signal = data / "standby.signal"
     if standby:
         write_durably(signal, "")
     else:
         signal.unlink(missing_ok=True)
+
+
+def write_access_rules(data: Path, *, sockets: bool) -> None:
+    """Write who may connect how, unless the files already say so, as they do in a copy of a template."""
+    method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
+    for name, text in (
+        ("pg_hba.conf", _HBA_SOCKET % method if sockets else _HBA_TCP),
+        ("pg_ident.conf", _ident_map()),
+    ):
+        if _read(data / name) != text.encode():
+            write_durably(data / name, text)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a file's content; None if there is none that could be ours."""
+    try:
+        return read_regular(path, _CONFIGURATION_BYTES_MAX)
+    except (FileNotFoundError, NotOurs):
+        return None
 
 
 def awaits_admission(data: Path) -> bool:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from auroractl.core.address import Address
 from auroractl.core.errors import MachineError
-from auroractl.core.model import Address
 from auroractl.engine.secrets import ADMIN, REPLICATION
 
 ADMIN_DATABASE = "rdsadmin"

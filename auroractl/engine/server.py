@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from auroractl.core.address import Address
 from auroractl.core.errors import EngineError, TimedOut
-from auroractl.core.model import Address
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access, own_name, socket_path
 from auroractl.engine.control_file import read_control_data

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
+from auroractl.core.address import Address
 from auroractl.core.errors import EngineError
-from auroractl.core.model import Address
 from auroractl.core.volume.quorum import Quorum
 from auroractl.core.wal.lsn import format_lsn, parse_lsn
 from auroractl.engine.configuration import awaiting_admission, synchronous_standby_names

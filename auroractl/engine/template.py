@@ -10,15 +10,16 @@ from pathlib import Path
 from auroractl.core.engine.locales import Locale, Provider
 from auroractl.engine import aurora_sql, system_roles
 from auroractl.engine.binaries import Binaries
-from auroractl.engine.configuration import WAL_SEGMENT_MB
+from auroractl.engine.configuration import WAL_SEGMENT_MB, write_access_rules
 from auroractl.engine.connections import ADMIN_DATABASE
+from auroractl.engine.control_file import read_control_data
 from auroractl.engine.secrets import ADMIN, REPLICATION, InternalSecrets
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import make_folder, make_folder_of, remove_tree, walk
 from auroractl.system.programs import run
 
-_REVISION = 9
+_REVISION = 10
 """Incremented when the contents of a template change."""
 
 _SCRAM_ITERATIONS_SINCE = 16
@@ -36,7 +37,7 @@ def template_name(build: str, locale: Locale, system_locales: Iterable[str], *, 
     initdb makes a collation for each locale that the system has, so another template is made when that changes.
 
     >>> template_name("18.6-0a", Locale(Provider.LIBC, "C.UTF-8"), ["c.utf8"], with_aurora_sql=True)
-    '18.6-0a-9-libc-C.UTF-8-55efa9af'
+    '18.6-0a-10-libc-C.UTF-8-55efa9af'
     """
     collations = f"{zlib.crc32(' '.join(sorted(system_locales)).encode()):08x}"
     return f"{build}-{_REVISION}{'' if with_aurora_sql else '-plain'}-{locale.label}-{collations}"
@@ -66,7 +67,10 @@ def ensure_template(
     _execute(aside, "template0", of_every, binaries, account)
     _execute(aside, "postgres", [*of_every, *system_roles.create_database("file_copy")], binaries, account)
     _execute(aside, ADMIN_DATABASE, system_roles.contents(binaries.libraries), binaries, account)
+    # Most clusters have sockets.
+    write_access_rules(aside, sockets=True)
     _drop_derived(aside)
+    _drop_spare_wal(aside, binaries, account)
     os.sync()
     with as_self():
         aside.rename(target)
@@ -89,6 +93,17 @@ def _drop_derived(data: Path) -> None:
         for name in names:
             if name.endswith(("_fsm", "_vm")):
                 Path(folder, name).unlink()
+
+
+def _drop_spare_wal(data: Path, binaries: Binaries, account: Account | None) -> None:
+    """Remove all WAL segments but the one from which a copy starts: they are a quarter of the bytes.
+
+    A server makes the next segment when it needs it.
+    """
+    first = read_control_data(data, binaries, account)["Latest checkpoint's REDO WAL file"]
+    for path in (data / "pg_wal").iterdir():
+        if path.is_file() and path.name != first:
+            path.unlink()
 
 
 def _execute(data: Path, database: str, statements: Sequence[str], binaries: Binaries, account: Account | None) -> None:

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from auroractl.certificates.files import authority_in_use, kept_certificate, server_certificate
 from auroractl.config.paths import ClusterPaths, Home
+from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
 from auroractl.core.errors import MachineError
-from auroractl.core.model import Address, Endpoint, Instance
+from auroractl.core.model import Endpoint, Instance
 from auroractl.runtime.cluster_memory import ClusterMemory
 
 log = logging.getLogger(__name__)

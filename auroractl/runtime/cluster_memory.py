@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from auroractl.certificates.files import ServerCertificate
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.runtime.dns_memory import DnsMemory
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.status_cache import LiveDocument

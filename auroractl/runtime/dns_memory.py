@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from auroractl.core.dns_answers import Answers, answers
 from auroractl.core.model import ClusterSnapshot
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.volume.faults import DNS_TARGET
 
 _CHANGES_MAX = 32

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from auroractl.config.paths import ClusterPaths
+from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, EngineError
-from auroractl.core.model import Address, EndpointProcessObservation
-from auroractl.core.routing import RoutingTable
+from auroractl.core.model import EndpointProcessObservation
+from auroractl.core.routing_table import RoutingTable
 from auroractl.endpoints.client import EndpointProcessClient
 from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self

@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.address import Address
 from auroractl.core.engine.locales import Locale
-from auroractl.core.model import Address, Instance
+from auroractl.core.model import Instance
 from auroractl.core.volume.model import StorageNode
 from auroractl.engine import aurora_sql, configuration
 from auroractl.engine.binaries import Binaries

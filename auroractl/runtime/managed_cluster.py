@@ -17,7 +17,8 @@ from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.parameters.values import is_on
 from auroractl.core.restore.retention import Era
-from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.routing import routing_table
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import format_size, parse_size_bytes
 from auroractl.core.volume.faults import Fault, FaultKind
@@ -35,12 +36,7 @@ from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
 from auroractl.runtime.installation import Installation
 from auroractl.runtime.locks import ClusterLocks
 from auroractl.runtime.observer import Observer
-from auroractl.runtime.parameters import (
-    chosen_settings,
-    clients_max,
-    prepared_transactions_fit,
-    values_of_running,
-)
+from auroractl.runtime.parameters import chosen_settings, clients_max, prepared_transactions_fit, values_of_running
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.topology import topology
 from auroractl.runtime.volume_memory import observe_nodes

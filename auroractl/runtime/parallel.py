@@ -21,3 +21,8 @@ def side_by_side(
         futures = [pool.submit(copy_context().run, call, *each) for each in arguments]
     for future in futures:
         future.result()
+
+
+def run_all(*calls: Callable[[], object]) -> None:
+    """Make different calls, several at a time; raise the first error once all have ended."""
+    side_by_side(lambda call: call(), [(each,) for each in calls])

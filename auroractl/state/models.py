@@ -19,9 +19,10 @@ from sqlalchemy import JSON, DateTime, Dialect, Enum, ForeignKey, Index, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, composite, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from auroractl.core.address import Address
 from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.engine.locales import Locale, Provider
-from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
+from auroractl.core.model import Cluster, Endpoint, EndpointType, Event, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.core.parameters.model import GroupKind

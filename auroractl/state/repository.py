@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from auroractl.core.address import Address
 from auroractl.core.errors import (
     ClusterAlreadyExists,
     ClusterNotFound,
@@ -17,7 +18,7 @@ from auroractl.core.errors import (
     InstanceNotFound,
     StateError,
 )
-from auroractl.core.model import Address, Cluster, Endpoint, Event, Instance, Phase, Wanted
+from auroractl.core.model import Cluster, Endpoint, Event, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepStatus
 from auroractl.core.restore.retention import BacktrackStatus

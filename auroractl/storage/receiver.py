@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from auroractl.core.model import Address
+from auroractl.core.address import Address
 from auroractl.core.text.timestamps import timestamp
 from auroractl.system.account import Account
 from auroractl.system.files import exists, tail, unwritable

@@ -57,23 +57,30 @@ def occupant(host: str, port: int) -> Occupant | None:
 
 
 def _occupant(host: str, port: int) -> Occupant | None:
+    on_linux = _SOCKETS.exists()
+    bound = _bind_error(host, port)
+    if on_linux and bound is None:
+        # Faster than to read tables that have a line for every connection of the machine. Elsewhere a listener at all
+        # addresses is not in the way of binding one of them.
+        return None
     owners = list(_owners(host, port))
     # Scanning the descriptors of all processes takes long; Linux shows without it that there is no listener.
-    pid = _listener(host, port) if owners or not _SOCKETS.exists() else None
+    pid = _listener(host, port) if owners or not on_linux else None
     if pid is None and not owners:
-        return Occupant(None, None, None) if _is_bound(host, port) else None
+        # A socket that does not listen is in no table.
+        return Occupant(None, None, None) if bound == errno.EADDRINUSE else None
     return Occupant(pid, _name(pid), _user(owners[0] if owners else None, pid))
 
 
-def _is_bound(host: str, port: int) -> bool:
-    """Return whether a socket that does not listen, and so is not in the system's tables, occupies the address."""
+def _bind_error(host: str, port: int) -> int | None:
+    """Return the error number of an attempt to bind the address; None if it is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+            return error.errno
+    return None
 
 
 def _owners(host: str, port: int) -> Iterator[int]:

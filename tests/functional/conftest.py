@@ -29,8 +29,8 @@ from auroractl.api.requests.instances import Connection, DescribeInstances
 from auroractl.api.requests.volumes import DescribeVolumes
 from auroractl.config.paths import Home
 from auroractl.control_planes.local import LocalControlPlane
+from auroractl.core.address import Address
 from auroractl.core.errors import RemoteError, SupervisorUnavailable
-from auroractl.core.model import Address
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access
 from auroractl.engine.pinning import pinned

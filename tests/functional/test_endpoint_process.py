@@ -19,8 +19,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from auroractl.core.model import Address
-from auroractl.core.routing import Route, RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints.client import EndpointError, EndpointProcessClient
 from tests.functional.conftest import Auroractl, wait_until
 

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
+from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
-from auroractl.core.model import Address
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 _OTHER = (

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.endpoints.client import EndpointProcessClient
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 

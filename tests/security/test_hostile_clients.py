@@ -13,8 +13,8 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from auroractl.core.model import Address
-from auroractl.core.routing import Route, RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints import connection
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from auroractl.certificates.authority import certificate_pem, new_authority
-from auroractl.core.model import Address
+from auroractl.core.address import Address
 from auroractl.system.limits import raise_soft_limits
 from tests.functional.conftest import wait_until
 from tests.functional.test_endpoint_process import Alone

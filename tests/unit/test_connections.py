@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from auroractl.core.address import Address
 from auroractl.core.errors import MachineError
-from auroractl.core.model import Address
 from auroractl.engine.connections import Access
 
 

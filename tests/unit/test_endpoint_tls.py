@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router
 from auroractl.endpoints.server import EndpointServer

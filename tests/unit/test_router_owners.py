@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from auroractl.core.model import Address
-from auroractl.core.routing import Route, RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router
 from auroractl.endpoints.startup import fatal, message

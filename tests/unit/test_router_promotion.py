@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from auroractl.core.model import Address
-from auroractl.core.routing import Route, RoutingTable
+from auroractl.core.address import Address
+from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints.router import Router
 
 ADDRESS = Address("127.0.0.1", 1)

@@ -9,13 +9,16 @@ import re
 
 from auroractl.core.text.redaction import INSTEAD
 
-_LETTER = "A-Za-z_\x80-\U0010ffff"
-WORD = re.compile(f"[{_LETTER}][{_LETTER}0-9$]*|[0-9][{_LETTER}0-9]*")
+# As what they are not: ranges up to the last character of Unicode take 17 ms to compile.
+_LETTER = r"[^\x00-@\[-^`{-\x7f]"
+_LETTER_OR_DIGIT = r"[^\x00-/:-@\[-^`{-\x7f]"
+_NAME_CHARACTER = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
+WORD = re.compile(f"{_LETTER}{_NAME_CHARACTER}*|[0-9]{_LETTER_OR_DIGIT}*")
 """A word or a number."""
-_PLAIN = re.compile(f"""[^{_LETTER}0-9'"$/\\\\-]+""")
+_PLAIN = re.compile(r"[\x00-!#%&(-,.:-@\[\]^`{-\x7f]+")
 _ESCAPE_STRING = re.compile(r"'(?:[^'\\]+|''|\\.)*+'", re.DOTALL)
 _QUOTED = {"'": re.compile(r"'(?:[^']+|'')*+'"), '"': re.compile(r'"(?:[^"]+|"")*+"')}
-_DOLLAR = re.compile(rf"\$(?:[{_LETTER}][{_LETTER}0-9]*)?\$")
+_DOLLAR = re.compile(rf"\$(?:{_LETTER}{_LETTER_OR_DIGIT}*)?\$")
 _LINE_COMMENT = re.compile(r"--[^\n\r]*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from threading import Thread
+from functools import partial
 
 import psycopg
 
 from auroractl.api.requests.clusters import CreateCluster
 from auroractl.core import identifiers
+from auroractl.core.address import Address
 from auroractl.core.addresses import AddressPlan
 from auroractl.core.engine.locales import choose_locale
 from auroractl.core.errors import ClusterAlreadyExists, EngineError, MachineError
-from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
+from auroractl.core.model import Cluster, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
 from auroractl.engine import sql
@@ -24,7 +25,7 @@ from auroractl.runtime import events
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.installation import Engine
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.runtime.parallel import side_by_side
+from auroractl.runtime.parallel import run_all, side_by_side
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.clusters import attachment
 from auroractl.services.clusters.data_source import TEMPLATE, SourceName, data_source
@@ -185,22 +186,26 @@ class _Creation:
         """
         writer, *readers = self._instances()
         identifier = new_system_identifier()
-        # The first certificate takes 60 ms, most of it to load a library; copying takes longer.
-        arguments = (self._cluster.row(), self._cluster.endpoints(), [writer, *readers])
-        issuing = Thread(target=self._cluster.certificate, args=arguments)
-        issuing.start()
-        try:
-            self._copy_and_start(writer, identifier, None)
-            side_by_side(self._copy_and_start, [(reader, identifier, writer) for reader in readers])
-        finally:
-            issuing.join()
+        self._copy(writer, identifier)
+        run_all(
+            partial(self._start, writer, None),
+            *(partial(self._copy_and_start, reader, identifier, writer) for reader in readers),
+            # The first one takes 60 ms, most of it to load a library; copying takes longer.
+            partial(self._cluster.certificate, self._cluster.snapshot()),
+        )
 
-    def _copy_and_start(self, instance: Instance, identifier: int, follow: Instance | None) -> None:
-        server = self._installation.server(instance)
-        self._source.stage(server.data)
-        set_system_identifier(server.data, identifier)
+    def _copy_and_start(self, instance: Instance, identifier: int, follow: Instance) -> None:
+        self._copy(instance, identifier)
+        self._start(instance, follow)
+
+    def _copy(self, instance: Instance, identifier: int) -> None:
+        data = self._installation.server(instance).data
+        self._source.stage(data)
+        set_system_identifier(data, identifier)
+
+    def _start(self, instance: Instance, follow: Instance | None) -> None:
         self._cluster.configure(instance, follow)
-        server.begin_start()
+        self._installation.server(instance).begin_start()
 
     def wait_for_writer(self) -> None:
         self._wait_for(self._cluster.writer())

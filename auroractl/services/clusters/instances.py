@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from auroractl.api.requests.instances import CreateInstance
 from auroractl.core import identifiers, topology
+from auroractl.core.address import Address
 from auroractl.core.addresses import AddressPlan
 from auroractl.core.errors import (
     AuroraError,
@@ -20,7 +21,7 @@ from auroractl.core.errors import (
     InvalidParameterValue,
     QuotaExceeded,
 )
-from auroractl.core.model import Address, Instance, Phase
+from auroractl.core.model import Instance, Phase
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
 from auroractl.core.parameters.model import GroupKind

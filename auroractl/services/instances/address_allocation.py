@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Collection, Sequence
 
 from auroractl.core import topology
+from auroractl.core.address import Address
 from auroractl.core.addresses import AddressPlan, block_candidates
 from auroractl.core.errors import InvalidParameterValue, MachineError
 from auroractl.core.identifiers import PORT_DEFAULT, PROMOTION_TIER_DEFAULT
-from auroractl.core.model import Address, Cluster, Instance, Phase
+from auroractl.core.model import Cluster, Instance, Phase
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from auroractl.core.address import Address
 from auroractl.core.errors import EngineError, InvalidParameterValue, TimedOut
-from auroractl.core.model import Address
 from auroractl.core.parameters.model import Definition
 from auroractl.core.parameters.ownership import LIBRARIES
 from auroractl.core.volume.quorum import Quorum

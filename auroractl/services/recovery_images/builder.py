@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+from auroractl.core.address import Address
 from auroractl.core.errors import MachineError
-from auroractl.core.model import Address
 from auroractl.core.restore.retention import Checkpoint, RecoveryImage
 from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.model import StorageNode

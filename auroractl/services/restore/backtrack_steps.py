@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, EngineError
-from auroractl.core.model import Address, Instance, Phase
+from auroractl.core.model import Instance, Phase
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
 from auroractl.core.restore.retention import BacktrackStatus

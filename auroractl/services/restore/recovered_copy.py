@@ -16,7 +16,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from auroractl.core.model import Address, Instance
+from auroractl.core.address import Address
+from auroractl.core.model import Instance
 from auroractl.core.restore.retention import RecoveryImage
 from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.lsn import format_lsn

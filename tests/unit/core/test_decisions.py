@@ -23,7 +23,7 @@ from auroractl.core.model import (
     Wanted,
 )
 from auroractl.core.operations import Recovery, recovery
-from auroractl.core.routing import RoutingTable
+from auroractl.core.routing_table import RoutingTable
 from tests.unit.core.clusters import NOW, cluster, gone, instance, silent, snapshot, well
 
 

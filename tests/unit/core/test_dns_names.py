@@ -6,10 +6,11 @@ import re
 
 from aws_advanced_python_wrapper.utils.rds_utils import RdsUtils  # type: ignore[import-untyped]
 
+from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
 from auroractl.core.dns_names import domain, names, zones
 from auroractl.core.endpoint_types import CustomEndpointType
-from auroractl.core.model import Address, Endpoint, EndpointType
+from auroractl.core.model import Endpoint, EndpointType
 from tests.unit.core.clusters import PLAN, instance
 
 _HOME = "/home/ada/.local/share/auroractl"

@@ -9,7 +9,8 @@ import pytest
 from auroractl.core import status
 from auroractl.core.model import Cluster, ClusterSnapshot, EndpointProcessObservation, Phase, RunningOperation, Wanted
 from auroractl.core.repair_rules import Action, History, Limits, decide, nodes_are_due
-from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.routing import routing_table
+from auroractl.core.routing_table import RoutingTable
 from tests.unit.core.clusters import NOW, cluster, gone, snapshot, well
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from auroractl.api import documents
 from auroractl.core import status
 from auroractl.core.checks import Outcome
-from auroractl.core.routing import RoutingTable, routing_table
+from auroractl.core.routing import routing_table
+from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import CommitSetting, CommitSettings, CommitStatements, warnings
 from auroractl.core.synchronous_commit.statements import weakens_commits
 from auroractl.diagnostics.doctor import commits_check

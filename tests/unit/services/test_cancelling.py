@@ -14,9 +14,10 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.config.settings import Settings
+from auroractl.core.address import Address
 from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.errors import Cancelled, EngineError, InvalidClusterState
-from auroractl.core.model import Address, Endpoint, EndpointType, RunningOperation
+from auroractl.core.model import Endpoint, EndpointType, RunningOperation
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus
 from auroractl.engine import sql

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from auroractl.core.model import Address, Cluster, Endpoint, EndpointType, Instance
+from auroractl.core.address import Address
+from auroractl.core.model import Cluster, Endpoint, EndpointType, Instance
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus
 from auroractl.state.database import Database, open_database

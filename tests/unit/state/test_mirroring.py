@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from auroractl.core.address import Address
 from auroractl.core.engine.locales import Locale, Provider
-from auroractl.core.model import Address
 from auroractl.state import backtrack_models, volume_models
 from auroractl.state.mirroring import Mirror
 from auroractl.state.models import Base, OperationRow

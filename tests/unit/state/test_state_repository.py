@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.exc import StatementError
 
+from auroractl.core.address import Address
 from auroractl.core.errors import (
     ClusterAlreadyExists,
     ClusterNotFound,
@@ -21,7 +22,7 @@ from auroractl.core.errors import (
     InstanceNotFound,
     StateError,
 )
-from auroractl.core.model import Address, EndpointType, Event, Instance, Phase, Wanted
+from auroractl.core.model import EndpointType, Event, Instance, Phase, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.state.repository import Repository
