@@ -304,7 +304,5 @@ def _cluster(cluster: ManagedCluster, status: str | None) -> Document:
 
 
 def _with_instances(cluster: ManagedCluster) -> Document:
-    return {
-        "DBCluster": describe.describe_cluster(cluster),
-        "DBInstances": describe.describe_instances(cluster.runtime, cluster.name, None),
-    }
+    view, instances = describe.describe_with_instances(cluster)
+    return {"DBCluster": view, "DBInstances": instances}

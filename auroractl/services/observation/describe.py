@@ -30,6 +30,12 @@ def describe_cluster(cluster: ManagedCluster) -> View:
     return documents.cluster_view(cluster.snapshot())
 
 
+def describe_with_instances(cluster: ManagedCluster) -> tuple[View, list[View]]:
+    """Describe one cluster, and its instances as they were in the same instant. Raises ClusterNotFound."""
+    snapshot = cluster.snapshot()
+    return documents.cluster_view(snapshot), _instance_views(cluster.runtime, snapshot)
+
+
 def describe_instances(runtime: Runtime, cluster: str | None, instance: str | None) -> list[View]:
     """Describe all instances, those of a cluster, or one. Raises ClusterNotFound, InstanceNotFound."""
     if instance is not None:
