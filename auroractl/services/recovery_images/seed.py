@@ -13,8 +13,8 @@ from auroractl.engine import sql, standby
 from auroractl.engine.control_file import read_control_data, set_system_identifier
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.volume.wal_library import WalLibrary
-from auroractl.storage.images import ImageFolder, StoredImage, copy_data
-from auroractl.system.files import write_durably
+from auroractl.storage.images import ImageFolder, StoredImage
+from auroractl.system.files import copy_tree, write_durably
 from auroractl.system.waiting import wait_until
 
 NO_QUORUM = Quorum(0, frozenset())
@@ -47,7 +47,7 @@ def from_template(cluster: ManagedCluster, template: Path, folder: ImageFolder, 
     lsn = parse_lsn(control["Latest checkpoint location"])
     image = RecoveryImage(f"{1:08X}-{lsn:016X}", folder.node, 1, lsn, lsn, reached_at)
     place = folder.begin(image.identifier)
-    copy_data(template, place / "data")
+    copy_tree(template, place / "data", installation.account)
     set_system_identifier(place / "data", int(own["Database system identifier"]))
     return folder.complete(image)
 
