@@ -96,7 +96,7 @@ def _part(setting: Setting, process: psutil.Process) -> str | None:
     # The plain server is elsewhere in the home, and pgbench and this program do not run meanwhile.
     title, folder = " ".join(process.cmdline()), process.cwd()
     parts = {
-        "supervisor run": "supervisor",
+        "auroractl.supervisor": "supervisor",
         "auroractl.endpoints": "endpoint process",
         "pg_receivewal": "six storage nodes",
         "walsender": "eight senders of the writer",
@@ -104,6 +104,6 @@ def _part(setting: Setting, process: psutil.Process) -> str | None:
         "startup recovering": "replay of two readers",
     }
     of_a_cluster = f"{setting.home}/clusters/" in f"{folder} {title}"
-    if not of_a_cluster and not (str(setting.home) in title and "supervisor run" in title):
+    if not of_a_cluster and not (str(setting.home) in title and "auroractl.supervisor" in title):
         return None
     return next((part for word, part in parts.items() if word in title), "sessions and the rest of three servers")

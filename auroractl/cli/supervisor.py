@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from typing import Annotated
 
 import typer
@@ -22,18 +21,11 @@ _READ_BYTES_MAX = 16 * 1024**2
 
 
 @app.command("run", epilog="Example: auroractl supervisor run")
-def run(
-    context: typer.Context, ready_fd: Annotated[int | None, typer.Option("--ready-fd", hidden=True)] = None
-) -> None:
+def run(context: typer.Context) -> None:
     """Run the supervisor in the foreground until Ctrl-C; databases keep running afterwards."""
-    # Nothing that is loaded here becomes garbage. Looking for it would take a sixth of the start, and again ever after.
-    gc.disable()
     from auroractl.supervisor import daemon  # noqa: PLC0415  (loads much that other commands must not)
 
-    gc.freeze()
-    gc.enable()
-    code = daemon.run(session(context).home, ready_fd, in_foreground=ready_fd is None)
-    raise typer.Exit(code)
+    raise typer.Exit(daemon.run(session(context).home))
 
 
 @app.command("start", epilog="Example: auroractl supervisor start")

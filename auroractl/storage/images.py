@@ -163,7 +163,7 @@ class ImageFolder:
                 each.unlink()
         files = take(data) if take else checksums(data, flush=True)
         document = _to_json(image, files)
-        # Without indentation: that would take ten times as long for a thousand files, of which nobody reads a list.
+        # A list of a thousand files: indented, it would take ten times as long to write, and only programs read it.
         write_durably(place / _MANIFEST, json.dumps(document) + "\n")
         target = self.path / image.identifier
         remove_tree(target)

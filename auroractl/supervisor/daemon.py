@@ -46,17 +46,18 @@ _OTHER_SUPERVISOR_WAIT_S = 30.0
 _POLL_S = 0.02
 
 
-def run(home: Home, ready_fd: int | None, in_foreground: bool) -> int:
+def run(home: Home, ready_fd: int | None = None) -> int:
     """Run the supervisor of a home until it is stopped; return the exit code.
 
-    With `ready_fd`, one JSON line is written there: when the supervisor is ready, or with the error that prevented
-    that. The error is then not raised. Otherwise AuroraError is raised: InvalidClusterState if one is running already.
+    With `ready_fd` it is in the background, and one JSON line is written there: when the supervisor is ready, or with the
+    error that prevented that. The error is then not raised. Otherwise AuroraError is raised: InvalidClusterState if one is
+    running already.
     """
     raise_soft_limits()
     _forget_libpq_variables()
 
     def waits() -> str:
-        if _served(home, ready_fd, in_foreground) or _another_serves(home, ready_fd):
+        if _served(home, ready_fd) or _another_serves(home, ready_fd):
             return ""
         return "another supervisor holds it and does not answer"
 
@@ -94,12 +95,12 @@ def _locked(home: Home) -> Iterator[LockFile | None]:
         lock.release()
 
 
-def _served(home: Home, ready_fd: int | None, in_foreground: bool) -> bool:
+def _served(home: Home, ready_fd: int | None) -> bool:
     """Serve until stopped; return False if another supervisor holds the home."""
     with _locked(home) as lock:
         if lock is None:
             return False
-        _log_to(home.supervisor_log, in_foreground=in_foreground)
+        _log_to(home.supervisor_log, in_foreground=ready_fd is None)
         _serve(home, lock, ready_fd)
         return True
 

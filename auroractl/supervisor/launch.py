@@ -14,6 +14,7 @@ from auroractl.system.files import make_home, tail
 from auroractl.system.programs import spawn
 
 _START_TIMEOUT_S = 60.0
+_MODULE = "auroractl.supervisor"
 
 
 def launch_supervisor(home: Home) -> None:
@@ -26,18 +27,7 @@ def launch_supervisor(home: Home) -> None:
     read_end, write_end = os.pipe()
     try:
         spawn(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "auroractl",
-                "--home",
-                str(home.root),
-                "supervisor",
-                "run",
-                "--ready-fd",
-                str(write_end),
-            ],
+            [sys.executable, "-P", "-m", _MODULE, "--home", str(home.root), "--ready-fd", str(write_end)],
             cwd=home.root,
             log=home.supervisor_log,
             extra_environment={

@@ -58,4 +58,4 @@ if __name__ == "__main__":
     SOURCES["folder"] = Folder
     from_folder = partial(create.create_cluster, source={"Kind": "folder", "Path": sys.argv[1]})
     with patch.object(create, "create_cluster", from_folder):
-        sys.exit(daemon.run(Home(Path(os.environ["AURORACTL_HOME"])), None, in_foreground=True))
+        sys.exit(daemon.run(Home(Path(os.environ["AURORACTL_HOME"]))))

@@ -12,7 +12,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, stop_in_order, wait_until
 from tests.functional.going_back import assert_in_order, backtrack, execute, numbers, wait_window
 from tests.functional.going_back import moment as now
 
@@ -61,6 +61,30 @@ def _no_operation_is_open(auroractl: Auroractl) -> bool:
     return auroractl.rows("select count(*) from operation where status = 'running'") == [(0,)]
 
 
+@pytest.fixture(scope="module")
+def lasting(warm_home: Home) -> Iterator[Auroractl]:
+    """A cluster whose operations are cut off again and again; every time must leave it as good as it was."""
+    with home_of_its_own(warm_home) as command:
+        command("create-cluster", "demo", "--readers", "1")
+        yield command
+        stop_in_order(command)
+
+
+@pytest.fixture
+def paired(lasting: Auroractl) -> Auroractl:
+    """The cluster with one reader, healthy, and without a supervisor."""
+    if len(lasting.readers("demo")) != 1:
+        lasting("scale-readers", "demo", "--to", "1")
+    lasting.wait_healthy("demo")
+    lasting("supervisor", "stop")
+    return lasting
+
+
+def _servers(auroractl: Auroractl) -> list[str]:
+    """The processes of servers, without one that makes a recovery image."""
+    return [each for each in auroractl.processes() if "bin/postgres" in each and ".making" not in each]
+
+
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "create-cluster"])
 def test_create_cluster_is_undone_whole_or_finished(
     auroractl: Auroractl, kind: str, position: int, moment: str
@@ -80,60 +104,55 @@ def test_create_cluster_is_undone_whole_or_finished(
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "scale-readers"])
 @pytest.mark.parametrize("change", ["--add", "--remove"])
 def test_scale_readers_is_undone_or_finished(
-    auroractl: Auroractl, kind: str, position: int, moment: str, change: str
+    paired: Auroractl, kind: str, position: int, moment: str, change: str
 ) -> None:
-    _ends_at(auroractl, kind, position, moment)
-    auroractl("create-cluster", "demo", "--readers", "1")
-    _cut_off(auroractl, "scale-readers", "demo", change, "1")
-    auroractl.wait_healthy("demo")
+    _ends_at(paired, kind, position, moment)
+    _cut_off(paired, "scale-readers", "demo", change, "1")
+    paired.wait_healthy("demo")
     undone = change == "--add" and position < NO_RETURN[kind]
     expected = 1 if undone else {"--add": 2, "--remove": 0}[change]
-    assert len(auroractl.readers("demo")) == expected
-    folders = list(auroractl.home.cluster("demo").instances.iterdir())
+    assert len(paired.readers("demo")) == expected
+    folders = list(paired.home.cluster("demo").instances.iterdir())
     assert len(folders) == expected + 1
-    assert len([each for each in auroractl.processes() if "bin/postgres" in each]) == expected + 1
-    assert _no_operation_is_open(auroractl)
+    assert len(_servers(paired)) == expected + 1, paired.processes()
+    assert _no_operation_is_open(paired)
 
 
 @pytest.mark.parametrize(("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "failover"])
-def test_failover_is_undone_or_finished(auroractl: Auroractl, kind: str, position: int, moment: str) -> None:
-    _ends_at(auroractl, kind, position, moment)
-    auroractl("create-cluster", "demo", "--readers", "1")
-    with auroractl.connect("demo") as connection:
-        connection.execute("create table kept as select 1 as id")
-    writer, reader = (each["DBInstanceIdentifier"] for each in auroractl.instances("demo"))
-    _cut_off(auroractl, "failover", "demo")
-    auroractl.wait_healthy("demo")
+def test_failover_is_undone_or_finished(paired: Auroractl, kind: str, position: int, moment: str) -> None:
+    _ends_at(paired, kind, position, moment)
+    execute(paired, "drop table if exists kept", "create table kept as select 1 as id")
+    writer, reader = (each["DBInstanceIdentifier"] for each in paired.instances("demo"))
+    _cut_off(paired, "failover", "demo")
+    paired.wait_healthy("demo")
     promoted = position >= NO_RETURN[kind]
-    assert auroractl.writer("demo")["DBInstanceIdentifier"] == (reader if promoted else writer)
-    assert len(auroractl.readers("demo")) == 1
-    with auroractl.connect("demo") as connection:
-        assert connection.execute("select id from kept").fetchall() == [(1,)]
-        connection.execute("insert into kept values (2)")
-    assert _no_operation_is_open(auroractl)
+    assert paired.writer("demo")["DBInstanceIdentifier"] == (reader if promoted else writer)
+    assert len(paired.readers("demo")) == 1
+    assert numbers(paired, "kept") == [1]
+    execute(paired, "insert into kept values (2)")
+    assert _no_operation_is_open(paired)
 
 
 @pytest.mark.parametrize(
     ("kind", "position", "moment"), [each for each in MOMENTS if each[0] == "replace-storage-node"]
 )
-def test_replace_storage_node_is_undone_or_finished(
-    auroractl: Auroractl, kind: str, position: int, moment: str
-) -> None:
-    _ends_at(auroractl, kind, position, moment)
-    auroractl("create-cluster", "demo", "--readers", "0")
-    _cut_off(auroractl, "replace-storage-node", "demo-storage-3")
-    auroractl.wait_healthy("demo")
-    left = {"demo-storage-3"} if position >= NO_RETURN[kind] else {"demo-storage-7"}
-    expected = {f"demo-storage-{number}" for number in range(1, 8)} - left
-    wait_until("six nodes", lambda: all(each["ProcessId"] for each in auroractl.volume("demo")["StorageNodes"]))
-    assert {each["StorageNodeIdentifier"] for each in auroractl.volume("demo")["StorageNodes"]} == expected
-    assert len([each for each in auroractl.processes() if "pg_receivewal" in each]) == 6
-    with auroractl.connect("demo") as connection:
-        row = connection.execute("show synchronous_standby_names").fetchone()
-    assert row is not None
-    assert row[0].startswith("ANY 4 (")
-    assert {name.strip(' ")') for name in row[0].partition("(")[2].split(",")} == expected
-    assert _no_operation_is_open(auroractl)
+def test_replace_storage_node_is_undone_or_finished(paired: Auroractl, kind: str, position: int, moment: str) -> None:
+    def nodes() -> list[str]:
+        return [each["StorageNodeIdentifier"] for each in paired.volume("demo")["StorageNodes"]]
+
+    _ends_at(paired, kind, position, moment)
+    before = nodes()
+    old, new = before[2], f"demo-storage-{1 + max(int(each.rpartition('-')[2]) for each in before)}"
+    _cut_off(paired, "replace-storage-node", old)
+    paired.wait_healthy("demo")
+    expected = {*before, new} - {old if position >= NO_RETURN[kind] else new}
+    wait_until("six nodes", lambda: all(each["ProcessId"] for each in paired.volume("demo")["StorageNodes"]))
+    assert set(nodes()) == expected
+    assert len([each for each in paired.processes() if "pg_receivewal" in each]) == 6
+    [(names,)] = execute(paired, "show synchronous_standby_names")
+    assert names.startswith("ANY 4 (")
+    assert {name.strip(' ")') for name in names.partition("(")[2].split(",")} == expected
+    assert _no_operation_is_open(paired)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ class Memory:
         self._samples: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
 
     def sample(self) -> None:
-        for what, program in (("supervisor", "supervisor run"), ("endpoint process", "auroractl.endpoints")):
+        for what, program in (("supervisor", "auroractl.supervisor"), ("endpoint process", "auroractl.endpoints")):
             for pid in self._auroractl.pids():
                 with contextlib.suppress(psutil.Error):
                     process = psutil.Process(pid)

@@ -361,6 +361,6 @@ def _check(command: Auroractl, lasting: set[int], baseline_s: float, latency_s: 
 
 def _lasting(command: Auroractl) -> set[int]:
     """The processes that stay as long as nothing fails; of a server's own the one that goes with every crash of a session."""
-    names = ("auroractl supervisor run", "auroractl.endpoints", "bin/pg_receivewal", "postgres: checkpointer")
+    names = ("auroractl.supervisor", "auroractl.endpoints", "bin/pg_receivewal", "postgres: checkpointer")
     named = {int(line.split()[0]) for line in command.processes() if any(name in line for name in names)}
     return named | set(command.postmasters())
