@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
+from bench.haproxy import haproxy
 from bench.load import PASSWORD, pgbench
 from bench.setting import Setting
 from bench.verdict import Figure
@@ -19,18 +14,6 @@ SECONDS = 5
 CLIENTS = 8
 SCALE = 10
 MODES = {"pgbench -S": ["-S"], "pgbench TPC-B": []}
-HAPROXY = """\
-global
-  maxconn 4000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-listen writer
-  bind {host}:{port}
-  server writer {target}
-"""
 
 
 def run(setting: Setting) -> list[Figure]:
@@ -40,7 +23,7 @@ def run(setting: Setting) -> list[Figure]:
     instance = setting.json("describe-instances", "bench")["DBInstances"][0]["Endpoint"]
     direct, ours = (instance["Address"], instance["Port"]), (cluster["Endpoint"], cluster["Port"])
     pgbench(setting, direct, ["-i", "-q", "-s", str(SCALE)])
-    with _haproxy(setting, direct) as through_haproxy:
+    with haproxy(setting, direct) as through_haproxy:
         ways = {"direct": direct, "auroractl": ours} | ({"haproxy": through_haproxy} if through_haproxy else {})
         tps: dict[str, dict[str, list[float]]] = {mode: {way: [] for way in ways} for mode in MODES}
         for number in range(ROUNDS):
@@ -60,20 +43,3 @@ def _figures(mode: str, tps: dict[str, list[float]]) -> list[Figure]:
     else:
         figures.append(Figure(mode, median["auroractl"], "tps", note="haproxy is not installed: not compared"))
     return figures
-
-
-@contextmanager
-def _haproxy(setting: Setting, target: tuple[str, int]) -> Iterator[tuple[str, int] | None]:
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    if program is None:
-        yield None
-        return
-    host, port = target[0].rpartition(".")[0] + ".254", target[1]
-    configuration = Path(setting.home) / "haproxy.cfg"
-    configuration.write_text(HAPROXY.format(host=host, port=port, target=f"{target[0]}:{target[1]}"))
-    with subprocess.Popen([program, "-f", str(configuration)]) as process:
-        try:
-            time.sleep(0.5)
-            yield host, port
-        finally:
-            process.terminate()

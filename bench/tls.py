@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import psycopg
 
 from auroractl.config.paths import Home
 from auroractl.system.locks import lock_holder
+from bench.haproxy import haproxy
 from bench.load import PASSWORD, pgbench
 from bench.setting import Setting
 from bench.verdict import Figure
@@ -29,6 +31,8 @@ CONNECTIONS = 200
 CREATIONS = 5
 MODES = ("disable", "require")
 LOADS = {"pgbench -S": ["-S"], "pgbench -S -C (a connection each)": ["-S", "-C"]}
+BESIDE_HAPROXY = dict(zip(LOADS, (0.9, 0.5), strict=True))
+"""The least that is to be reached of HAProxy's figures."""
 
 
 def run(setting: Setting) -> list[Figure]:
@@ -39,7 +43,7 @@ def run(setting: Setting) -> list[Figure]:
     where = endpoint["Endpoint"], endpoint["Port"]
     pgbench(setting, where, ["-i", "-q", "-s", str(SCALE)])
     uri = f"postgresql://postgres:{quote(PASSWORD)}@{where[0]}:{where[1]}/postgres?sslmode="
-    program = _pgbench_with_tls(uri)
+    program = _pgbench_with_tls(setting, f"{uri}require")
     figures = [created, *_memory(setting, uri)]
     if program is None:
         figures.append(Figure("pgbench", 0, "tps", note="no pgbench with TLS is installed: not measured"))
@@ -50,6 +54,7 @@ def run(setting: Setting) -> list[Figure]:
                 for mode in MODES if number % 2 else reversed(MODES):
                     tps[load][mode].append(_tps(program, uri + mode, options))
         figures += [_figure(load, tps[load]) for load in LOADS]
+    figures += _beside_haproxy(setting, where)
     setting.run("delete-cluster", "bench", "--yes")
     return figures
 
@@ -67,13 +72,48 @@ def _tps(program: str, uri: str, options: list[str]) -> float:
     return float(found[1])
 
 
-def _pgbench_with_tls(uri: str) -> str | None:
-    """Find a pgbench that was compiled with TLS; auroractl's own is not."""
-    candidates = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))), shutil.which("pgbench")]
-    for program in filter(None, candidates):
-        if subprocess.run([program, "-n", "-t1", f"{uri}require"], check=False, capture_output=True).returncode == 0:
+def _pgbench_with_tls(setting: Setting, uri: str) -> str | None:
+    """Find a pgbench that can connect to a URI with TLS; that of the default build cannot."""
+    builds, _ = setting.installation().builds.all()
+    folders = [*sorted(Path("/usr/lib/postgresql").glob("*")), *(Path(each.folder) for each in builds)]
+    for program in (str(folder / "bin" / "pgbench") for folder in folders):
+        done = shutil.which(program) and subprocess.run([program, "-n", "-t1", uri], check=False, capture_output=True)
+        if done and done.returncode == 0:
             return program
     return None
+
+
+def _beside_haproxy(setting: Setting, where: tuple[str, int]) -> list[Figure]:
+    """Measure the same loads through HAProxy, which ends TLS with the same certificate; in turns."""
+    instance = setting.json("describe-instances", "bench")["DBInstances"][0]["Endpoint"]
+    pem = json.loads(Home(setting.home).cluster("bench").certificate.read_text())["pem"]
+    with haproxy(setting, (instance["Address"], instance["Port"]), pem) as theirs:
+        if theirs is None:
+            return [Figure("pgbench with TLS", 0, "tps", note="haproxy is not installed: not compared")]
+        uris = {
+            name: f"postgresql://postgres:{quote(PASSWORD)}@{host}:{port}/postgres?sslmode=require&sslnegotiation=direct"
+            for name, (host, port) in (("ours", where), ("haproxy", theirs))
+        }
+        program = _pgbench_with_tls(setting, uris["haproxy"])
+        if program is None:
+            note = "no pgbench of PostgreSQL 17 or later with TLS is installed: not compared"
+            return [Figure("pgbench with TLS", 0, "tps", note=note)]
+        tps: dict[str, dict[str, list[float]]] = {load: {name: [] for name in uris} for load in LOADS}
+        for number in range(ROUNDS):
+            for load, options in LOADS.items():
+                for name in uris if number % 2 else reversed(uris):
+                    tps[load][name].append(_tps(program, uris[name], options))
+    return [
+        Figure(
+            f"{load} with TLS",
+            statistics.median(tps[load]["ours"]),
+            "tps",
+            "HAProxy ending TLS",
+            statistics.median(tps[load]["haproxy"]),
+            ratio_min=BESIDE_HAPROXY[load],
+        )
+        for load in LOADS
+    ]
 
 
 def _memory(setting: Setting, uri: str) -> list[Figure]:

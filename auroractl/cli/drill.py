@@ -40,6 +40,8 @@ def drill(
     Clients write numbered rows through the writer endpoint into a separate table, and remember each acknowledged row.
     Afterwards every acknowledged row must be in the table, which is then dropped.
 
+    like-aws is a planned failover that takes as long as on AWS, with the endpoint closed meanwhile.
+
     cdc-failover does this with a consumer of the table's changes, through planned failovers and crashes of the writer in
     turn: it must receive each row, and nothing again that it confirmed. It needs rds.logical_replication = 1.
     """

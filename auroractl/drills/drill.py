@@ -241,8 +241,8 @@ class Drill:
                 aim: Aim = name, lambda: self._fault(CrashInstance, name), lambda: self._moved(name)
             case Kind.WRITER_HANG:
                 aim = name, lambda: self._fault(HangInstance, name), lambda: self._moved(name)
-            case Kind.PLANNED:
-                aim = name, self._fail_over, lambda: self._moved(name)
+            case Kind.PLANNED | Kind.LIKE_AWS:
+                aim = name, lambda: self._fail_over(like_aws=kind is Kind.LIKE_AWS), lambda: self._moved(name)
             case Kind.AZ_OUTAGE:
                 aim = zone, lambda: self._fault(AzOutage, zone), lambda: self._restore(zone, name)
             case Kind.READER_CRASH:
@@ -257,8 +257,8 @@ class Drill:
                 aim = f"process {pid}", lambda: os.kill(pid, signal.SIGKILL), lambda: True
         return aim
 
-    def _fail_over(self) -> None:
-        self._send(Failover(cluster=self._cluster))
+    def _fail_over(self, *, like_aws: bool) -> None:
+        self._send(Failover(cluster=self._cluster, like_aws=like_aws))
 
     def _fault(self, kind: type[FaultRequest], target: str) -> None:
         self._send(kind(cluster=self._cluster, target=target))

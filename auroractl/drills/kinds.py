@@ -11,6 +11,7 @@ class Kind(StrEnum):
     WRITER_CRASH = "writer-crash"
     WRITER_HANG = "writer-hang"
     PLANNED = "planned"
+    LIKE_AWS = "like-aws"
     AZ_OUTAGE = "az-outage"
     READER_CRASH = "reader-crash"
     STORAGE_NODE = "storage-node"

@@ -158,10 +158,12 @@ class Router:
                 if await self._try(client, packet, instance, deadline):
                     return
             route = self._route(client.endpoint)
-            left_s = deadline - loop.time() if route is None or route.holds else 0.0
+            holds = route is None or route.holds
+            left_s = deadline - loop.time() if holds else 0.0
             if left_s <= 0:
                 self.refused[client.endpoint] += 1
-                message = f"no instance of endpoint {client.endpoint} accepted the connection in time"
+                what = "accepted the connection in time" if holds else "accepts connections now"
+                message = f"no instance of endpoint {client.endpoint} {what}"
                 client.refuse(startup.CANNOT_CONNECT_NOW, self.table.unserved or message, self.table.unserved_hint)
                 return
             await _wait(self._changed.wait(), min(pause_s, left_s))

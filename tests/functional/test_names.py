@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 from auroractl.config.paths import Home
 from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
+from tests.drivers import harness
+from tests.drivers.harness import free_port
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 _OTHER = (
@@ -25,18 +29,13 @@ _OTHER = (
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def named(warm_home: Home) -> Iterator[Auroractl]:
     """The cluster demo, whose names follow roles and are served by DNS."""
     with home_of_its_own(warm_home) as command:
-        command.variables |= {"AURORACTL_DNS": f"127.0.0.1:{_free_port()}", "AURORACTL_ENDPOINT_MODE": "dns"}
+        # The resolver of the C library asks port 53 only, and only root may bind it.
+        server = f"127.53.{os.getpid() % 250}.1:53" if os.geteuid() == 0 else f"127.0.0.1:{free_port()}"
+        command.variables |= {"AURORACTL_DNS": server, "AURORACTL_ENDPOINT_MODE": "dns"}
         command.variables["AURORACTL_AWS_FAILOVER_S"] = "6"
         command("create-cluster", "demo", "--readers", "1")
         wait_until("the DNS server", lambda: command.ask("describe-names")["Dns"]["Status"] == "available")
@@ -176,6 +175,30 @@ def test_a_client_with_a_stale_answer_meets_the_old_writer_which_takes_no_writes
         connection.execute("create table written (id int)")
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not harness.names_can_be_mounted(), reason="needs root and unshare, for port 53"
+)
+def test_drivers_that_ask_dns_meet_the_read_only_error_and_awss_gets_through(named: Auroractl, tmp_path: Path) -> None:
+    named.wait_healthy("demo")
+    command = lambda *arguments: named(*arguments).stdout  # noqa: E731
+    target, recorder = harness.Target.of(command, "demo"), harness.Recorder()
+    drivers = ("psycopg-anew", "wrapper", "wrapper-anew")
+    harness.make_ledger(target)
+    named("inject-fault", "dns-lag", "--delay", "6s")
+    files = harness.resolver_files(_server(named)[0], tmp_path)
+    with harness.running([harness.python_program()], replace(target, drivers=drivers), files, recorder):
+        faults = harness.Faults(command, "demo", recorder, drivers)
+        faults.begin()
+        found = faults.inject("planned", lambda: named("inject-fault", "restore", "dns"))
+    seen = {each.driver: each for each in found}
+    assert any(error.startswith("ReadOnlySqlTransaction") for error in seen["psycopg-anew"].errors)
+    assert seen["psycopg-anew"].gap_s > 5
+    for driver in ("wrapper", "wrapper-anew"):
+        assert [error for error in seen[driver].errors if not error.startswith("FailoverSuccessError")] == []
+    assert recorder.lost(target) == {}
+
+
 def test_a_failover_like_aws_really_has_no_writer_until_dns_has_changed(named: Auroractl) -> None:
     named.wait_healthy("demo")
     view, old, new = named.cluster("demo"), *named.instances("demo")
@@ -200,6 +223,15 @@ def _is_refused(host: str, port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_drill_rehearses_awss_time_and_loses_nothing(named: Auroractl) -> None:
+    named.wait_healthy("demo")
+    found = named.json("drill", "like-aws", "demo", "--duration", "500ms", timeout_s=170)["Drill"]
+    assert found["Passed"] is True
+    (only,) = found["Rounds"]
+    assert only["AcknowledgedRowsLost"] == 0
+    assert only["LongestGapMilliseconds"] > 1000 * float(named.variables["AURORACTL_AWS_FAILOVER_S"])
 
 
 def test_the_command_prints_what_resolvers_need(named: Auroractl) -> None:
