@@ -67,6 +67,7 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
         "BacktrackImageBytesPerHour": snapshot.backtrack.image_bytes_per_hour,
         "ClusterCreateTime": timestamp(cluster.created_at),
         "DeletionProtection": cluster.deletion_protection,
+        "IAMDatabaseAuthenticationEnabled": cluster.iam_authentication,
         "AutomationPaused": cluster.automation_paused,
         "TagList": [{"Key": key, "Value": value} for key, value in sorted(cluster.tags.items())],
         "UsedBytes": snapshot.used_bytes,

@@ -30,6 +30,7 @@ _Password = Annotated[
     str | None, typer.Option(help="Password of the master user; - reads it from stdin.  [default: generated]")
 ]
 _Port = Annotated[int | None, typer.Option(help="Port of all addresses.  [default: 5432 or the next free one]")]
+_IAM = "--enable-iam-database-authentication/--no-enable-iam-database-authentication"
 _Region = Annotated[str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")]
 
 
@@ -73,6 +74,9 @@ def create_cluster(
         ),
     ] = None,
     deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete the cluster.")] = False,
+    iam_authentication: Annotated[
+        bool, typer.Option(_IAM, help="Members of rds_iam log in with tokens of AWS, and with nothing else.")
+    ] = False,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     retain: Annotated[
@@ -99,6 +103,7 @@ def create_cluster(
         region=region,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
         deletion_protection=deletion_protection,
+        iam_authentication=iam_authentication,
         parameter_group=parameter_group,
         tags=parse_tags(tags) or {},
         retain=retain,
@@ -243,6 +248,9 @@ def modify_cluster(
     backtrack_window: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
     ] = None,
+    iam_authentication: Annotated[
+        bool | None, typer.Option(_IAM, help="Members of rds_iam log in with tokens of AWS only, or as others.")
+    ] = None,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,
@@ -254,12 +262,13 @@ def modify_cluster(
         typer.Option(help="Newer minor version, such as 17 for the newest here; the cluster must be stopped."),
     ] = None,
 ) -> None:
-    """Change a cluster's deletion protection, backtrack window, tags, parameter group, password or engine version."""
+    """Change a cluster's protection, backtrack window, authentication, tags, parameter group, password or version."""
     this = session(context)
     request = requests.clusters.ModifyCluster(
         cluster=this.cluster(name),
         deletion_protection=deletion_protection,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
+        iam_authentication=iam_authentication,
         parameter_group=parameter_group,
         tags=parse_tags(tags),
         remove_tags=tuple(remove_tags or ()),

@@ -66,6 +66,8 @@ class Settings:
     """The file that `auroractl hosts --write` changes."""
     tls: bool = True
     """True if endpoints end TLS for clients that ask for it."""
+    api_credentials: str = ""
+    """File of AWS access keys with which tokens of IAM authentication must be signed. Empty: any signature will do."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0

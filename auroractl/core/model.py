@@ -74,6 +74,8 @@ class Cluster:
     """The locale of its databases, except those that clients create with another one."""
     parameter_group: str = ""
     """Its DB cluster parameter group; empty for the default one of its engine version."""
+    iam_authentication: bool = False
+    """True if members of rds_iam log in with tokens, and with nothing else."""
     standby_floor: Mapping[str, int] = field(default_factory=dict)
     """The highest values of parameters of which a standby needs at least the writer's, once a group has set one."""
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from auroractl.core.address import Address
 from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType, Instance, Phase, Wanted
 from auroractl.core.routing_table import Route, RoutingTable
+from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.faults import FaultKind
 
 
@@ -19,8 +20,6 @@ def routing_table(
     server_uid: int | None = None,
     without: Collection[str] = (),
     draining: Collection[str] = (),
-    refusal: str = "",
-    refusal_hint: str = "",
     farewell: str = "",
     writer_closed: bool = False,
     synchronous_commit_enforced: bool = False,
@@ -55,15 +54,29 @@ def routing_table(
         server_uid=server_uid,
         connections_max=connections_max,
         hold_timeout_s=hold_timeout_s,
-        refusal=refusal,
-        refusal_hint=refusal_hint,
         farewell=farewell,
         unserved=f"cluster {cluster} has no instance" if snapshot.without_writer else "",
         unserved_hint=f"Create one: auroractl create-instance {cluster}" if snapshot.without_writer else "",
         synchronous_commit_enforced=synchronous_commit_enforced,
         promoted_are_closed=promoted_are_closed,
         tls_required=tls_required,
+        **_refusal(snapshot),
     )
+
+
+def _refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
+    """Return the error that the endpoint sends to clients whose writes are refused by a full volume."""
+    volume = snapshot.volume
+    if volume is None or volume.full_since is None:
+        return {}
+    # Sizes change with every measurement; a table that contained them would be sent each time.
+    allocated = format_size(volume.allocated_bytes)
+    name = snapshot.cluster.identifier
+    return {
+        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
+        "refusal_hint": f"Reads continue. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
+        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
+    }
 
 
 def _serving(snapshot: ClusterSnapshot, quiet: Collection[str]) -> list[Instance]:

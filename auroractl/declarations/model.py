@@ -90,6 +90,8 @@ class DeclaredCluster(_Table):
     """Backtrack window, such as 24h; 0 disables backtracking."""
     deletion_protection: kinds.Truth | None = None
     """Whether to refuse to delete the cluster."""
+    iam_database_authentication: kinds.Truth | None = None
+    """Whether members of rds_iam log in with tokens of AWS only."""
     parameter_group: kinds.GroupName | None = None
     """DB cluster parameter group."""
     engine_version: kinds.Version | None = None

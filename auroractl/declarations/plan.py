@@ -127,6 +127,7 @@ class _ClusterPlan:
         self._differs("readers", None, readers)
         self._differs("backtrack_window", None, as_duration(wanted.backtrack_window_s))
         self._differs("deletion_protection", None, wanted.deletion_protection)
+        self._differs("iam_database_authentication", None, wanted.iam_database_authentication)
         self._differs("parameter_group", None, wanted.parameter_group)
         for key, value in {
             **wanted.fixed,
@@ -147,6 +148,9 @@ class _ClusterPlan:
     def _modify(self, now: Declaration) -> None:
         wanted, tags = self._wanted, now.tags or {}
         protection = self._differs("deletion_protection", now.deletion_protection, wanted.deletion_protection)
+        iam = self._differs(
+            "iam_database_authentication", now.iam_database_authentication, wanted.iam_database_authentication
+        )
         window = self._differs(
             "backtrack_window", as_duration(now.backtrack_window_s), as_duration(wanted.backtrack_window_s)
         )
@@ -157,10 +161,11 @@ class _ClusterPlan:
             removed = [key for key in tags if key not in wanted.tags]
         self.changes += [Change(self._name, f"tags.{key}", tags.get(key), value) for key, value in added.items()]
         self.changes += [Change(self._name, f"tags.{key}", tags[key], None) for key in removed]
-        if protection or window or group or added or removed:
+        if protection or iam or window or group or added or removed:
             request = ModifyCluster(
                 cluster=self._name,
                 deletion_protection=wanted.deletion_protection if protection else None,
+                iam_authentication=wanted.iam_database_authentication if iam else None,
                 backtrack_window_s=wanted.backtrack_window_s if window else None,
                 parameter_group=wanted.parameter_group if group else None,
                 tags=added or None,

@@ -27,6 +27,7 @@ def create_cluster(wanted: Declaration, readers: int) -> CreateCluster:
         region=wanted.region,
         backtrack_window_s=wanted.backtrack_window_s,
         deletion_protection=bool(wanted.deletion_protection),
+        iam_authentication=bool(wanted.iam_database_authentication),
         parameter_group=wanted.parameter_group,
         tags=wanted.tags or {},
     )

@@ -100,6 +100,7 @@ def declared(facts: Facts, name: str) -> Declaration | None:
         parameter_group=view["DBClusterParameterGroup"],
         backtrack_window_s=view["BacktrackWindow"],
         deletion_protection=view["DeletionProtection"],
+        iam_database_authentication=view["IAMDatabaseAuthenticationEnabled"],
         tags={tag["Key"]: tag["Value"] for tag in view["TagList"]},
         growth=_growth(facts.volume(name)),
         endpoints={

@@ -11,6 +11,7 @@ from typing import Any
 
 from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, InvalidParameterValue
+from auroractl.core.iam import IamRules
 from auroractl.core.routing_table import RoutingTable
 from auroractl.core.text.bounded_json import bounded_object
 
@@ -59,12 +60,13 @@ class EndpointProcessClient:
         self._socket_path = socket_path
         self._timeout_s = timeout_s
 
-    def apply(self, table: RoutingTable, certificate: str = "") -> None:
-        """Apply a routing table, and the key and certificate for TLS; return when listeners are bound and connections cut.
+    def apply(self, table: RoutingTable, certificate: str = "", iam: IamRules | None = None) -> None:
+        """Apply a table, a key with certificate for TLS, and rules for tokens; return when listeners are bound.
 
         Raises AddressInUse if the table is in force except for listeners that cannot be bound yet.
         """
-        unbound = _report(self._ask({"verb": "apply", "table": table.to_json(), "certificate": certificate})).unbound
+        request = {"verb": "apply", "table": table.to_json(), "certificate": certificate, "iam": iam and iam.to_json()}
+        unbound = _report(self._ask(request)).unbound
         if unbound:
             endpoint, (address, reason) = next(iter(unbound.items()))
             raise AddressInUse(f"The endpoint {endpoint} cannot listen at {address}: {reason}.", "")

@@ -41,8 +41,9 @@ class _Side(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=BUFFER_BYTES_MAX)
         sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         if self.forward is not None:
@@ -86,7 +87,7 @@ class ServerSide(_Side):
     def __init__(self) -> None:
         super().__init__()
         self.first_answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        """The server's first message; empty if it closes without one."""
+        """The server's first message; empty if it closes without one. Who wants another one replaces it."""
         self._reworder: Reworder | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -182,7 +183,7 @@ class ClientSide(_Side):
         self._buffer = b""
         self._refused_codes: set[bytes] = set()
         """Kinds of encryption that it has asked for without success; PostgreSQL accepts each once."""
-        self._tls: TlsLayer | None = None
+        self.tls: TlsLayer | None = None
         """What stands between this and the socket; None for a plain connection."""
         self._handshake_timer: asyncio.TimerHandle | None = None
         self._enforcer: Enforcer | None = None
@@ -251,7 +252,7 @@ class ClientSide(_Side):
 
     def _begins_with_tls(self) -> bool:
         """Return whether the client begins TLS without having asked for it (`sslnegotiation=direct`)."""
-        unasked = self._tls is None and not self._refused_codes and self._switchboard.tls is not None
+        unasked = self.tls is None and not self._refused_codes and self._switchboard.tls is not None
         return unasked and self._buffer[:1] == bytes([HANDSHAKE])
 
     def _answer_encryption(self, packet: startup.Packet) -> bool:
@@ -261,7 +262,7 @@ class ClientSide(_Side):
         inside TLS, or sends bytes after its request, which would pass for encrypted ones.
         """
         code = packet.content[4:8]
-        if code in self._refused_codes or self._tls is not None:
+        if code in self._refused_codes or self.tls is not None:
             raise startup.MalformedStartup("this encryption was refused or begun already")
         if code == startup.TLS_CODE and self._switchboard.tls is not None:
             if self._buffer:
@@ -277,13 +278,13 @@ class ClientSide(_Side):
         """Put TLS between this and the socket."""
         assert self._switchboard.tls is not None
         raw, said, self._buffer = self.transport, self._buffer, b""
-        self._tls = TlsLayer(self, raw, self._switchboard.tls, direct=direct)
-        self.transport = cast("asyncio.Transport", self._tls)
-        raw.set_protocol(self._tls)
+        self.tls = TlsLayer(self, raw, self._switchboard.tls, direct=direct)
+        self.transport = cast("asyncio.Transport", self.tls)
+        raw.set_protocol(self.tls)
         loop = asyncio.get_running_loop()
         self._handshake_timer = loop.call_later(HANDSHAKE_TIMEOUT_S, raw.abort)
         if said:
-            self._tls.data_received(said)
+            self.tls.data_received(said)
 
     def tls_begun(self) -> None:
         """Note that the handshake is complete."""
@@ -305,7 +306,7 @@ class ClientSide(_Side):
             self._startup_timer.cancel()
 
     def _begin(self, packet: bytes) -> None:
-        if self._switchboard.table.tls_required and self._tls is None:
+        if self._switchboard.table.tls_required and self.tls is None:
             peer = self.transport.get_extra_info("peername")
             if peer is None:
                 # The client has reset the connection.

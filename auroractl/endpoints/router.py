@@ -6,13 +6,26 @@ import asyncio
 import logging
 import ssl
 from collections import Counter, defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
 
 from auroractl.core.address import Address
+from auroractl.core.iam import IamRules, why_refused
 from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints import startup
 from auroractl.endpoints.connection import ClientSide, ServerSide
+from auroractl.endpoints.iam_login import (
+    TokenNeeded,
+    ask_token,
+    asks_password,
+    is_unproven,
+    needs_token,
+    notice,
+    password_message,
+)
 from auroractl.endpoints.refusal import Refusal
+from auroractl.endpoints.tickets import Tickets
 from auroractl.system.limits import open_files_max
 from auroractl.system.socket_owner import accepted_by, is_told, listener_at
 
@@ -28,6 +41,7 @@ CONNECT_TIMEOUT_S = 1.0
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.02, 0.25
 _CANCEL_TIMEOUT_S = 5.0
 _FAILURES_PER_ENTRY = 1000
+_LOGGED_APART_S = 0.1
 _CANCELS_MAX = 32
 """Cancel requests forwarded at the same time; each takes a connection to every instance."""
 _PROMOTED = "terminating connection: the reader was promoted"
@@ -53,6 +67,10 @@ class Router:
         """How new connections end TLS; open ones keep the context with which they began."""
         self.handshakes: Counter[bool] = Counter()
         """TLS handshakes since the start: complete (True), and failed or given up (False)."""
+        self.iam: IamRules | None = None
+        """What tokens have to be like; None if there is no IAM authentication."""
+        self.tickets = Tickets()
+        self._logged_s = -_LOGGED_APART_S
         self.delay_s: dict[str, float] = {}
         """Delay of the clients' bytes, for endpoints that are slowed."""
         self.clients: dict[str, set[ClientSide]] = defaultdict(set)
@@ -150,12 +168,23 @@ class Router:
 
     async def connect(self, client: ClientSide, packet: bytes) -> None:
         """Hand a client to a member; where the route holds, wait until there is one or the timeout expires."""
+        try:
+            await self._hold(client, partial(self._try, client, packet))
+        except TokenNeeded as needed:
+            try:
+                await self._log_in(client, packet, needed)
+            except Exception:
+                log.exception("a login with a token failed; please report it as a bug")
+                client.transport.abort()
+
+    async def _hold(self, client: ClientSide, attempt: Callable[[str, float], Awaitable[bool]]) -> None:
+        """Try members in turn until an attempt succeeds or the timeout, which each attempt gets as deadline, expires."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.table.hold_timeout_s
         pause_s = _RETRY_FIRST_S
         while not client.lost:
             for instance in self.in_turn(client.endpoint):
-                if await self._try(client, packet, instance, deadline):
+                if await attempt(instance, deadline):
                     return
             route = self._route(client.endpoint)
             holds = route is None or route.holds
@@ -181,6 +210,8 @@ class Router:
             server.transport.write(packet)
             answer = await self._first_answer(server, client.endpoint, instance, deadline)
             usable = answer and not startup.cannot_connect_now(answer) and self._is_ours(server, answer, instance)
+            if usable and self.iam is not None and client.tls is not None and needs_token(packet, answer):
+                raise TokenNeeded(instance, notice(answer))
             if usable and self.table.instances.get(instance) == address:
                 client.join(server, instance, address, answer, self._refusal(client.endpoint))
                 self.accepted[client.endpoint, instance] += 1
@@ -189,6 +220,74 @@ class Router:
             if not joined:
                 server.transport.abort()
         return joined
+
+    async def _log_in(self, client: ClientSide, packet: bytes, needed: TokenNeeded) -> None:
+        """Log a client in by a token. The instance that asked for it is tried first, so that turns stay even."""
+        user = startup.parameters(packet).get(b"user", b"")
+        token = await ask_token(client, needed.notice, self.startup_timeout_s)
+        if client.lost or self.iam is None:
+            client.transport.abort()
+            return
+        why = "It is too long, or came too late." if token is None else self._why_refused(token, user, self.iam)
+        if why:
+            self._refuse_login(client, user, why)
+            return
+        enter = partial(self._enter, client, packet, user)
+        loop = asyncio.get_running_loop()
+        if not await enter(needed.instance, loop.time() + self.table.hold_timeout_s):
+            await self._hold(client, enter)
+
+    @staticmethod
+    def _why_refused(token: bytes, user: bytes, rules: IamRules) -> str:
+        shown = token.decode("ascii", "replace")
+        return why_refused(shown, user.decode(errors="replace"), rules, datetime.now(UTC))
+
+    def _refuse_login(self, client: ClientSide, user: bytes, why: str) -> None:
+        """Refuse a client in the words of Aurora; the log has the reason of one refusal in a tenth of a second."""
+        name = user.decode(errors="replace")
+        self.refused[client.endpoint] += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._logged_s >= _LOGGED_APART_S:
+            self._logged_s = now_s
+            log.warning("PAM authentication failed for user %s: %s", ascii(name), why)
+        client.refuse(startup.INVALID_AUTHORIZATION, f'PAM authentication failed for user "{name}"', why)
+
+    async def _enter(self, client: ClientSide, packet: bytes, user: bytes, instance: str, deadline: float) -> bool:
+        """Log a client in whose token is good; return whether it was served or refused."""
+        address, path = self.table.instances.get(instance), self.iam and self.iam.sockets.get(instance)
+        server = await _open_socket(path) if address is not None and path else None
+        if server is None or address is None:
+            return False
+        joined = False
+        try:
+            server.transport.write(packet)
+            answer = await self._first_answer(server, client.endpoint, instance, deadline)
+            if not answer or startup.cannot_connect_now(answer):
+                return False
+            if not asks_password(answer):
+                self._refuse_login(client, user, f"{instance} has just learnt that it is no member of rds_iam.")
+                return True
+            answer = await self._prove(server, client.endpoint, user, instance, deadline)
+            if not answer or self.table.instances.get(instance) != address:
+                return False
+            if is_unproven(answer):
+                self._refuse_login(client, user, f"{instance} could not ask this process whether the token is good.")
+                return True
+            client.join(server, instance, address, answer, self._refusal(client.endpoint))
+            self.accepted[client.endpoint, instance] += 1
+            joined = True
+        finally:
+            if not joined:
+                server.transport.abort()
+        return joined
+
+    async def _prove(self, server: ServerSide, endpoint: str, user: bytes, instance: str, deadline: float) -> bytes:
+        """Give a server a ticket, and return its answer; empty as for `_first_answer`."""
+        with self.tickets.issued(user) as ticket:
+            server.first_answer = asyncio.get_running_loop().create_future()
+            server.transport.write(password_message(ticket))
+            server.transport.resume_reading()
+            return await self._first_answer(server, endpoint, instance, deadline)
 
     def _is_ours(self, server: ServerSide, answer: bytes, instance: str) -> bool:
         """Return whether the process that answered runs under the instances' account.
@@ -240,6 +339,16 @@ async def _open(address: Address) -> ServerSide | None:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, server = await loop.create_connection(ServerSide, address.host, address.port)
+    except OSError:
+        return None
+    return server
+
+
+async def _open_socket(path: str) -> ServerSide | None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, server = await loop.create_unix_connection(ServerSide, path)
     except OSError:
         return None
     return server

@@ -16,6 +16,7 @@ from typing import Any
 
 from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError
+from auroractl.core.iam import IamRules
 from auroractl.core.routing_table import RoutingTable
 from auroractl.core.text.bounded_json import bounded_object
 from auroractl.endpoints.connection import ClientSide
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 CERTIFICATE_FILE = "certificate.json"
 """The file, written by the supervisor, with the key and certificate for TLS."""
+RULES_FILE = "iam.json"
+"""The file, written by the supervisor, with the rules for tokens of IAM authentication."""
 _BACKLOG = 1024
 _CONTROL_LINE_BYTES_MAX = 1024 * 1024
 _CONTROL_TIMEOUT_S = 5.0
@@ -68,9 +71,11 @@ class EndpointServer:
         kept = self._folder / "routes.json"
         table = RoutingTable.from_json(json.loads(kept.read_text())) if kept.exists() else None
         pem = _kept_pem(self._folder / CERTIFICATE_FILE)
+        iam = _kept_rules(self._folder / RULES_FILE)
         control_socket = self._bind_control()
         drop_to(self._account)
         self._certify(pem)
+        await self._use_rules(iam)
         if table is not None:
             await self.apply(table)
         control = await asyncio.start_unix_server(self._answer, sock=control_socket, limit=_CONTROL_LINE_BYTES_MAX)
@@ -105,6 +110,16 @@ class EndpointServer:
         else:
             self._pem = pem
             log.info("TLS: %s", "a new certificate is in use" if pem else "not offered")
+
+    async def _use_rules(self, rules: IamRules | None) -> None:
+        """Check tokens by other rules from now on, or accept none. A port that is taken is tried again later."""
+        router = self._router
+        before, router.iam = router.iam, rules
+        judge = rules and (rules.judge, rules.secret)
+        if judge != (before and (before.judge, before.secret)) or (judge and not router.tickets.is_open):
+            router.tickets.close()
+            if rules is not None:
+                await router.tickets.open(rules)
 
     async def apply(self, table: RoutingTable) -> None:
         """Apply a table: bind and close listeners, cut connections.
@@ -143,6 +158,7 @@ class EndpointServer:
             if self._unbound:
                 async with self._applying:
                     await self._bind()
+            await self._use_rules(self._router.iam)
 
     async def _listen(self, endpoint: str, address: Address) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -168,13 +184,14 @@ class EndpointServer:
     async def _outcome(self, reader: asyncio.StreamReader) -> dict[str, Any]:
         try:
             return await self._carry_out(bounded_object(await reader.readline()))
-        except (AuroraError, ValueError, KeyError, TypeError, OSError) as error:
+        except (AuroraError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             log.warning("a control request failed: %s", error)
             return {"error": str(error)}
 
     async def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["verb"] == "apply":
             self._certify(str(request.get("certificate", "")))
+            await self._use_rules(IamRules.from_json(request["iam"]) if request.get("iam") else None)
             await self.apply(RoutingTable.from_json(request["table"]))
         return self._report()
 
@@ -208,6 +225,17 @@ def _kept_pem(path: Path) -> str:
         # Clients without TLS must not suffer from it.
         log.warning("%s cannot be read, TLS is not offered yet: %r", path, error)
         return ""
+
+
+def _kept_rules(path: Path) -> IamRules | None:
+    """Read the kept rules for tokens; None if there are none that can be read: the supervisor sends them again."""
+    try:
+        return IamRules.from_json(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        log.warning("%s cannot be read, tokens are not accepted yet: %r", path, error)
+        return None
 
 
 async def _wait_for_end(stop: asyncio.Event, is_removed: Callable[[], bool]) -> None:

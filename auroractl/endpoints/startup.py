@@ -64,16 +64,25 @@ def parse_packet(buffer: bytes) -> Packet | None:
     return Packet(kinds.get(code, Kind.STARTUP), buffer[:length])
 
 
+def parameters(packet: bytes) -> dict[bytes, bytes]:
+    r"""Return what a startup packet says.
+
+    >>> parameters(struct.pack("!II", 0, 196608) + b"user\0eva\0\0")
+    {b'user': b'eva'}
+    """
+    fields = packet[8:].split(b"\0")
+    return {name: value for name, value in zip(fields[::2], fields[1::2], strict=False) if name}
+
+
 def without_encryption(packet: bytes, host: str) -> str:
     r"""Return PostgreSQL's sentence for a client that may only connect with TLS and does not.
 
     >>> without_encryption(struct.pack("!II", 0, 196608) + b"user\0eva\0\0", "127.0.0.1")
     'no pg_hba.conf entry for host "127.0.0.1", user "eva", database "eva", no encryption'
     """
-    fields = packet[8:].decode(errors="replace").split("\0")
-    given = dict(zip(fields[::2], fields[1::2], strict=False))
-    user = given.get("user", "")
-    database = given.get("database") or user
+    given = parameters(packet)
+    user = given.get(b"user", b"").decode(errors="replace")
+    database = given.get(b"database", b"").decode(errors="replace") or user
     return f'no pg_hba.conf entry for host "{host}", user "{user}", database "{database}", no encryption'
 
 

@@ -14,7 +14,9 @@ from auroractl.core.parameters.rds import SHOWN, server_parameters
 from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.volume.quorum import Quorum
 from auroractl.core.wal.segments import SEGMENT_BYTES
+from auroractl.engine import iam_users
 from auroractl.engine.connections import ADMIN_DATABASE, Access, own_name
+from auroractl.engine.iam_users import IamAccess
 from auroractl.engine.secrets import ADMIN, REPLICATION
 from auroractl.system.files import write_durably
 from auroractl.system.safe_open import NotOurs, read_regular
@@ -42,14 +44,15 @@ ADMITTED_FILE = "admitted.conf"
 """The file that has the write quorum that counts while senders are admitted, and is empty otherwise."""
 _HBA_SOCKET = f"""\
 # Written by auroractl. Internal users get in at the Unix socket only: the supervisor by its account where servers run
-# under another one, else by a password, and programs that replicate by a password. All others prove a password.
+# under another one, else by a password, and programs that replicate by a password. All others prove a password, and
+# members of rds_iam, if the cluster has IAM authentication, that the endpoint process has checked their token.
 # TYPE  DATABASE     USER                  ADDRESS       METHOD
 local   all          {ADMIN}                            %s
 local   replication  {REPLICATION}                        scram-sha-256
 local   {ADMIN_DATABASE}     {REPLICATION}                        scram-sha-256
-local   all          all                                 reject
+%slocal   all          all                                 reject
 host    all          {ADMIN},{REPLICATION} all           reject
-host    all          all                   127.0.0.0/8   scram-sha-256
+%shost    all          all                   127.0.0.0/8   scram-sha-256
 """
 _HBA_TCP = f"""\
 # Written by auroractl. Every connection proves a password with SCRAM; nothing else gets in.
@@ -248,7 +251,14 @@ def socket_directories(folder: Path | None) -> str:
     return "" if folder is None else '"' + str(folder).replace('"', '""') + '"'
 
 
-def write_configuration(data: Path, values: Mapping[str, str | int], *, standby: bool, sockets: bool) -> None:
+def write_configuration(
+    data: Path,
+    values: Mapping[str, str | int],
+    *,
+    standby: bool,
+    sockets: bool,
+    iam: IamAccess | None = None,
+) -> None:
     """Write the configuration files and mark the data directory as a standby's or a primary's.
 
     With `sockets`, internal users connect through the server's Unix socket and no longer over TCP.
@@ -258,7 +268,7 @@ def write_configuration(data: Path, values: Mapping[str, str | int], *, standby:
         write_durably(data / ADMITTED_FILE, "")
         text += f"include_if_exists = '{ADMITTED_FILE}'\n"
     write_durably(data / "postgresql.conf", text)
-    write_access_rules(data, sockets=sockets)
+    write_access_rules(data, sockets=sockets, iam=iam)
     signal = data / "standby.signal"
     if standby:
         write_durably(signal, "")
@@ -266,15 +276,23 @@ def write_configuration(data: Path, values: Mapping[str, str | int], *, standby:
         signal.unlink(missing_ok=True)
 
 
-def write_access_rules(data: Path, *, sockets: bool) -> None:
-    """Write who may connect how, unless the files already say so, as they do in a copy of a template."""
+def write_access_rules(data: Path, *, sockets: bool, iam: IamAccess | None = None) -> None:
+    """Write who may connect how, unless the files already say so, as they do in a copy of a template.
+
+    IAM authentication needs the server's Unix socket.
+    """
+    if iam is not None and sockets:
+        iam_users.write_files(data, iam)
+    lines = (iam.at_socket, iam.over_tcp) if iam is not None else ("", "")
     method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
     for name, text in (
-        ("pg_hba.conf", _HBA_SOCKET % method if sockets else _HBA_TCP),
+        ("pg_hba.conf", _HBA_SOCKET % (method, *lines) if sockets else _HBA_TCP),
         ("pg_ident.conf", _ident_map()),
     ):
         if _read(data / name) != text.encode():
             write_durably(data / name, text)
+    if iam is None:
+        iam_users.remove_files(data)
 
 
 def _read(path: Path) -> bytes | None:

@@ -17,7 +17,7 @@ from psycopg.pq import abc
 from auroractl.core.restore.retention import Checkpoint
 from auroractl.core.synchronous_commit.setting import CommitSetting
 from auroractl.core.wal.lsn import parse_lsn
-from auroractl.engine import aurora_sql, commit_settings
+from auroractl.engine import aurora_sql, commit_settings, iam_users
 from auroractl.engine.admission import AWAITS
 from auroractl.engine.connections import ADMIN_DATABASE, PAST_DATABASE, Access, lacks_admin_database
 from auroractl.engine.replication_roles import INTRUDERS
@@ -144,6 +144,10 @@ class Probe:
         """Return the oids of the databases that accept connections. Raises as `ask` does."""
         oids = self._query(aurora_sql.DATABASES, time.monotonic() + self._timeout_s)[0][0]
         return frozenset(map(int, str(oids).split()))
+
+    def iam_users(self) -> list[str]:
+        """Return the users that are members of rds_iam. Raises as `ask` does."""
+        return [str(row[0]) for row in self._query(iam_users.USERS, time.monotonic() + self._timeout_s)]
 
     def commit_settings(self) -> tuple[CommitSetting, ...]:
         """Return the database and role settings of synchronous_commit other than `on`. Raises as `ask` does."""

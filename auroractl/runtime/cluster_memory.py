@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from auroractl.certificates.files import ServerCertificate
+from auroractl.core.iam import IamRules
 from auroractl.core.routing_table import RoutingTable
+from auroractl.engine.iam_users import IamAccess
 from auroractl.runtime.dns_memory import DnsMemory
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.status_cache import LiveDocument
@@ -43,6 +45,16 @@ class SlotPositions:
 
 
 @dataclass(slots=True)
+class IamMemory:
+    """The members of rds_iam, and which servers have been told of them."""
+
+    users: tuple[str, ...] | None = None
+    """As the writer last had them. After a restart: those that servers were told of, until the writer is asked."""
+    told: dict[str, tuple[int | None, IamAccess | None]] = field(default_factory=dict)
+    """The process of an instance, and what it was told. After a restart: told again."""
+
+
+@dataclass(slots=True)
 class ClusterMemory:
     """The in-memory state of one cluster.
 
@@ -61,8 +73,10 @@ class ClusterMemory:
     """The routing changes of the running operation. After a restart: none, until one of its steps sets them again."""
     password_settled: bool = False
     """Whether no change of the master user's password is left to finish. After a restart: its file is read."""
-    published: tuple[int | None, RoutingTable, str] | None = None
-    """The process id of the endpoint process, its routing table and its certificate. After a restart: sent again."""
+    published: tuple[int | None, RoutingTable, str, IamRules | None] | None = None
+    """The process id of the endpoint process, its table, certificate and rules. After a restart: sent again."""
+    iam: IamMemory = field(default_factory=IamMemory)
+    """After a restart: asked and told again."""
     certificate: ServerCertificate | None = None
     """The certificate of the endpoints. After a restart: read from its file."""
     certificate_due_s: float = 0.0

@@ -12,6 +12,7 @@ from pathlib import Path
 from auroractl.config.paths import ClusterPaths
 from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, EngineError
+from auroractl.core.iam import IamRules
 from auroractl.core.model import EndpointProcessObservation
 from auroractl.core.routing_table import RoutingTable
 from auroractl.endpoints.client import EndpointProcessClient
@@ -96,10 +97,14 @@ class EndpointProcess:
         )
 
     @as_self()
-    def apply(self, table: RoutingTable, certificate: str) -> None:
-        """Store a routing table for later starts of the process; apply it with a certificate now."""
+    def apply(self, table: RoutingTable, certificate: str, iam: IamRules | None) -> None:
+        """Store a routing table and rules for later starts of the process; apply them with a certificate now."""
         write_json(self.paths.endpoint / "routes.json", table.to_json())
-        EndpointProcessClient(self.paths.endpoint_socket).apply(table, certificate)
+        if iam is not None:
+            write_json(self.paths.endpoint / "iam.json", iam.to_json())
+        else:
+            (self.paths.endpoint / "iam.json").unlink(missing_ok=True)
+        EndpointProcessClient(self.paths.endpoint_socket).apply(table, certificate, iam)
 
     @as_self()
     def observe(self) -> EndpointProcessObservation:

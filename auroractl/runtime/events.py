@@ -56,6 +56,7 @@ INTERNALS = EventKind("AURORACTL-EVENT-0021", CLUSTER, ("security", "recovery"))
 COMMITS = EventKind("AURORACTL-EVENT-0031", CLUSTER, ("configuration change",))
 OPERATION_CANCELLED = EventKind("AURORACTL-EVENT-0030", CLUSTER, ("notification",))
 PASSWORD = EventKind("AURORACTL-EVENT-0033", CLUSTER, ("configuration change", "security"))
+IAM = EventKind("AURORACTL-EVENT-0036", CLUSTER, ("configuration change", "security"))
 REQUEST_FAILED = EventKind("AURORACTL-EVENT-0032", CLUSTER, ("failure",))
 GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
 

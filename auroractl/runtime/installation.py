@@ -19,6 +19,7 @@ from auroractl.core.volume.model import StorageNode
 from auroractl.engine import aurora_sql, configuration
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access, require_socket, socket_fits
+from auroractl.engine.iam_users import IamAccess
 from auroractl.engine.secrets import InternalSecrets, load_internal_secrets
 from auroractl.engine.server import Server
 from auroractl.engine.template import ensure_template, template_name
@@ -136,6 +137,10 @@ class Installation:
         """Return the folder for a server's Unix socket; None if the path would be too long."""
         sockets = self.home.server_sockets(folder)
         return sockets if socket_fits(sockets) else None
+
+    def has_sockets(self, cluster: str) -> bool:
+        """Return whether the servers of a cluster can have Unix sockets."""
+        return self._socket_folder(self.home.cluster(cluster).instance("any").folder) is not None
 
     def require_sockets(self, cluster: str, major: int) -> None:
         """Check that servers of this version can have their Unix sockets, if they need them. Raises MachineError."""
@@ -260,9 +265,10 @@ class Installation:
             chosen,
         )
 
-    def configure(self, instance: Instance, values: Mapping[str, str | int], *, standby: bool) -> None:
+    def configure(
+        self, instance: Instance, values: Mapping[str, str | int], iam: IamAccess | None, *, standby: bool
+    ) -> None:
         """Write the configuration of an instance's server."""
-        paths = self.home.cluster(instance.cluster).instance(instance.identifier)
         server = self.server(instance)
         self.make_socket_folder(server)
-        configuration.write_configuration(paths.data, values, standby=standby, sockets=server.uses_socket())
+        configuration.write_configuration(server.data, values, standby=standby, sockets=server.uses_socket(), iam=iam)

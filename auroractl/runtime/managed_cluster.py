@@ -12,6 +12,7 @@ from auroractl.config.paths import ClusterPaths
 from auroractl.config.settings import Settings
 from auroractl.core import dns_names
 from auroractl.core.errors import InvalidClusterState
+from auroractl.core.iam import IamRules
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, Instance, Phase, Wanted
 from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
@@ -20,7 +21,7 @@ from auroractl.core.restore.retention import Era
 from auroractl.core.routing import routing_table
 from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import CommitSettings
-from auroractl.core.text.sizes import format_size, parse_size_bytes
+from auroractl.core.text.sizes import parse_size_bytes
 from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import StorageNode, VolumeSnapshot
 from auroractl.core.volume.quorum import Quorum, write_quorum
@@ -28,8 +29,9 @@ from auroractl.endpoints.client import AddressInUse
 from auroractl.engine import aurora_topology
 from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
+from auroractl.engine.iam_users import IamAccess
 from auroractl.engine.server import Server
-from auroractl.runtime import certificates
+from auroractl.runtime import certificates, iam
 from auroractl.runtime.admitted_senders import quorum_values
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
@@ -46,21 +48,6 @@ from auroractl.state.repository import Repository
 def find_cluster(runtime: Runtime, identifier: str | None) -> ManagedCluster:
     """Return the named cluster, or the only one if no name is given. Raises as `Runtime.cluster`."""
     return ManagedCluster(runtime, runtime.cluster(identifier).identifier)
-
-
-def _refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
-    """Return the error that the endpoint sends to clients whose writes are refused by a full volume."""
-    volume = snapshot.volume
-    if volume is None or volume.full_since is None:
-        return {}
-    # Sizes change with every measurement; a table that contained them would be sent each time.
-    allocated = format_size(volume.allocated_bytes)
-    name = snapshot.cluster.identifier
-    return {
-        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
-        "refusal_hint": f"Reads continue. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
-        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +184,13 @@ class ManagedCluster:
             values = self.parameters(instance, self._volume_settings(full=full), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
             values.update(quorum_values(self.installation.server(instance), values, self.write_quorum()))
-            self.installation.configure(instance, values, standby=follow is not None)
+            self.installation.configure(instance, values, self.iam_access(), standby=follow is not None)
         self.write_topology(instance, follow or instance)
+
+    def iam_access(self) -> IamAccess | None:
+        """Return what servers need for IAM authentication; None if the cluster has none."""
+        row, users = self.repository.cluster(self.name), self.memory.iam.users
+        return iam.access(row, self.endpoints(), self.instances(), self.installation, users)
 
     def write_topology(self, instance: Instance, writer: Instance) -> None:
         """Write what Aurora's functions show on an instance that has data. Raises MachineError."""
@@ -373,7 +365,7 @@ class ManagedCluster:
                     self.endpoint_process().apply(*wanted[1:])
                 self.memory.published = wanted
 
-    def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable, str]:
+    def _published(self, snapshot: ClusterSnapshot) -> tuple[int | None, RoutingTable, str, IamRules | None]:
         """Return what the endpoint process should have been sent, after its process id."""
         override, chosen = self.memory.override, self.chosen_parameters()
         table = routing_table(
@@ -389,8 +381,7 @@ class ManagedCluster:
             promoted_are_closed=self.settings.close_promoted_readers,
             tls_required=is_on(chosen, "rds.force_ssl"),
             instance_endpoints=certificates.instance_endpoints(snapshot.instances) if self.settings.tls else {},
-            **_refusal(snapshot),
         )
         process = snapshot.endpoint_process
         certificate = self.certificate(snapshot) if process.responding else ""
-        return process.pid, table, certificate
+        return process.pid, table, certificate, iam.rules(snapshot, self.installation, self.settings)

@@ -125,6 +125,7 @@ class ClusterRow(Mirror[Cluster], Base):
     locale_name: Mapped[str] = mapped_column(server_default=text("'C.UTF-8'"))
     locale: Mapped[Locale] = composite("locale_provider", "locale_name")
     parameter_group: Mapped[str] = mapped_column(server_default=text("''"))
+    iam_authentication: Mapped[bool] = mapped_column(server_default=false())
     standby_floor: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 

@@ -130,6 +130,7 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
         automation_paused: bool | None = None,
         engine_version: str | None = None,
         engine_build: str | None = None,
+        iam_authentication: bool | None = None,
     ) -> None:
         """Change the given fields. Raises ClusterNotFound."""
         with self._write() as session:
@@ -143,6 +144,7 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
                 automation_paused=automation_paused,
                 engine_version=engine_version,
                 engine_build=engine_build,
+                iam_authentication=iam_authentication,
             )
 
     def delete_cluster(self, identifier: str) -> None:

@@ -37,6 +37,7 @@ class CreateCluster(Request):
     region: str | None = field(default=None, metadata=TEXT.key("Region"))
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
     deletion_protection: bool = field(default=False, metadata=FLAG.key("DeletionProtection"))
+    iam_authentication: bool = field(default=False, metadata=FLAG.key("EnableIAMDatabaseAuthentication"))
     parameter_group: str | None = field(default=None, metadata=TEXT.key("DBClusterParameterGroupName"))
     tags: dict[str, str] = field(default_factory=dict, metadata=TAGS.key("Tags"))
     retain: bool = field(default=False, metadata=FLAG.key("Retain"))
@@ -49,6 +50,7 @@ class ModifyCluster(ClusterRequest):
 
     deletion_protection: bool | None = field(default=None, metadata=FLAG.key("DeletionProtection"))
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
+    iam_authentication: bool | None = field(default=None, metadata=FLAG.key("EnableIAMDatabaseAuthentication"))
     parameter_group: str | None = field(default=None, metadata=TEXT.key("DBClusterParameterGroupName"))
     tags: dict[str, str] | None = field(default=None, metadata=TAGS.key("Tags"))
     remove_tags: tuple[str, ...] = field(default=(), metadata=TEXTS.key("RemoveTags"))

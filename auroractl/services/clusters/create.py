@@ -29,7 +29,7 @@ from auroractl.runtime.parallel import run_all, side_by_side
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.clusters import attachment
 from auroractl.services.clusters.data_source import TEMPLATE, SourceName, data_source
-from auroractl.services.instances import address_allocation
+from auroractl.services.instances import address_allocation, iam
 from auroractl.services.instances.master_password import keep_master_password, master_password
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step, new_record
@@ -64,6 +64,8 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
     tags = identifiers.tags(request.tags or {})
     if cluster.repository.cluster(name) is not None:
         raise ClusterAlreadyExists(name)
+    if request.iam_authentication:
+        iam.require_possible(cluster)
     build = cluster.installation.builds.choose(request.engine_version)
     cluster.installation.require_sockets(name, build.version.major)
     locale = choose_locale(request.locale, request.locale_provider, build, system_locales())
@@ -84,6 +86,7 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
             master_username=username,
             backtrack_window_s=window_s,
             deletion_protection=request.deletion_protection,
+            iam_authentication=request.iam_authentication,
             tags=tags,
             created_at=cluster.now(),
             phase=Phase.CREATING,

@@ -14,6 +14,7 @@ from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.tickets import Ticket, require_no_other
+from auroractl.services.instances import iam
 from auroractl.services.instances.master_password import change_master_password
 from auroractl.services.operations import queue
 from auroractl.services.operations.dry_run import end_dry_run
@@ -29,18 +30,22 @@ def modify_cluster(
     remove_tags: Collection[str],
     master_user_password: str | None = None,
     parameter_group: str | None = None,
+    iam_authentication: bool | None = None,
 ) -> None:
     """Change the given settings. Tags are added to the existing ones.
 
     Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped, busy or, for a password, without an
     instance; ParameterGroupNotFound, InvalidParameterCombination for a group of another family; EngineError if a server
-    refuses the password or the group's values. Nothing is changed then.
+    refuses the password or the group's values; InvalidParameterCombination, ConfigurationError if the home cannot offer
+    IAM authentication. Nothing is changed then.
     """
     cluster.require_running()
     if backtrack_window_s is not None:
         identifiers.backtrack_window(backtrack_window_s)
     if master_user_password is not None:
         identifiers.master_password(master_user_password)
+    if iam_authentication:
+        iam.require_possible(cluster)
     group = _group(cluster, GroupKind.CLUSTER, parameter_group)
     with _in_turn(cluster, lambda _: queue.ticket(cluster, queue.MODIFY_CLUSTER)):
         merged = {**cluster.row().tags, **(tags or {})}
@@ -58,7 +63,10 @@ def modify_cluster(
             deletion_protection=deletion_protection,
             backtrack_window_s=backtrack_window_s,
             tags=changed_tags,
+            iam_authentication=iam_authentication,
         )
+        if iam_authentication is not None:
+            iam.switch(cluster)
 
 
 def _group(cluster: ManagedCluster, kind: GroupKind, name: str | None) -> str | None:

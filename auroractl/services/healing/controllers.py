@@ -18,10 +18,11 @@ from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
+from auroractl.engine.probe import Probe
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.faults import sql_requests
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
-from auroractl.services.instances import aurora_sql, logical_slots, master_password, system_roles
+from auroractl.services.instances import aurora_sql, iam, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 from auroractl.services.volume import storage_nodes
@@ -33,6 +34,7 @@ _FIGURES_INTERVAL_S = 10.0
 _UNASKED_INTERVAL_S = 60.0
 """Drivers ignore an instance of which nothing was heard for 300 s."""
 _FIRST_FIGURES_S = 1.0
+_IAM_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         _Plain(address_conflicts.attend),
         Internals(),
         AuroraFunctions(),
+        IamUsers(),
         FaultsAskedFor(),
         MasterPassword(),
         CommitSettings(),
@@ -148,6 +151,38 @@ def _refresh(cluster: ManagedCluster, instance: Instance, pid: int) -> Task:
     # Separate tasks, because a broken disk may block one of them.
     subject = f"figures of {instance.identifier}"
     return Task(subject, lambda: aurora_sql.refresh(cluster, instance, pid), beside_operations=True)
+
+
+class IamUsers(Controller):
+    """Members of rds_iam, where the cluster has IAM authentication: that all servers know them."""
+
+    def __init__(self) -> None:
+        self._probes: dict[str, tuple[Instance, Probe]] = {}
+        """The writer of a cluster and a connection to it. After a restart: made anew."""
+        self._asked_s: dict[str, float] = {}
+        """By cluster, on the monotonic clock. After a restart: asked at once."""
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget all other clusters."""
+        for name in self._asked_s.keys() - set(clusters):
+            del self._asked_s[name]
+            self._probes.pop(name, None)
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Ask the writer now and then, and tell servers that do not know."""
+        writer = snapshot.writer
+        if not (snapshot.cluster.iam_authentication and snapshot.writing and writer is not None):
+            self._probes.pop(cluster.name, None)
+            if iam.is_due(cluster, snapshot):
+                yield Task("IAM", lambda: iam.tell(cluster), beside_operations=True)
+            return
+        if now_s - self._asked_s.get(cluster.name, 0.0) >= _IAM_INTERVAL_S:
+            self._asked_s[cluster.name] = now_s
+            known, probe = self._probes.get(cluster.name, (None, None))
+            if probe is None or known != writer:
+                probe = cluster.observer.probe(writer)
+                self._probes[cluster.name] = (writer, probe)
+            yield Task("IAM", partial(iam.ask, cluster, probe), beside_operations=True)
 
 
 class FaultsAskedFor(Controller):

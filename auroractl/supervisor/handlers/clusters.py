@@ -117,6 +117,7 @@ def modify_cluster(call: Call, request: requests.ModifyCluster) -> ClusterChange
     modify.modify_cluster(
         cluster,
         deletion_protection=request.deletion_protection,
+        iam_authentication=request.iam_authentication,
         backtrack_window_s=request.backtrack_window_s,
         tags=request.tags,
         remove_tags=request.remove_tags,

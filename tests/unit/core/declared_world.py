@@ -87,6 +87,7 @@ class World:
             "AvailabilityZones": [(body["Region"] or "us-east-1") + zone for zone in "abc"],
             "BacktrackWindow": 86_400 if body["BacktrackWindow"] is None else body["BacktrackWindow"],
             "DeletionProtection": body["DeletionProtection"],
+            "IAMDatabaseAuthenticationEnabled": body["EnableIAMDatabaseAuthentication"],
             "DBClusterParameterGroup": body["DBClusterParameterGroupName"] or DEFAULT_GROUP,
             "TagList": [{"Key": key, "Value": value} for key, value in body["Tags"].items()],
         }
@@ -122,6 +123,8 @@ class World:
         for key in ("DeletionProtection", "BacktrackWindow"):
             if body[key] is not None:
                 view[key] = body[key]
+        if body["EnableIAMDatabaseAuthentication"] is not None:
+            view["IAMDatabaseAuthenticationEnabled"] = body["EnableIAMDatabaseAuthentication"]
         group = body["DBClusterParameterGroupName"]
         if group is not None:
             assert group == DEFAULT_GROUP or GroupKey(GroupKind.CLUSTER, group) in self.groups

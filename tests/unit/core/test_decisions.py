@@ -61,8 +61,8 @@ def test_an_instance_that_is_cut_off_is_nowhere() -> None:
 @pytest.mark.parametrize("refusal", ["", "the volume is full"])
 def test_a_routing_table_survives_json(refusal: str) -> None:
     seen = snapshot(well(1), well(2))
-    hint = refusal and "Make room."
-    table = routing.routing_table(seen, connections_max=10, hold_timeout_s=1.5, refusal=refusal, refusal_hint=hint)
+    table = routing.routing_table(seen, connections_max=10, hold_timeout_s=1.5)
+    table = replace(table, refusal=refusal, refusal_hint=refusal and "Make room.")
     assert RoutingTable.from_json(json.loads(json.dumps(table.to_json()))) == table
 
 

@@ -53,6 +53,7 @@ CLUSTER = st.fixed_dictionaries(
         "parameter_group": GROUP,
         "backtrack_window": st.sampled_from(["0", "90m", "24h", 3600, 7]),
         "deletion_protection": st.booleans(),
+        "iam_database_authentication": st.booleans(),
         "tags": st.dictionaries(st.text("ab \"'.=\\\x7fé", min_size=1, max_size=5), st.text(max_size=5), max_size=3),
         "growth": st.fixed_dictionaries(
             {},
