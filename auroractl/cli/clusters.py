@@ -30,7 +30,14 @@ _Password = Annotated[
     str | None, typer.Option(help="Password of the master user; - reads it from stdin.  [default: generated]")
 ]
 _Port = Annotated[int | None, typer.Option(help="Port of all addresses.  [default: 5432 or the next free one]")]
-_IAM = "--enable-iam-database-authentication/--no-enable-iam-database-authentication"
+_Retain = Annotated[bool, typer.Option("--retain", help="Keep a cluster whose creation failed, to inspect it.")]
+_Iam = Annotated[
+    bool | None,
+    typer.Option(
+        "--enable-iam-database-authentication/--no-enable-iam-database-authentication",
+        help="Members of rds_iam log in with tokens of AWS, and with nothing else.",
+    ),
+]
 _Region = Annotated[str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")]
 
 
@@ -74,14 +81,10 @@ def create_cluster(
         ),
     ] = None,
     deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete the cluster.")] = False,
-    iam_authentication: Annotated[
-        bool, typer.Option(_IAM, help="Members of rds_iam log in with tokens of AWS, and with nothing else.")
-    ] = False,
+    iam_authentication: _Iam = None,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
-    retain: Annotated[
-        bool, typer.Option("--retain", help="Keep a cluster whose creation failed, to inspect it.")
-    ] = False,
+    retain: _Retain = False,
     if_not_exists: Annotated[
         bool, typer.Option("--if-not-exists", help="Succeed without changes if the cluster exists.")
     ] = False,
@@ -103,7 +106,7 @@ def create_cluster(
         region=region,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
         deletion_protection=deletion_protection,
-        iam_authentication=iam_authentication,
+        iam_authentication=bool(iam_authentication),
         parameter_group=parameter_group,
         tags=parse_tags(tags) or {},
         retain=retain,
@@ -248,9 +251,7 @@ def modify_cluster(
     backtrack_window: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
     ] = None,
-    iam_authentication: Annotated[
-        bool | None, typer.Option(_IAM, help="Members of rds_iam log in with tokens of AWS only, or as others.")
-    ] = None,
+    iam_authentication: _Iam = None,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,

@@ -1,4 +1,4 @@
-"""The login of a client that gives a token in place of a password: who has to, and what is said between client and server.
+"""The login of a client that gives a token in place of a password.
 
 Who has to is the server's own decision: it refuses the passwords of members of rds_iam (`engine.iam_users`), and this
 process asks for a token where it does.

@@ -243,7 +243,7 @@ class Router:
         return why_refused(shown, user.decode(errors="replace"), rules, datetime.now(UTC))
 
     def _refuse_login(self, client: ClientSide, user: bytes, why: str) -> None:
-        """Refuse a client in the words of Aurora; the log has the reason of one refusal in a tenth of a second."""
+        """Refuse a client in Aurora's words. The log has the reason, of one refusal in a tenth of a second."""
         name = user.decode(errors="replace")
         self.refused[client.endpoint] += 1
         now_s = asyncio.get_running_loop().time()

@@ -34,7 +34,7 @@ _TICKET_BYTES = 32
 
 
 class Tickets(asyncio.DatagramProtocol):
-    """The tickets of logins that are under way, and the answers to servers that are given one."""
+    """The tickets of logins in progress, and the answers to servers that are given one."""
 
     def __init__(self) -> None:
         self._secret = b""

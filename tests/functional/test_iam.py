@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import botocore.session
+import botocore.session  # type: ignore[import-untyped]
 import psutil
 import psycopg
 import pytest
-from botocore.signers import generate_db_auth_token
+from botocore.signers import generate_db_auth_token  # type: ignore[import-untyped]
 
 from auroractl.config.paths import Home
 from tests.functional.conftest import Auroractl, home_of_its_own, wait_until

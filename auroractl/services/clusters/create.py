@@ -49,23 +49,20 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
 
     Raises InvalidParameterValue, ClusterAlreadyExists or MachineError before anything is changed.
     """
-    name = cluster.name
-    readers = identifiers.readers(request.readers)
-    password = request.master_user_password
+    name, readers, password = cluster.name, identifiers.readers(request.readers), request.master_user_password
     if password is not None:
         identifiers.master_password(password)
     if request.port is not None:
         identifiers.port(request.port)
-    window_s = request.backtrack_window_s
+    if request.iam_authentication:
+        iam.require_possible(cluster)
     username = identifiers.master_username(request.master_username or identifiers.MASTER_USERNAME_DEFAULT)
     database = identifiers.database_name(request.database_name or identifiers.DATABASE_NAME_DEFAULT)
     region = identifiers.region(request.region or cluster.settings.region)
-    window_s = identifiers.backtrack_window(identifiers.BACKTRACK_WINDOW_DEFAULT_S if window_s is None else window_s)
+    window_s = identifiers.backtrack_window(_window_s(request))
     tags = identifiers.tags(request.tags or {})
     if cluster.repository.cluster(name) is not None:
         raise ClusterAlreadyExists(name)
-    if request.iam_authentication:
-        iam.require_possible(cluster)
     build = cluster.installation.builds.choose(request.engine_version)
     cluster.installation.require_sockets(name, build.version.major)
     locale = choose_locale(request.locale, request.locale_provider, build, system_locales())
@@ -107,6 +104,11 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
         runner.abandon(cluster, record, error.message)
         raise
     return record
+
+
+def _window_s(request: CreateCluster) -> int:
+    wanted_s = request.backtrack_window_s
+    return identifiers.BACKTRACK_WINDOW_DEFAULT_S if wanted_s is None else wanted_s
 
 
 def create_cluster(runtime: Runtime, request: CreateCluster, source: SourceName = TEMPLATE) -> str:

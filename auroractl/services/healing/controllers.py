@@ -158,7 +158,7 @@ class IamUsers(Controller):
 
     def __init__(self) -> None:
         self._probes: dict[str, tuple[Instance, Probe]] = {}
-        """The writer of a cluster and a connection to it. After a restart: made anew."""
+        """The writer of a cluster and a connection to it. After a restart: made again."""
         self._asked_s: dict[str, float] = {}
         """By cluster, on the monotonic clock. After a restart: asked at once."""
 

@@ -61,7 +61,7 @@ def ask(cluster: ManagedCluster, probe: Probe) -> None:
     try:
         cluster.memory.iam.users = iam_users.usable(probe.iam_users())
     except ProbeFailed as error:
-        log.info("%s: who are members of rds_iam is not known anew: %s", cluster.name, error)
+        log.info("%s: it is unknown whether rds_iam has other members now: %s", cluster.name, error)
     tell(cluster)
 
 

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import botocore.session
+import botocore.session  # type: ignore[import-untyped]
 import pytest
-from botocore.signers import generate_db_auth_token
+from botocore.signers import generate_db_auth_token  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def _made(host: str = HOST, *, user: str = USER, port: int = PORT, region: str =
     client = session.create_client(
         "rds",
         region_name=region,
-        **{"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, **credentials},  # type: ignore[arg-type]
+        **{"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, **credentials},
     )
     return str(generate_db_auth_token(client, host, port, user, Region=region))
 
