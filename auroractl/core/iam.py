@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from auroractl.core.address import Address
 
-TOKEN_BYTES_MAX = 16 * 1024
+TOKEN_BYTES_MAX = 64 * 1024
 """One with a session token of AWS has about 2,000."""
 _LIFE = timedelta(minutes=15)
 _SKEW = timedelta(minutes=5)

@@ -14,9 +14,10 @@ from pathlib import Path
 from auroractl.config.paths import expanded
 from auroractl.config.settings import Settings
 from auroractl.core import dns_names
+from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, ConfigurationError
 from auroractl.core.iam import IamRules, SigningKeys, signing_keys
-from auroractl.core.model import Address, Cluster, ClusterSnapshot, Endpoint, EndpointType, Instance
+from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, EndpointType, Instance
 from auroractl.engine import iam_users
 from auroractl.engine.connections import socket_path
 from auroractl.engine.iam_users import IamAccess
