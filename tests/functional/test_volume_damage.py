@@ -19,8 +19,10 @@ import psutil
 import psycopg
 import pytest
 
+from auroractl.config.paths import Home
 from auroractl.core.wal.segments import SEGMENT_BYTES
-from tests.functional.conftest import Auroractl, lose_data, wait_until
+from tests.functional.conftest import Auroractl, home_of_its_own, lose_data, stop_in_order, wait_until
+from tests.functional.going_back import last_event, told
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import all_available, assert_writes_went_on, nodes, volume, wait_for_progress
 
@@ -52,9 +54,8 @@ def scrub(auroractl: Auroractl) -> Any:
     return auroractl("scrub-volume", "demo", "--output", "json").json["Scrub"]
 
 
-@pytest.fixture
-def filled(auroractl: Auroractl) -> Auroractl:
-    """A cluster with a dozen finished segments, whose checksums are recorded; the slow scrubber is not in the way."""
+def fill(auroractl: Auroractl) -> Auroractl:
+    """Make a cluster with a dozen finished segments, whose checksums are recorded; the slow scrubber is not in the way."""
     auroractl.variables["AURORACTL_SCRUB_RATE_MB_PER_S"] = "0.001"
     auroractl("create-cluster", "demo", "--readers", "1")
     write_log(auroractl, 12)
@@ -63,6 +64,28 @@ def filled(auroractl: Auroractl) -> Auroractl:
     assert report["Segments"] >= 10
     assert report["DamagedCopies"] == {}
     return auroractl
+
+
+@pytest.fixture
+def filled(auroractl: Auroractl) -> Auroractl:
+    """A cluster for a test that leaves it damaged."""
+    return fill(auroractl)
+
+
+@pytest.fixture(scope="module")
+def mended(warm_home: Home) -> Iterator[Auroractl]:
+    """A cluster for tests whose damages are all repaired."""
+    with home_of_its_own(warm_home) as command:
+        yield fill(command)
+        stop_in_order(command)
+
+
+@pytest.fixture
+def whole(mended: Auroractl) -> Auroractl:
+    """The same, with nothing to repair; what a test says of counters and events is of what came since."""
+    wait_until("all nodes", lambda: all_available(mended))
+    assert scrub(mended)["DamagedCopies"] == {}
+    return mended
 
 
 @pytest.mark.slow
@@ -108,24 +131,24 @@ def lose_everything_but_the_nodes(auroractl: Auroractl) -> None:
     lose_data(writer)
 
 
-def test_the_same_segment_damaged_on_two_nodes(filled: Auroractl) -> None:
-    good = digests(filled, 1)
-    name = finished(filled, 1)[5].name
+def test_the_same_segment_damaged_on_two_nodes(whole: Auroractl) -> None:
+    good = digests(whole, 1)
+    name = finished(whole, 1)[5].name
     for number in (1, 2):
-        with (folder(filled, number) / name).open("r+b") as file:
+        with (folder(whole, number) / name).open("r+b") as file:
             file.seek(1000 * number)
             file.write(b"damage")
-    assert sum(scrub(filled)["DamagedCopies"].values()) == 2
-    assert [digests(filled, number)[name] for number in (1, 2)] == [good[name]] * 2
+    assert sum(scrub(whole)["DamagedCopies"].values()) == 2
+    assert [digests(whole, number)[name] for number in (1, 2)] == [good[name]] * 2
 
 
-def test_missing_and_short_segments_are_noticed_without_reading_and_healed_without_asking(filled: Auroractl) -> None:
-    good = digests(filled, 1)
-    paths = finished(filled, 2)
+def test_missing_and_short_segments_are_noticed_without_reading_and_healed_without_asking(whole: Auroractl) -> None:
+    good = digests(whole, 1)
+    paths, before = finished(whole, 2), nodes(whole)["demo-storage-2"]["DamageRepaired"]
     paths[3].unlink()
     os.truncate(paths[4], 17)
-    wait_until("the repair", lambda: {**digests(filled, 2), **good} == digests(filled, 2), 15)
-    assert nodes(filled)["demo-storage-2"]["DamageRepaired"] == 2
+    wait_until("the repair", lambda: {**digests(whole, 2), **good} == digests(whole, 2), 15)
+    assert nodes(whole)["demo-storage-2"]["DamageRepaired"] == before + 2
 
 
 def test_damage_is_found_by_the_scrubber_on_its_own_clock(auroractl: Auroractl) -> None:
@@ -155,35 +178,35 @@ def test_damage_beyond_repair_is_reported_and_not_hidden(filled: Auroractl) -> N
     assert any("beyond repair" in message for (message,) in filled.rows("select message from event"))
 
 
-def test_a_wiped_node_is_filled_from_its_peers_while_it_receives(filled: Auroractl) -> None:
-    good = digests(filled, 1)
-    with Ledger(filled.uri("demo"), clients=4) as ledger:
+def test_a_wiped_node_is_filled_from_its_peers_while_it_receives(whole: Auroractl) -> None:
+    good, since = digests(whole, 1), last_event(whole)
+    with Ledger(whole.uri("demo"), clients=4) as ledger:
         wait_for_progress(ledger)
         began_s = time.monotonic()
-        filled("inject-fault", "wipe-storage-node", "4")
-        wait_until("the node", lambda: good.items() <= digests(filled, 4).items(), 20)
-        wait_until("all nodes", lambda: all_available(filled), 20)
+        whole("inject-fault", "wipe-storage-node", "4")
+        wait_until("the node", lambda: good.items() <= digests(whole, 4).items(), 20)
+        wait_until("all nodes", lambda: all_available(whole), 20)
         assert_writes_went_on(ledger, began_s)
     assert ledger.errors == []
     assert ledger.missing() == set()
-    assert any("Restored" in message for (message,) in filled.rows("select message from event"))
+    assert told(whole, "Restored", since)
 
 
-def test_files_that_are_removed_under_a_running_node_are_noticed(filled: Auroractl) -> None:
-    good = digests(filled, 1)
-    before = nodes(filled)["demo-storage-6"]["ProcessId"]
-    for path in folder(filled, 6).iterdir():
+def test_files_that_are_removed_under_a_running_node_are_noticed(whole: Auroractl) -> None:
+    good = digests(whole, 1)
+    before = nodes(whole)["demo-storage-6"]["ProcessId"]
+    for path in folder(whole, 6).iterdir():
         path.unlink()
-    wait_until("the node", lambda: good.items() <= digests(filled, 6).items(), 20)
-    wait_until("all nodes", lambda: all_available(filled), 20)
-    assert nodes(filled)["demo-storage-6"]["ProcessId"] != before
+    wait_until("the node", lambda: good.items() <= digests(whole, 6).items(), 20)
+    wait_until("all nodes", lambda: all_available(whole), 20)
+    assert nodes(whole)["demo-storage-6"]["ProcessId"] != before
 
 
-def test_injected_corruption_can_be_repeated_by_its_seed(filled: Auroractl) -> None:
-    done = filled("inject-fault", "corrupt-segment", "2", "--how", "content", "--count", "3", "--seed", "7")
-    again = filled("inject-fault", "corrupt-segment", "5", "--how", "content", "--count", "3", "--seed", "7")
+def test_injected_corruption_can_be_repeated_by_its_seed(whole: Auroractl) -> None:
+    done = whole("inject-fault", "corrupt-segment", "2", "--how", "content", "--count", "3", "--seed", "7")
+    again = whole("inject-fault", "corrupt-segment", "5", "--how", "content", "--count", "3", "--seed", "7")
     assert done.stdout.split(": ")[2] == again.stdout.split(": ")[2]
-    report = scrub(filled)
+    report = scrub(whole)
     assert sorted(report["DamagedCopies"]) == ["demo-storage-2", "demo-storage-5"]
     assert report["RepairedCopies"] == report["DamagedCopies"]
 
