@@ -12,7 +12,7 @@ from bench.setting import Setting
 from bench.verdict import Figure
 from tests.drivers import harness
 
-ROUNDS = 5
+ROUNDS = 3
 CLUSTER = "bench"
 
 

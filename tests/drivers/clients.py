@@ -192,8 +192,11 @@ def _asyncpg(target: Target, host: str) -> dict[str, Any]:
 def _wrapper(driver: str, target: Target, host: str = "", *, kept: bool = True, **parameters: object) -> Reconnecting:
     """AWS's driver, on a connection that it moves to the new writer by itself. No dialect is given."""
 
+    # By default the plugin initial_connection tries an instance that is down for 30 s before it looks for another.
+    retries = {"open_connection_retry_timeout_ms": 3000}
+
     def connect() -> Any:
-        there = target.conninfo(host, autocommit=True, connect_timeout=30, cluster_id=driver)
+        there = target.conninfo(host, autocommit=True, connect_timeout=30, cluster_id=driver, **retries)
         return AwsWrapperConnection.connect(psycopg.Connection.connect, **there, **parameters)
 
     return Reconnecting(driver, connect, FailoverError if kept else None)

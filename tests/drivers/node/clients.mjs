@@ -32,7 +32,8 @@ async function nodeWrapper() {
   return async (number) => {
     try {
       if (!client) {
-        client = new AwsPGClient({ ...config(), plugins: "initialConnection,auroraConnectionTracker,failover2,efm2" });
+        const plugins = "initialConnection,auroraConnectionTracker,failover2,efm2";
+        client = new AwsPGClient({ ...config(), plugins, openConnectionRetryTimeoutMs: 3000 });
         await client.connect();
       }
       await client.query(INSERT, ["node-wrapper", number]);
