@@ -60,7 +60,7 @@ _HBA_TCP = f"""\
 host    replication  {REPLICATION}          127.0.0.0/8   scram-sha-256
 host    {ADMIN_DATABASE}     {REPLICATION}          127.0.0.0/8   scram-sha-256
 host    all          {REPLICATION}          all           reject
-host    all          all                   127.0.0.0/8   scram-sha-256
+%shost    all          all                   127.0.0.0/8   scram-sha-256
 """
 """The replication user is a superuser, so that no client can terminate its sessions.
 
@@ -279,14 +279,14 @@ def write_configuration(
 def write_access_rules(data: Path, *, sockets: bool, iam: IamAccess | None = None) -> None:
     """Write who may connect how, unless the files already say so, as they do in a copy of a template.
 
-    IAM authentication needs the server's Unix socket.
+    IAM authentication needs the server's Unix socket; without it members do not get in.
     """
-    if iam is not None and sockets:
+    if iam is not None:
         iam_users.write_files(data, iam)
-    lines = (iam.at_socket, iam.over_tcp) if iam is not None else ("", "")
+    at_socket, over_tcp = (iam.at_socket, iam.over_tcp) if iam is not None else ("", "")
     method = f"peer map={_IDENT_MAP}" if os.geteuid() == 0 else "scram-sha-256"
     for name, text in (
-        ("pg_hba.conf", _HBA_SOCKET % (method, *lines) if sockets else _HBA_TCP),
+        ("pg_hba.conf", _HBA_SOCKET % (method, at_socket, over_tcp) if sockets else _HBA_TCP % over_tcp),
         ("pg_ident.conf", _ident_map()),
     ):
         if _read(data / name) != text.encode():

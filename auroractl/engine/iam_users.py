@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from auroractl.core.address import Address
@@ -20,19 +20,25 @@ from auroractl.system.files import write_durably
 from auroractl.system.safe_open import NotOurs, read_regular
 
 USERS = b"""
-WITH RECURSIVE members (oid) AS (
+WITH RECURSIVE iam (oid) AS (
   SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'rds_iam'
   UNION SELECT oid FROM pg_catalog.pg_authid WHERE rolname = 'rds_iam'
-  UNION SELECT m.member FROM pg_catalog.pg_auth_members m JOIN members ON m.roleid = members.oid
-  CROSS JOIN LATERAL pg_catalog.to_jsonb(m) AS given
+), granted (role, member) AS (
+  SELECT m.roleid, m.member FROM pg_catalog.pg_auth_members m CROSS JOIN LATERAL pg_catalog.to_jsonb(m) AS given
   WHERE coalesce(given ->> 'inherit_option', 'true') = 'true' OR given ->> 'set_option' = 'true'
+), members (oid) AS (
+  SELECT oid FROM iam
+  UNION SELECT granted.member FROM granted JOIN members ON granted.role = members.oid
 )
-SELECT r.rolname FROM pg_catalog.pg_authid r JOIN members ON members.oid = r.oid
+SELECT pg_catalog.encode(pg_catalog.namesend(r.rolname), 'hex'),
+  EXISTS (SELECT FROM granted JOIN iam ON granted.role = iam.oid WHERE granted.member = r.oid)
+FROM pg_catalog.pg_authid r JOIN members ON members.oid = r.oid
 WHERE r.rolcanlogin AND NOT r.rolsuper ORDER BY 1
 """
-"""Query for the users that are members, directly or through other roles. Before 16 memberships have no options.
+"""Query for the users that are members, directly (true) or through other roles. Before 16 memberships have no options.
 
-The schema tells rds_iam also for the moment in which it has another name (`system_roles`).
+The schema tells rds_iam also for the moment in which it has another name (`system_roles`). Names are in hexadecimal: each
+is in the encoding of the database in which it was made, and need not be UTF-8.
 """
 _USERS_FILE, _SECRET_FILE = "iam_users.conf", "iam_secret.conf"
 """Beside the data directory."""
@@ -47,9 +53,14 @@ class IamAccess:
     """What servers need for IAM authentication."""
 
     users: tuple[str, ...]
+    """What is not UTF-8 in a name is a surrogate (PEP 383)."""
     judge: Address
     """Where they ask over UDP whether a ticket is good."""
     secret: str = field(repr=False)
+
+    def without(self, user: str) -> IamAccess:
+        """Return the same for a server at which a user logs in with a password."""
+        return replace(self, users=tuple(each for each in self.users if each != user))
 
     @property
     def at_socket(self) -> str:
@@ -70,18 +81,30 @@ def secret_of(resource_id: str, password: str) -> str:
     return hmac.new(password.encode(), _PURPOSE + resource_id.encode(), hashlib.sha256).hexdigest()
 
 
-def usable(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that pg_hba.conf can have; a leading slash makes a pattern even in quotes.
+def members(found: Iterable[tuple[str, bool]], master: str) -> list[str]:
+    """Return who logs in with tokens, of those that were found by USERS. The master user does only if it is a direct member.
 
-    >>> usable(["app", "we ird", 'quo"te', "/.*", "new\\nline"])
-    ('app', 'we ird')
+    Who may grant any role that is a member could grant it to the master user, and so void its password.
+
+    >>> members([("app", False), ("postgres", False)], "postgres"), members([("postgres", True)], "postgres")
+    (['app'], ['postgres'])
     """
-    return tuple(name for name in names if name.isprintable() and '"' not in name and not name.startswith("/"))
+    return [name for name, direct in found if direct or name != master]
+
+
+def is_usable(name: str) -> bool:
+    r"""Return whether pg_hba.conf can have a name; a leading slash makes a pattern even in quotes.
+
+    >>> [name for name in ("app", 'quo"te', "/.*", "new\nline") if is_usable(name)]
+    ['app', 'quo"te']
+    """
+    return not name.startswith("/") and "\n" not in name
 
 
 def write_files(data: Path, access: IamAccess) -> None:
     """Write what the lines of pg_hba.conf name. Raises MachineError."""
-    text = "".join(f'"{name}"\n' for name in (_NOBODY, *access.users))
+    names = (name.replace('"', '""') for name in (_NOBODY, *access.users))
+    text = "".join(f'"{name}"\n' for name in names)
     write_durably(data.with_name(_USERS_FILE), text)
     write_durably(data.with_name(_SECRET_FILE), f"radiussecrets={access.secret}\n")
 
@@ -95,7 +118,8 @@ def remove_files(data: Path) -> None:
 def kept_users(data: Path) -> tuple[str, ...] | None:
     """Return the users that were last written for a server; None if none were."""
     try:
-        text = read_regular(data.with_name(_USERS_FILE), _USERS_BYTES_MAX).decode(errors="replace")
+        text = read_regular(data.with_name(_USERS_FILE), _USERS_BYTES_MAX).decode(errors="surrogateescape")
     except (FileNotFoundError, NotADirectoryError, NotOurs):
         return None
-    return usable(line.strip('"') for line in text.splitlines() if line.strip('"') != _NOBODY)
+    names = (line[1:-1].replace('""', '"') for line in text.split("\n") if len(line) > 2)
+    return tuple(name for name in names if name != _NOBODY and is_usable(name))

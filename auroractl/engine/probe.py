@@ -101,8 +101,10 @@ class ServerAnswer:
 class Probe:
     """A persistent connection to one server. Not safe for use by two threads at once."""
 
-    def __init__(self, access: Callable[[], Access], timeout_s: float) -> None:
+    def __init__(self, access: Callable[[], Access], timeout_s: float, **settings: str) -> None:
+        """Prepare it; `settings` are server parameters of its sessions."""
         self._access = access
+        self._settings = settings
         self._timeout_s = timeout_s
         self._connection: abc.PGconn | None = None
 
@@ -145,9 +147,10 @@ class Probe:
         oids = self._query(aurora_sql.DATABASES, time.monotonic() + self._timeout_s)[0][0]
         return frozenset(map(int, str(oids).split()))
 
-    def iam_users(self) -> list[str]:
-        """Return the users that are members of rds_iam. Raises as `ask` does."""
-        return [str(row[0]) for row in self._query(iam_users.USERS, time.monotonic() + self._timeout_s)]
+    def iam_users(self) -> list[tuple[str, bool]]:
+        """Return the users that are members of rds_iam, and whether directly. Raises as `ask` does."""
+        rows = self._query(iam_users.USERS, time.monotonic() + self._timeout_s)
+        return [(bytes.fromhex(str(name)).decode(errors="surrogateescape"), direct == "t") for name, direct in rows]
 
     def commit_settings(self) -> tuple[CommitSetting, ...]:
         """Return the database and role settings of synchronous_commit other than `on`. Raises as `ask` does."""
@@ -180,7 +183,9 @@ class Probe:
             return self._connect_to(PAST_DATABASE, deadline)
 
     def _connect_to(self, database: str, deadline: float) -> abc.PGconn:
-        conninfo = self._access().admin_conninfo("auroractl-probe", database=database, timeout_s=self._timeout_s)
+        conninfo = self._access().admin_conninfo(
+            "auroractl-probe", database=database, timeout_s=self._timeout_s, **self._settings
+        )
         connection = pq.PGconn.connect_start(conninfo.encode())
         self._connection = connection
         while connection.status != pq.ConnStatus.BAD:
@@ -220,7 +225,8 @@ def _rows(result: abc.PGresult) -> list[list[str | None]]:
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()
+    # Names of databases and roles need not be UTF-8: each is in the encoding of the database in which it was made.
+    return None if value is None else value.decode(errors="backslashreplace")
 
 
 def _checkpoint(text: str) -> Checkpoint:

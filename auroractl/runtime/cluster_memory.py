@@ -50,6 +50,12 @@ class IamMemory:
 
     users: tuple[str, ...] | None = None
     """As the writer last had them. After a restart: those that servers were told of, until the writer is asked."""
+    failures: int = 0
+    """How often in a row the writer could not be asked. After a restart: counted again."""
+    problem: str = ""
+    """Why it could last not be asked. After a restart: told again."""
+    nameless: frozenset[str] = frozenset()
+    """Members whom pg_hba.conf cannot name, as far as an event has. After a restart: told again."""
     told: dict[str, tuple[int | None, IamAccess | None]] = field(default_factory=dict)
     """The process of an instance, and what it was told. After a restart: told again."""
 

@@ -163,9 +163,9 @@ class Observer:
         self.watch_only([])
         self._exits.close()
 
-    def probe(self, instance: Instance) -> Probe:
-        """Make a connection for probing an instance's server."""
-        return Probe(lambda: self._installation.access(instance), self._settings.probe_timeout_s)
+    def probe(self, instance: Instance, **settings: str) -> Probe:
+        """Make a connection for probing an instance's server; `settings` are server parameters of its sessions."""
+        return Probe(lambda: self._installation.access(instance), self._settings.probe_timeout_s, **settings)
 
     def refresh(self, instance: Instance) -> InstanceObservation:
         """Probe an instance now and store the observation."""

@@ -35,6 +35,8 @@ _UNASKED_INTERVAL_S = 60.0
 """Drivers ignore an instance of which nothing was heard for 300 s."""
 _FIRST_FIGURES_S = 1.0
 _IAM_INTERVAL_S = 0.5
+_IAM_DOUBLINGS_MAX = 6
+"""Failures after which a writer that cannot say who are members is asked no less often: every 32 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,14 @@ class IamUsers(Controller):
             if iam.is_due(cluster, snapshot):
                 yield Task("IAM", lambda: iam.tell(cluster), beside_operations=True)
             return
-        if now_s - self._asked_s.get(cluster.name, 0.0) >= _IAM_INTERVAL_S:
+        known, probe = self._probes.get(cluster.name, (None, None))
+        if probe is None or known != writer:
+            cluster.memory.iam.failures = 0
+            probe = iam.probe_of(cluster, writer)
+            self._probes[cluster.name] = (writer, probe)
+        pause_s = _IAM_INTERVAL_S * 2 ** min(cluster.memory.iam.failures, _IAM_DOUBLINGS_MAX)
+        if now_s - self._asked_s.get(cluster.name, 0.0) >= pause_s:
             self._asked_s[cluster.name] = now_s
-            known, probe = self._probes.get(cluster.name, (None, None))
-            if probe is None or known != writer:
-                probe = cluster.observer.probe(writer)
-                self._probes[cluster.name] = (writer, probe)
             yield Task("IAM", partial(iam.ask, cluster, probe), beside_operations=True)
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 from auroractl.core.errors import AuroraError, InvalidParameterCombination
 from auroractl.core.model import ClusterSnapshot, Instance
 from auroractl.engine import configuration, iam_users
 from auroractl.engine.iam_users import IamAccess
-from auroractl.engine.probe import Probe, ProbeFailed
+from auroractl.engine.probe import Probe
 from auroractl.runtime import admitted_senders, events
 from auroractl.runtime.iam import credentials
 from auroractl.runtime.managed_cluster import ManagedCluster
 
 log = logging.getLogger(__name__)
+
+_FAILURES_TOLD = 5
+_NAMES_TOLD_MAX = 10
+"""Names in one event."""
+_NAMELESS_MAX = 100
+"""Names after which no more events are recorded: users can make new ones without end."""
 
 
 def require_possible(cluster: ManagedCluster) -> None:
@@ -30,6 +37,12 @@ def require_possible(cluster: ManagedCluster) -> None:
             "IAM authentication needs Unix sockets, and the path of this home is too long for them or has a comma.",
             "Set AURORACTL_HOME to a shorter path",
         )
+    for instance in cluster.instances():
+        if not cluster.installation.server(instance).uses_socket():
+            raise InvalidParameterCombination(
+                f"IAM authentication needs Unix sockets, and {instance.identifier} was started without one.",
+                f"Restart it: auroractl reboot-instance {instance.identifier}",
+            )
     if cluster.settings.api_credentials:
         credentials(cluster.settings.api_credentials)
 
@@ -44,7 +57,8 @@ def switch(cluster: ManagedCluster) -> None:
     try:
         writer = next((each for each in cluster.instances() if each.is_writer), None)
         if on and writer is not None:
-            ask(cluster, cluster.observer.probe(writer))
+            with closing(probe_of(cluster, writer)) as probe:
+                ask(cluster, probe)
         else:
             tell(cluster)
         cluster.publish_routes()
@@ -53,16 +67,49 @@ def switch(cluster: ManagedCluster) -> None:
         cluster.wake()
 
 
+def probe_of(cluster: ManagedCluster, writer: Instance) -> Probe:
+    """Make a connection to a writer for `ask`. The server itself ends a question that takes too long."""
+    return cluster.observer.probe(writer, statement_timeout=f"{cluster.settings.probe_timeout_s * 1000:.0f}ms")
+
+
 def ask(cluster: ManagedCluster, probe: Probe) -> None:
     """Ask the writer who are members of rds_iam, and tell all servers. Raises MachineError.
 
     While it does not answer, those of before are members.
     """
     try:
-        cluster.memory.iam.users = iam_users.usable(probe.iam_users())
-    except ProbeFailed as error:
-        log.info("%s: it is unknown whether rds_iam has other members now: %s", cluster.name, error)
+        found = iam_users.members(probe.iam_users(), cluster.row().master_username)
+    except Exception as error:  # noqa: BLE001  (whatever it is: the servers are told of what is known)
+        _note_failure(cluster, str(error) or type(error).__name__)
+    else:
+        cluster.memory.iam.users = tuple(filter(iam_users.is_usable, found))
+        _note_answer(cluster, frozenset(found).difference(cluster.memory.iam.users))
     tell(cluster)
+
+
+def _note_failure(cluster: ManagedCluster, problem: str) -> None:
+    """Log a failure once, and record an event when there were several."""
+    memory = cluster.memory.iam
+    memory.failures += 1
+    if problem != memory.problem:
+        log.warning("%s: it is unknown whether rds_iam has other members now: %s", cluster.name, problem)
+    memory.problem = problem
+    if memory.failures == _FAILURES_TOLD:
+        message = f"Who is a member of rds_iam is unknown, and changes do not count: {problem}"
+        events.record(cluster, events.IAM, cluster.name, message)
+
+
+def _note_answer(cluster: ManagedCluster, nameless: frozenset[str]) -> None:
+    """Record an event when members are known again, and when there are others whom pg_hba.conf cannot name."""
+    memory = cluster.memory.iam
+    if memory.failures >= _FAILURES_TOLD:
+        events.record(cluster, events.IAM, cluster.name, "Who is a member of rds_iam is known again")
+    memory.failures, memory.problem = 0, ""
+    if nameless - memory.nameless and len(memory.nameless) < _NAMELESS_MAX:
+        names = ", ".join(map(ascii, sorted(nameless)[:_NAMES_TOLD_MAX]))
+        message = f"Members of rds_iam that keep their passwords, because pg_hba.conf cannot have their names: {names}"
+        events.record(cluster, events.IAM, cluster.name, message)
+        memory.nameless |= nameless
 
 
 def is_due(cluster: ManagedCluster, snapshot: ClusterSnapshot) -> bool:

@@ -164,7 +164,11 @@ def _configure(cluster: ManagedCluster, place: RecoveryPoint, copy: RecoveredCop
     cluster.installation.make_socket_folder(copy.server)
     values = recovery.moment_values(base, place.timeline, place.cut.lsn, copy.log_folder, least, throw_away=not durable)
     values["unix_socket_directories"] = configuration.socket_directories(copy.server.socket_folder)
-    configuration.write_configuration(copy.server.data, values, standby=False, sockets=copy.server.uses_socket())
+    # `peek` logs in as the master user with its password of that time, also if it is a member of rds_iam.
+    access = cluster.iam_access()
+    iam = access and access.without(cluster.row().master_username)
+    sockets = copy.server.uses_socket()
+    configuration.write_configuration(copy.server.data, values, standby=False, sockets=sockets, iam=iam)
     _copy_settings(own.data, copy.server.data)
     if cluster.settings.aurora_sql:
         shown = topology_of_copy(writer.identifier, cluster.now())
