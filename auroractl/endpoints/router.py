@@ -42,6 +42,7 @@ _RETRY_FIRST_S, _RETRY_MAX_S = 0.02, 0.25
 _CANCEL_TIMEOUT_S = 5.0
 _FAILURES_PER_ENTRY = 1000
 _LOGGED_APART_S = 0.1
+_TRIES_WITH_TICKETS = 3
 _CANCELS_MAX = 32
 """Cancel requests forwarded at the same time; each takes a connection to every instance."""
 _PROMOTED = "terminating connection: the reader was promoted"
@@ -240,7 +241,7 @@ class Router:
     @staticmethod
     def _why_refused(token: bytes, user: bytes, rules: IamRules) -> str:
         shown = token.decode("ascii", "replace")
-        return why_refused(shown, user.decode(errors="replace"), rules, datetime.now(UTC))
+        return why_refused(shown, user.decode(errors="surrogateescape"), rules, datetime.now(UTC))
 
     def _refuse_login(self, client: ClientSide, user: bytes, why: str) -> None:
         """Refuse a client in Aurora's words. The log has the reason, of one refusal in a tenth of a second."""
@@ -252,8 +253,16 @@ class Router:
             log.warning("PAM authentication failed for user %s: %s", ascii(name), why)
         client.refuse(startup.INVALID_AUTHORIZATION, f'PAM authentication failed for user "{name}"', why)
 
-    async def _enter(self, client: ClientSide, packet: bytes, user: bytes, instance: str, deadline: float) -> bool:
-        """Log a client in whose token is good; return whether it was served or refused."""
+    async def _enter(
+        self,
+        client: ClientSide,
+        packet: bytes,
+        user: bytes,
+        instance: str,
+        deadline: float,
+        tries: int = _TRIES_WITH_TICKETS,
+    ) -> bool:
+        """Log a client in whose token is good; return whether it was served or refused. Each try has a ticket of its own."""
         address, path = self.table.instances.get(instance), self.iam and self.iam.sockets.get(instance)
         server = await _open_socket(path) if address is not None and path else None
         if server is None or address is None:
@@ -271,8 +280,11 @@ class Router:
             if not answer or self.table.instances.get(instance) != address:
                 return False
             if is_unproven(answer):
-                self._refuse_login(client, user, f"{instance} could not ask this process whether the token is good.")
-                return True
+                # The server's question can be lost where others flood the port.
+                again = tries > 1 and not client.lost
+                if not again:
+                    self._refuse_login(client, user, f"{instance} could not ask this process if the token is good.")
+                return not again or await self._enter(client, packet, user, instance, deadline, tries - 1)
             client.join(server, instance, address, answer, self._refusal(client.endpoint))
             self.accepted[client.endpoint, instance] += 1
             joined = True

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,10 @@ _HEADER = struct.Struct("!BBH16s")
 _PACKET_BYTES_MAX = 4096
 _BLOCK_BYTES = 16
 _TICKET_BYTES = 32
+_HIDDEN_BYTES = 48
+"""The length of a ticket's encrypted text: 43 characters in blocks of 16."""
+_BUFFER_BYTES = 4 * 1024**2
+"""As many bytes of packets as the system allows wait: anyone may send some."""
 
 
 class Tickets(asyncio.DatagramProtocol):
@@ -56,11 +61,14 @@ class Tickets(asyncio.DatagramProtocol):
     async def open(self, rules: IamRules) -> None:
         """Begin to answer servers. While another process has the port, no one is; the log says so once."""
         self._secret = rules.secret.encode()
+        port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: self, local_addr=(rules.judge.host, rules.judge.port)
-            )
+            port.setblocking(False)
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+            port.bind((rules.judge.host, rules.judge.port))
+            await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=port)
         except OSError as error:
+            port.close()
             reason = f"IAM authentication is not possible: UDP port {rules.judge}: {error.strerror or error}"
             if reason != self._told:
                 log.warning("%s", reason)
@@ -91,9 +99,12 @@ class Tickets(asyncio.DatagramProtocol):
             self._transport.sendto(answer, addr)
 
     def answer(self, data: bytes) -> bytes:
-        """Return the answer to a request, whose ticket is used up; empty for what is no request."""
-        request = _parse(data)
-        if request is None or not self._secret:
+        """Return the answer to a request, whose ticket is used up; empty for what belongs to no login.
+
+        What anyone may send costs as little as possible.
+        """
+        request = _parse(data) if self._users and self._secret else None
+        if request is None:
             return b""
         number, authenticator, attributes = request
         ticket = _revealed(attributes[_USER_PASSWORD], authenticator, self._secret)
@@ -117,7 +128,7 @@ def _parse(data: bytes) -> tuple[int, bytes, dict[int, bytes]] | None:
         attributes[rest[0]] = rest[2 : rest[1]]
         rest = rest[rest[1] :]
     hidden = attributes.get(_USER_PASSWORD, b"")
-    if not hidden or len(hidden) % _BLOCK_BYTES or _USER_NAME not in attributes:
+    if len(hidden) != _HIDDEN_BYTES or _USER_NAME not in attributes:
         return None
     return number, authenticator, attributes
 

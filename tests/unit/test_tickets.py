@@ -19,6 +19,7 @@ from auroractl.endpoints.tickets import Tickets
 SECRET = "a secret of 64 characters"
 AUTHENTICATOR = bytes(range(16))
 ACCEPT, REJECT = 2, 3
+GUESS = b"x" * 43
 
 
 def _rules(port: int) -> IamRules:
@@ -67,23 +68,36 @@ def _with_tickets(act: Callable[[Tickets], Awaitable[None]]) -> None:
         finally:
             tickets.close()
         assert not tickets.is_open
-        assert tickets.answer(_request(b"app", b"")) == b""
+        with tickets.issued(b"app") as ticket:
+            assert tickets.answer(_request(b"app", ticket)) == b""
 
     asyncio.run(run())
 
 
 def test_a_ticket_is_good_once_for_its_user_while_its_login_lasts() -> None:
     async def act(tickets: Tickets) -> None:
-        with tickets.issued(b"app") as ticket:
-            assert _said(tickets.answer(_request(b"app", b"guess"))) == REJECT
-            assert _said(tickets.answer(_request(b"app", ticket))) == ACCEPT
+        with tickets.issued(b"somebody"):
+            with tickets.issued(b"app") as ticket:
+                assert _said(tickets.answer(_request(b"app", GUESS))) == REJECT
+                assert _said(tickets.answer(_request(b"app", ticket))) == ACCEPT
+                assert _said(tickets.answer(_request(b"app", ticket))) == REJECT
+            with tickets.issued(b"app") as ticket:
+                assert _said(tickets.answer(_request(b"other", ticket))) == REJECT
+                assert _said(tickets.answer(_request(b"app", ticket))) == REJECT
+            with tickets.issued(b"app") as ticket:
+                pass
             assert _said(tickets.answer(_request(b"app", ticket))) == REJECT
+
+    _with_tickets(act)
+
+
+def test_nothing_is_computed_for_what_comes_to_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(tickets: Tickets) -> None:
+        monkeypatch.setattr("auroractl.endpoints.tickets._md5", lambda _: pytest.fail("computed"))
+        assert tickets.answer(_request(b"app", GUESS)) == b""
         with tickets.issued(b"app") as ticket:
-            assert _said(tickets.answer(_request(b"other", ticket))) == REJECT
-            assert _said(tickets.answer(_request(b"app", ticket))) == REJECT
-        with tickets.issued(b"app") as ticket:
-            pass
-        assert _said(tickets.answer(_request(b"app", ticket))) == REJECT
+            assert tickets.answer(_request(b"app", ticket[:-12])) == b""
+            assert tickets.answer(_request(b"app", ticket * 2)) == b""
 
     _with_tickets(act)
 
@@ -115,9 +129,10 @@ def test_a_server_is_answered_over_udp() -> None:
 @given(st.binary(max_size=200))
 def test_anything_else_gets_no_answer(data: bytes) -> None:
     tickets = Tickets()
-    tickets._secret = SECRET.encode()
+    tickets._secret, tickets._users = SECRET.encode(), {b"ticket": b"app"}
     assert tickets.answer(data) == b""
-    request = _request(b"app", b"guess")
+    request = _request(b"app", GUESS)
+    assert _said(tickets.answer(request)) == REJECT
     for damaged in (request[:-1], request + b"\0", data + request, request[:20] + data):
         assert tickets.answer(damaged) == b"" or damaged == request
 
