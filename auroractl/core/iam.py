@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -29,8 +29,8 @@ _TERMINATOR = "aws4_request"
 _DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _DAY_CHARACTERS = 8
 _PARAMETERS_MAX = 20
-_KEYS_FROM, _KEYS_UNTIL = -1, 3
-"""The days around today for which signing keys are derived: clocks differ, and a supervisor may be away for a while."""
+_KEYS_SINCE, _KEYS_AHEAD = timedelta(days=1), timedelta(hours=1)
+"""Signing keys are derived for the days of this time: clocks differ, and a supervisor may be away for a moment."""
 
 SigningKeys = Mapping[str, Mapping[str, str]]
 """The keys that check signatures, in hexadecimal, by access key id and day (YYYYMMDD)."""
@@ -78,9 +78,18 @@ class IamRules:
         )
 
 
-def signing_keys(credentials: Mapping[str, str], region: str, today: date) -> SigningKeys:
+def signing_days(now: datetime) -> tuple[str, ...]:
+    """Return the days (YYYYMMDD) whose signatures may have to be checked: yesterday, today and, just before midnight, tomorrow.
+
+    >>> signing_days(datetime(2026, 1, 1, 23, 30, tzinfo=UTC))
+    ('20251231', '20260101', '20260102')
+    """
+    return tuple(sorted({f"{each:%Y%m%d}" for each in (now - _KEYS_SINCE, now, now + _KEYS_AHEAD)}))
+
+
+def signing_keys(credentials: Mapping[str, str], region: str, days: Iterable[str]) -> SigningKeys:
     """Derive what checks the signatures of these days. A secret access key cannot be derived from it."""
-    days = [f"{today + timedelta(days=day):%Y%m%d}" for day in range(_KEYS_FROM, _KEYS_UNTIL)]
+    days = tuple(days)
     return {key: {day: _signing_key(secret, day, region).hex() for day in days} for key, secret in credentials.items()}
 
 
@@ -92,7 +101,10 @@ def _signing_key(secret: str, day: str, region: str) -> bytes:
 
 
 def why_refused(token: str, user: str, rules: IamRules, now: datetime) -> str:
-    """Return why a token does not let a user in now, as a sentence; empty if it does."""
+    """Return why a token does not let a user in now, as a sentence; empty if it does.
+
+    What is not UTF-8 in the user's name is a surrogate (PEP 383): no two names are the same.
+    """
     try:
         read = _read(token)
     except ValueError as error:
@@ -123,10 +135,11 @@ def _read(token: str) -> _Token:
         raise ValueError("it is not the address of a request")
     given: dict[str, str] = {}
     for part in parts:
-        name, _, value = part.partition("=")
-        if unquote(name) in given:
-            raise ValueError(f"{unquote(name)!r:.60} is there twice")
-        given[unquote(name)] = unquote(value)
+        name, _, value = (unquote(text, errors="surrogateescape") for text in part.partition("="))
+        if name in given:
+            # The message quotes nothing: what is no token may be a password.
+            raise ValueError("it says something twice")
+        given[name] = value
     needed = ("Action", "DBUser", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature")
     for name in needed:
         if name not in given:
@@ -179,9 +192,11 @@ def _wrong_signature(token: _Token, rules: IamRules) -> str:
     if token.key not in rules.keys:
         return f"The access key {token.key!r:.40} is not among api_credentials."
     key = rules.keys[token.key].get(token.day)
-    if key is None or token.given["X-Amz-Date"][:_DAY_CHARACTERS] != token.day:
+    if token.given["X-Amz-Date"][:_DAY_CHARACTERS] != token.day:
         return "The day in the token's credential is another one than that of its signature."
-    given = token.given["X-Amz-Signature"].encode()
+    if key is None:
+        return f"No supervisor has given the key to check tokens of {token.made:%Y-%m-%d}; start one."
+    given = token.given["X-Amz-Signature"].encode(errors="surrogateescape")
     # botocore signs the name of the host in lower case, others as it was given.
     signatures = (_signature(token, host, bytes.fromhex(key)) for host in (token.host, token.host.lower()))
     if any(hmac.compare_digest(each.encode(), given) for each in signatures):
@@ -199,4 +214,4 @@ def _signature(token: _Token, host: str, key: bytes) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe="-_.~")
+    return quote(text, safe="-_.~", errors="surrogateescape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,8 @@ def main() -> int:
         return 1
     log_to(arguments.folder / "endpoint.log")
     raise_soft_limits()
+    # Its memory has private keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     cluster = arguments.cluster_folder and arguments.cluster_folder.resolve()
     server = EndpointServer(
         arguments.folder, arguments.control, arguments.startup_timeout_s, arguments.newcomers_max, arguments.account

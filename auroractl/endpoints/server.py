@@ -73,7 +73,7 @@ class EndpointServer:
         pem = _kept_pem(self._folder / CERTIFICATE_FILE)
         iam = _kept_rules(self._folder / RULES_FILE)
         control_socket = self._bind_control()
-        drop_to(self._account)
+        drop_to(self._account, secretive=True)
         self._certify(pem)
         await self._use_rules(iam)
         if table is not None:

@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from auroractl.config.settings import Settings
 from auroractl.core import dns_names
 from auroractl.core.address import Address
 from auroractl.core.errors import AuroraError, ConfigurationError
-from auroractl.core.iam import IamRules, SigningKeys, signing_keys
+from auroractl.core.iam import IamRules, SigningKeys, signing_days, signing_keys
 from auroractl.core.model import Cluster, ClusterSnapshot, Endpoint, EndpointType, Instance
 from auroractl.engine import iam_users
 from auroractl.engine.connections import socket_path
@@ -29,7 +29,7 @@ from auroractl.system.safe_open import read_regular
 log = logging.getLogger(__name__)
 
 _FILE_BYTES_MAX = 64 * 1024
-_HINT = "Write it as AWS's ~/.aws/credentials, or remove api_credentials from the settings"
+_HINT = "Write it in the form of AWS's ~/.aws/credentials, or remove api_credentials from the settings"
 _told: dict[str, str] = {}
 """What was last wrong with a file. After a restart: told again."""
 
@@ -86,7 +86,8 @@ def _hosts(snapshot: ClusterSnapshot) -> frozenset[str]:
         *(each.address for each in snapshot.instances),
         *instance_endpoints(snapshot.instances).values(),
     }
-    local = {f"localhost:{each.port}" for each in addresses}
+    # Other processes listen at the ports of localhost, unless the cluster has its addresses there.
+    local = {f"localhost:{each.port}" for each in addresses if each.host == "127.0.0.1"}
     return frozenset({*map(str, addresses), *local, *(f"{name}:{each.port}" for name, each in names.items())})
 
 
@@ -102,12 +103,12 @@ def _keys(file: str, region: str, now: datetime) -> SigningKeys | None:
         _told[file] = error.message
         return {}
     _told.pop(file, None)
-    return _derived(tuple(sorted(found.items())), region, now.date())
+    return _derived(tuple(sorted(found.items())), region, signing_days(now))
 
 
 @lru_cache(maxsize=64)
-def _derived(found: tuple[tuple[str, str], ...], region: str, today: date) -> SigningKeys:
-    return signing_keys(dict(found), region, today)
+def _derived(found: tuple[tuple[str, str], ...], region: str, days: tuple[str, ...]) -> SigningKeys:
+    return signing_keys(dict(found), region, days)
 
 
 def credentials(file: str) -> Mapping[str, str]:

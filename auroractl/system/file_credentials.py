@@ -24,6 +24,7 @@ _NOBODY = 2**32 - 1
 """No valid id: setfsuid(2) then changes nothing and returns the current one."""
 _FILE_CAPABILITIES = 0b11111
 """CAP_CHOWN to CAP_FSETID, with which root bypasses file permissions (capabilities(7))."""
+_CAP_SYS_PTRACE = 1 << 19
 _PR_SET_DUMPABLE = 4
 _libc = ctypes.PyDLL(None)
 """Keeps the interpreter's lock: none of these calls blocks."""
@@ -80,15 +81,20 @@ def as_account(account: Account | None) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def drop_to(account: Account | None) -> None:
-    """Switch to an account permanently; None changes nothing. Raises OSError if that fails."""
+def drop_to(account: Account | None, *, secretive: bool = False) -> None:
+    """Switch to an account permanently; None changes nothing. Raises OSError if that fails.
+
+    If it is secretive, other processes of the account can neither trace it nor read its memory. They cannot see its working
+    folder either, and neither could root without CAP_SYS_PTRACE: there it is not.
+    """
     if account is None:
         return
+    hidden = secretive and _held_capabilities() & _CAP_SYS_PTRACE
     os.setgroups(os.getgrouplist(account.name, account.gid))
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
-    # Without it only root with CAP_SYS_PTRACE, which containers lack, can see this process's working folder.
-    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+    # Containers lack that capability, and the supervisor recognises this process by its working folder.
+    _libc.prctl(_PR_SET_DUMPABLE, 0 if hidden else 1, 0, 0, 0)
 
 
 def trusted_owners() -> frozenset[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -10,7 +11,9 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import botocore.session  # type: ignore[import-untyped]
@@ -24,6 +27,7 @@ from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
 
 KEY, SECRET, PASSWORD = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG", "correct horse"
 CREDENTIALS = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+CAP_SYS_PTRACE = 1 << 19
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 ROLES = f"""
 create role app login password '{PASSWORD}';
@@ -32,7 +36,9 @@ create role viateam login password '{PASSWORD}';
 create role plain login password '{PASSWORD}';
 create role "/.*" login password '{PASSWORD}';
 create role "we ird,#@+name" login;
-grant rds_iam to app, team, "/.*", "we ird,#@+name", rdsadmin;
+create role "quo""te" login;
+create role "soft\u00adhyphen" login;
+grant rds_iam to app, team, "/.*", "we ird,#@+name", "quo""te", "soft\u00adhyphen", rdsadmin;
 grant team to viateam;
 """
 
@@ -99,7 +105,7 @@ class Iam:
             assert client.recv(1) == b"S"
             context = ssl.create_default_context(cafile=self.auroractl.home.ca_bundle)
             client = context.wrap_socket(client, server_hostname=host or self.writer)
-        packet = b"user\0" + user.encode() + b"\0database\0postgres\0\0"
+        packet = b"user\0" + user.encode(errors="surrogateescape") + b"\0database\0postgres\0\0"
         client.sendall(struct.pack("!II", 8 + len(packet), 0x00030000) + packet)
         return client
 
@@ -142,7 +148,7 @@ def test_members_get_in_with_a_token_and_are_who_they_are(iam: Iam) -> None:
     there = re.search(r"@([\d.]+):", second)
     assert there is not None
     assert iam.who(iam.token(), host=there[1]) == (*app, "demo-instance-2")
-    for user in ("viateam", "we ird,#@+name"):
+    for user in ("viateam", "we ird,#@+name", 'quo"te', "soft\u00adhyphen"):
         assert iam.who(iam.token(user), user)[0] == user
     with iam.connect(iam.token()) as connection:
         threading.Timer(0.3, connection.cancel).start()
@@ -182,6 +188,8 @@ def test_others_log_in_as_ever(iam: Iam) -> None:
     """Also who may grant rds_iam, who has created a member, and whose name pg_hba.conf cannot have."""
     assert iam.who(PASSWORD, "plain")[0] == "plain"
     assert iam.who(PASSWORD, "/.*")[0] == "/.*"
+    events = [each["Message"] for each in iam.auroractl.json("describe-events", "demo")["Events"]]
+    assert any("keep their passwords" in each and each.endswith(": '/.*'") for each in events)
     iam.auroractl.connect("demo").close()
     assert iam.refusal("", "plain")[0] == "SCRAM"
     for internal in ("rdsadmin", "rdsrepladmin"):
@@ -199,6 +207,51 @@ def test_who_is_a_member_counts_within_a_second_or_so(iam: Iam) -> None:
     iam.until_in("app")
     iam.until_in("plain", PASSWORD)
     assert iam.refusal(PASSWORD)[0] == "28000"
+
+
+def test_the_master_user_is_no_member_by_a_grant_of_another_role(iam: Iam) -> None:
+    """Who may grant `team` could otherwise void the password of the master user and log in as it."""
+    iam.master("grant team to current_user, plain")
+    iam.until_in("plain")
+    iam.auroractl.connect("demo").close()
+    assert iam.refusal("", "postgres")[0] == "SCRAM"
+    iam.master("revoke team from current_user, plain")
+    iam.until_in("plain", PASSWORD)
+
+
+def test_a_name_in_another_encoding_stops_nothing(iam: Iam) -> None:
+    iam.master("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+    with psycopg.connect(iam.auroractl.uri("demo"), dbname="latin", autocommit=True) as connection:
+        connection.execute(f"create role \"caf\u00e9\" login password '{PASSWORD}' in role team")
+    cafe = b"caf\xe9".decode(errors="surrogateescape")
+    iam.until_out(cafe, PASSWORD, "28000")
+    iam.master("grant team to plain")
+    iam.until_in("plain")
+    iam.master("revoke team from plain")
+    iam.until_in("plain", PASSWORD)
+    with psycopg.connect(iam.auroractl.uri("demo"), dbname="latin", autocommit=True) as connection:
+        connection.execute('drop role "caf\u00e9"')
+    iam.master("drop database latin")
+
+
+def test_passwords_of_members_are_void_at_copies_too(iam: Iam) -> None:
+    def copy() -> tuple[str, int]:
+        files = list(iam.auroractl.home.cluster("demo").moments.glob("*/data/postmaster.pid"))
+        assert files
+        lines = files[0].read_text().splitlines()
+        assert lines[7:]
+        assert lines[7].strip() in {"ready", "standby"}
+        return lines[5], int(lines[3])
+
+    there = datetime.now(UTC).isoformat()
+    with iam.auroractl.start("peek", "demo", "--at", there, "--", "-Atc", "select pg_sleep(600)") as peek:
+        try:
+            host, port = wait_until("the copy", copy)
+            with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
+                psycopg.connect(host=host, port=port, user="app", password=PASSWORD, dbname="postgres")
+            psycopg.connect(host=host, port=port, user="plain", password=PASSWORD, dbname="postgres").close()
+        finally:
+            peek.kill()
 
 
 def test_it_is_switched_off_and_on(iam: Iam) -> None:
@@ -220,7 +273,7 @@ def test_no_server_lets_its_clients_back_in_with_a_token(iam: Iam) -> None:
     sockets = iam.auroractl.admin_access(iam.auroractl.writer("demo")).socket_folder
     with iam.auroractl.connect("demo") as connection:
         connection.execute("create extension if not exists dblink")
-        for password in (iam.token(), PASSWORD, "guess"):
+        for password in (iam.token(), PASSWORD):
             target = f"host={sockets} port={iam.port} user=app dbname=postgres password='{password}'"
             with pytest.raises(psycopg.OperationalError, match="RADIUS authentication failed"):
                 connection.execute("select dblink_connect(%s)", [target])
@@ -271,6 +324,17 @@ def test_no_log_has_a_token_or_a_secret(iam: Iam) -> None:
     for secret in (SECRET, "X-Amz-Signature", *(each.partition("=")[2] for each in secrets)):
         assert secret
         assert secret not in text
+
+
+def test_no_other_process_reads_the_memory_of_the_endpoint_process(iam: Iam) -> None:
+    process = Path(f"/proc/{iam.endpoint_process()}")
+    assert re.search(r"Max core file size +0 +0 ", (process / "limits").read_text())
+    status = Path("/proc/self/status").read_text().splitlines()
+    capabilities = int(next(line.split()[1] for line in status if line.startswith("CapEff:")), 16)
+    if os.geteuid() == 0 and capabilities & CAP_SYS_PTRACE:
+        # The kernel gives the files of a process that its own account must not trace to root.
+        assert (process / "environ").stat().st_uid == 0
+        assert psutil.Process(int(process.name)).uids().real != 0
 
 
 @pytest.mark.parametrize(("content", "mode"), [(CREDENTIALS, 0o644), ("nonsense", 0o600), ("[default]\n", 0o600)])

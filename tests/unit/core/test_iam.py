@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import botocore.session  # type: ignore[import-untyped]
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auroractl.core.address import Address
-from auroractl.core.iam import IamRules, signing_keys, why_refused
+from auroractl.core.iam import IamRules, signing_days, signing_keys, why_refused
 
 HOST, PORT, REGION, USER = "demo.cluster-abc.us-east-1.rds.amazonaws.com", 5432, "us-east-1", "app"
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -26,7 +27,7 @@ UNSIGNED = (
 
 
 def _rules(now: datetime, *, checked: bool = True) -> IamRules:
-    keys = signing_keys({KEY: SECRET}, REGION, now.date()) if checked else None
+    keys = signing_keys({KEY: SECRET}, REGION, signing_days(now)) if checked else None
     return IamRules(REGION, frozenset({f"{HOST}:{PORT}"}), {}, JUDGE, "", keys)
 
 
@@ -132,6 +133,39 @@ def test_what_is_damaged_is_refused(old: str, new: str) -> None:
 def test_nothing_else_is_a_token(text: str) -> None:
     now = datetime.now(UTC)
     assert why_refused(text, USER, _rules(now, checked=False), now)
+
+
+def test_names_in_another_encoding_are_not_the_same() -> None:
+    """Nor is U+FFFD, as which they are shown."""
+    now = datetime(2026, 1, 2, 3, 5, tzinfo=UTC)
+    names = (b"a\xe9", b"a\xff", "a\ufffd".encode(), "a\xe9".encode())
+    for signed in names:
+        token = UNSIGNED.replace("DBUser=app", f"DBUser={quote(signed)}") + "&X-Amz-Signature=%FF"
+        for user in names:
+            why = why_refused(token, user.decode(errors="surrogateescape"), _rules(now, checked=False), now)
+            assert (why == "") == (user == signed)
+            why.encode()
+    assert "not made with" in why_refused(token, names[-1].decode(), _rules(now), now)
+
+
+def test_what_boto3_makes_for_a_name_in_another_encoding_is_checked_as_it_is_signed() -> None:
+    now = datetime.now(UTC)
+    token = _made(user="a\xe9").replace("a%C3%A9", "a%E9")
+    assert "not made with" in why_refused(token, "a\udce9", _rules(now), now)
+
+
+@pytest.mark.parametrize("password", ["?Hunter2&Hunter2", "Hunter2", "a?Hunter2=1&b&Hunter2", "?Action=Hunter2"])
+def test_nothing_of_a_password_is_quoted(password: str) -> None:
+    now = datetime.now(UTC)
+    assert "Hunter2" not in why_refused(password, USER, _rules(now), now)
+
+
+def test_keys_are_good_for_few_days() -> None:
+    noon = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+    assert signing_days(noon) == ("20260101", "20260102")
+    rules, at = _rules(noon), noon + timedelta(days=1)
+    token = UNSIGNED.replace("20260102", f"{at:%Y%m%d}").replace("T030405Z", f"T{at:%H%M%S}Z")
+    assert "No supervisor has given the key" in why_refused(f"{token}&X-Amz-Signature=0", USER, rules, at)
 
 
 def test_rules_survive_json() -> None:
