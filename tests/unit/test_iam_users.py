@@ -10,10 +10,12 @@ from unittest.mock import Mock
 import pytest
 
 from auroractl.core.address import Address
+from auroractl.core.model import ClusterSnapshot, Endpoint, EndpointType
 from auroractl.engine.configuration import write_access_rules
 from auroractl.engine.iam_users import IamAccess, kept_users
 from auroractl.engine.probe import Probe, ProbeFailed
 from auroractl.runtime.cluster_memory import IamMemory
+from auroractl.runtime.iam import _hosts
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.instances import iam
 
@@ -55,6 +57,15 @@ def test_members_are_refused_where_they_cannot_log_in_with_a_token(data: Path) -
     assert ["host", "all", users, "127.0.0.0/8", "reject"] in lines
     assert next(line for line in lines if line[2] in {users, "all"})[2] == users
     assert _access("app", "postgres").without("postgres") == _access("app")
+
+
+@pytest.mark.parametrize(("host", "accepted"), [("127.0.0.1", True), ("127.16.0.1", False)])
+def test_localhost_is_a_cluster_only_where_its_address_is_that(host: str, accepted: bool) -> None:
+    endpoints = (Endpoint("demo", "demo", EndpointType.WRITER, Address(host, 5432)),)
+    snapshot = SimpleNamespace(dns_domain="example.org", endpoints=endpoints, instances=())
+    hosts = _hosts(cast("ClusterSnapshot", snapshot))
+    assert f"{host}:5432" in hosts
+    assert ("localhost:5432" in hosts) is accepted
 
 
 def test_a_failure_is_told_and_does_not_keep_servers_from_hearing(

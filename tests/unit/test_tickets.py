@@ -7,6 +7,8 @@ import hashlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from auroractl.core.address import Address
 from auroractl.core.iam import IamRules
+from auroractl.endpoints.router import Router
 from auroractl.endpoints.tickets import Tickets
 
 SECRET = "a secret of 64 characters"
@@ -151,3 +154,36 @@ def test_a_port_that_is_taken_is_told_and_tried_again(caplog: pytest.LogCaptureF
 
     asyncio.run(run())
     assert caplog.text.count("IAM authentication is not possible") == 1
+
+
+@pytest.mark.parametrize(("lost", "enters"), [(0, True), (2, True), (3, False)])
+def test_a_login_whose_question_is_lost_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, lost: int, enters: bool
+) -> None:
+    refused = b"SFATAL\0C28000\0MRADIUS authentication failed\0Rauth_failed\0\0"
+    asked, failed, welcome = (
+        b"R\0\0\0\x08\0\0\0\3",
+        b"E" + struct.pack("!I", 4 + len(refused)) + refused,
+        b"R\0\0\0\x08\0\0\0\0",
+    )
+    answers = AsyncMock(side_effect=[asked, failed] * lost + [asked, welcome])
+    servers: list[Mock] = []
+
+    async def opened(path: str) -> Mock:
+        servers.append(Mock())
+        return servers[-1]
+
+    async def run() -> Mock:
+        router, client = Router(60, 10), Mock(lost=False, endpoint="demo")
+        router.iam = replace(_rules(5432), sockets={"one": "/socket"})
+        router.table = replace(router.table, instances={"one": Address("127.0.0.1", 5432)})
+        monkeypatch.setattr(router, "_first_answer", answers)
+        assert await router._enter(client, b"", b"app", "one", 0.0)
+        return client
+
+    monkeypatch.setattr("auroractl.endpoints.router._open_socket", opened)
+    client = asyncio.run(run())
+    assert (client.join.call_count, client.refuse.call_count) == ((1, 0) if enters else (0, 1))
+    tickets = {call.args[0] for server in servers for call in server.transport.write.call_args_list} - {b""}
+    assert len(tickets) == len(servers) == min(lost + 1, 3)
+    assert sum(server.transport.abort.called for server in servers) == len(servers) - enters
