@@ -7,12 +7,13 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -37,7 +38,7 @@ from auroractl.engine.binaries import Binaries
 from auroractl.engine.connections import Access
 from auroractl.engine.pinning import pinned
 from auroractl.engine.shared_memory_cleanup import release_shared_memory
-from auroractl.system.liveness import kill_all, processes_below
+from auroractl.system.liveness import kill_all, processes_below, send
 from tests.functional.command_server import CommandServer
 
 DEADLINE_S = 60.0
@@ -267,10 +268,13 @@ class Auroractl:
     def end(self) -> None:
         """Kill everything that works in this home: an orderly end takes longer than many a test, and has its own tests."""
         deadline = time.monotonic() + DEADLINE_S
-        # More than one round: until it is killed itself, a supervisor starts again what was killed before it.
+        # More than one round: until it is stopped itself, a supervisor starts again what was stopped before it.
         while left := processes_below(self.home.root):
             assert time.monotonic() < deadline, self.processes()
-            kill_all(left)
+            for pid in left:
+                send(pid, signal.SIGSTOP)
+            # What a supervisor has others do for it, such as a copy, works elsewhere and would go on without it.
+            kill_all(_with_descendants(left))
         for data in self._killed_servers():
             release_shared_memory(data)
 
@@ -283,6 +287,26 @@ class Auroractl:
             if "postmaster.pid" in names:
                 found.append(Path(folder))
         return found
+
+
+def _with_descendants(pids: Collection[int]) -> set[int]:
+    parents = {each.pid: each.info["ppid"] for each in psutil.process_iter(["ppid"])}
+    found: set[int] = set()
+    more = set(pids)
+    while more:
+        found |= more
+        more = {pid for pid, parent in parents.items() if parent in more} - found
+    return found
+
+
+def remove_home(home: Home) -> None:
+    """Remove a home in which nothing works any more; what a supervisor that a test killed had begun may just be ending."""
+
+    def gone() -> bool:
+        shutil.rmtree(home.root, ignore_errors=True)
+        return not home.root.exists()
+
+    wait_until(f"{home.root} to be removed", gone)
 
 
 def _base() -> str:
@@ -316,7 +340,7 @@ def warm_home() -> Iterator[Home]:
         yield auroractl.home
     finally:
         auroractl.end()
-        shutil.rmtree(auroractl.home.root)
+        remove_home(auroractl.home)
 
 
 def copy_home(warm_home: Home) -> Home:
@@ -339,7 +363,7 @@ def home_of_its_own(warm_home: Home, **variables: str) -> Iterator[Auroractl]:
         yield command
     finally:
         command.end()
-        shutil.rmtree(command.home.root)
+        remove_home(command.home)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, make_home, wait_until
+from tests.functional.conftest import Auroractl, make_home, remove_home, wait_until
 from tests.security.conftest import LocalAccount, require_root
 
 READING = [
@@ -69,7 +68,7 @@ def their_home(stranger: LocalAccount) -> Iterator[Path]:
     os.chown(root, stranger.uid, stranger.gid)
     yield root
     Auroractl(Home(root)).end()
-    shutil.rmtree(root)
+    remove_home(Home(root))
 
 
 @pytest.fixture
