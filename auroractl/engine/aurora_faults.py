@@ -30,6 +30,8 @@ _ANSWER_CHARACTERS_MAX = 500
 _WAIT_S = 10
 """How long a function waits for the answer. An older request is not carried out."""
 SECONDS_MAX = 86_400
+DELAY_MAX_MS = 100
+"""Aurora's limit for the delay of a congested disk."""
 
 _AS_SUPERUSER = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 _ASK = f"""\
@@ -116,6 +118,25 @@ _DISK_FAILURE = _function(
     "'kind', 'disk-failure', 'percentage', percentage_of_failure, 'seconds', time_interval,"
     " 'index', index, 'is_disk', is_disk",
 )
+_DISK_CONGESTION = _function(
+    "aurora_inject_disk_congestion(percentage_of_failure double precision, index integer, is_disk boolean,"
+    " time_interval integer, minimum double precision, maximum double precision)",
+    "\n; ".join(
+        (
+            _PERCENTAGE,
+            _INTERVAL,
+            _require("index >= 0", "index must not be negative"),
+            _require("is_disk IS NOT NULL", "is_disk must be true or false"),
+            _require(f"minimum BETWEEN 0 AND {DELAY_MAX_MS}", f"minimum must be from 0 to {DELAY_MAX_MS} milliseconds"),
+            _require(
+                f"maximum BETWEEN minimum AND {DELAY_MAX_MS}",
+                f"maximum must be from minimum to {DELAY_MAX_MS} milliseconds",
+            ),
+        )
+    ),
+    "'kind', 'disk-congestion', 'percentage', percentage_of_failure, 'seconds', time_interval,"
+    " 'index', index, 'is_disk', is_disk, 'minimum', minimum, 'maximum', maximum",
+)
 FUNCTIONS = {
     "aurora_inject_crash(text)": (_CRASH, "Crashes this instance, or what sends the log of the writer"),
     "aurora_inject_replica_failure(double precision, integer, text)": (
@@ -125,6 +146,10 @@ FUNCTIONS = {
     "aurora_inject_disk_failure(double precision, integer, boolean, integer)": (
         _DISK_FAILURE,
         "Makes a storage node fail, or copies of a protection group",
+    ),
+    "aurora_inject_disk_congestion(double precision, integer, boolean, integer, double precision, double precision)": (
+        _DISK_CONGESTION,
+        "Makes the writes of a storage node late, or of all copies of a protection group",
     ),
 }
 """By signature: the definition and a description."""
@@ -146,6 +171,7 @@ class Asked(StrEnum):
     CRASH = "crash"
     REPLICA_FAILURE = "replica-failure"
     DISK_FAILURE = "disk-failure"
+    DISK_CONGESTION = "disk-congestion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +187,9 @@ class FaultAsked:
     index: int = 0
     is_disk: bool = False
     """Whether `index` counts protection groups; otherwise storage nodes."""
+    minimum: float = 0.0
+    maximum: float = 0.0
+    """Delays in milliseconds."""
 
 
 def is_asked(data: Path) -> bool:
@@ -204,6 +233,8 @@ def _asked(document: Mapping[str, Any]) -> FaultAsked:
         int(_number(document.get("seconds", 0), 0, SECONDS_MAX)),
         int(_number(document.get("index", 0), 0, 2**31 - 1)),
         document.get("is_disk") is True,
+        _number(document.get("minimum", 0.0), 0, DELAY_MAX_MS),
+        _number(document.get("maximum", 0.0), 0, DELAY_MAX_MS),
     )
 
 

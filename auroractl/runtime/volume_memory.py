@@ -125,6 +125,8 @@ class VolumeMemory:
 
     After a restart: unknown until the writer's next answer.
     """
+    congested: set[str] = field(default_factory=set)
+    """Storage nodes that are suspended again and again for less than a tenth of a second. After a restart: by the fault."""
     quorum_lost_since: datetime | None = None
     """After a restart: counted from the first observation without a quorum."""
     full_since: datetime | None = None
@@ -157,7 +159,7 @@ def _observe(
     flushed = progress.flushed_lsn if progress else None
     if flushed is not None:
         memory.flushed_lsn[node.identifier] = max(flushed, memory.flushed_lsn.get(node.identifier, 0))
-    frozen = pid is not None and suspended(pid)
+    frozen = pid is not None and node.identifier not in memory.congested and suspended(pid)
     return NodeObservation(
         at=datetime.now(UTC),
         pid=pid,

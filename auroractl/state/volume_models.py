@@ -94,3 +94,5 @@ class FaultRow(Mirror[Fault], Base):
     since: Mapped[datetime]
     until: Mapped[datetime | None]
     delay_ms: Mapped[int | None]
+    delay_min_ms: Mapped[float | None]
+    percentage: Mapped[float | None]

@@ -66,6 +66,8 @@ class WatchLoop:
         self._stopping = True
         self._changed.set()
         self._thread.join()
+        for controller in self._controllers:
+            controller.stop()
         self._runtime.wal_keepers.only([])
         self._runtime.image_keepers.end_all()
         self._pool.shutdown(wait=True)

@@ -111,6 +111,41 @@ def test_storage_nodes_fail_for_a_while(demo: Auroractl) -> None:
     demo.wait_healthy("demo")
 
 
+def _commit_ms(connection: psycopg.Connection) -> float:
+    """How long commits take that follow each other; the median of seven."""
+    found = []
+    for _ in range(7):
+        before_s = time.monotonic()
+        connection.execute("insert into kept values (1)")
+        found.append((time.monotonic() - before_s) * 1000)
+    return sorted(found)[3]
+
+
+def test_disks_are_congested_for_a_while(demo: Auroractl) -> None:
+    """Also after the end of the supervisor that began it, which may leave nodes suspended."""
+    reader = _names(demo)[1]
+    with demo.connect("demo") as connection, demo.connect("demo", instance=reader) as asking:
+        connection.execute("drop table if exists kept; create table kept (number integer)")
+        assert _inject(asking, "disk_congestion(100, 0, true, 600, 70, 90)") is True
+        wait_until("late commits", lambda: _commit_ms(connection) > 60)
+        for _ in range(5):
+            assert _states(demo) == ["available"] * 6
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has an injected fault already"):
+            _inject(connection, "disk_congestion(100, 0, false, 60, 1, 2)")
+        demo.kill_supervisor()
+        demo("supervisor", "start")
+        wait_until("late commits again", lambda: _commit_ms(connection) > 60)
+        demo("inject-fault", "restore", "disks")
+        assert _inject(connection, "disk_congestion(50, 2, false, 1, 0, 10.5)") is True
+        wait_until("the end by itself", lambda: demo.volume("demo")["Faults"] == [])
+        assert _inject(connection, "disk_congestion(100, 0, true, 60, 0, 0)") is True
+        assert demo.volume("demo")["Faults"] == []
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="the highest is 5"):
+            _inject(connection, "disk_congestion(100, 6, false, 60, 0, 1)")
+        _commit_ms(connection)
+    demo.wait_healthy("demo")
+
+
 def test_only_sensible_requests_of_the_master_user_are_heard(demo: Auroractl) -> None:
     with demo.connect("demo") as connection:
         for call in (
@@ -124,6 +159,11 @@ def test_only_sensible_requests_of_the_master_user_are_heard(demo: Auroractl) ->
             "disk_failure(100, -1, false, 20)",
             "disk_failure(100, 0, null, 20)",
             "disk_failure(100, 0, false, 2000000000)",
+            "disk_congestion(100, 0, true, 20, -1, 5)",
+            "disk_congestion(100, 0, true, 20, 5, 4.9)",
+            "disk_congestion(100, 0, true, 20, 0, 100.1)",
+            "disk_congestion(100, 0, true, 20, null, 5)",
+            "disk_congestion(100, 0, true, 20, 'nan', 'nan')",
         ):
             with pytest.raises(psycopg.errors.InvalidParameterValue):
                 value(connection, f"aurora_inject_{call}")

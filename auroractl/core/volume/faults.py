@@ -23,10 +23,25 @@ class FaultKind(StrEnum):
     """Nothing listens at an endpoint's address."""
     DNS_LAG = "dns-lag"
     """DNS answers a change of roles late."""
+    DISK_CONGESTION = "disk-congestion"
+    """Storage nodes write and acknowledge late."""
 
 
 DNS_TARGET = "DNS"
 """The target of faults of DNS. No part of a cluster has an identifier in capitals."""
+
+
+ALL_DISKS = "DISKS"
+"""The target of a congestion of all storage nodes."""
+
+
+def disk_of(node: str) -> str:
+    """Return the target of a congestion of one storage node, which is not the node: it counts as present.
+
+    >>> disk_of("demo-storage-1")
+    'DISK demo-storage-1'
+    """
+    return f"DISK {node}"
 
 
 class Damage(StrEnum):
@@ -42,7 +57,7 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An active injected fault. `target` is a storage node, an Availability Zone, a reader, an endpoint or `DNS`."""
+    """An active injected fault. `target` is a storage node, an Availability Zone, a reader, an endpoint, `DNS` or disks."""
 
     cluster: str
     kind: FaultKind
@@ -51,7 +66,11 @@ class Fault:
     until: datetime | None
     """None: until it is restored."""
     delay_ms: int | None = None
-    """Only for replica-lag, slow-endpoint and dns-lag."""
+    """Only for replica-lag, slow-endpoint, dns-lag and disk-congestion, where it is the maximum."""
+    delay_min_ms: float | None = None
+    """Only for disk-congestion."""
+    percentage: float | None = None
+    """How much of the writes is late; only for disk-congestion."""
 
     def __str__(self) -> str:
         """Describe the fault as the reason for its effects.

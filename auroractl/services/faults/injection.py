@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from auroractl.core.errors import InstanceNotFound, InvalidParameterValue, NotFound
 from auroractl.core.model import Cluster, Instance
-from auroractl.core.volume.faults import Damage, Fault, FaultKind
+from auroractl.core.volume.faults import ALL_DISKS, Damage, Fault, FaultKind, disk_of
 from auroractl.core.wal.segments import SEGMENT_BYTES, Segment
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
@@ -20,6 +20,7 @@ from auroractl.system.files import exists
 from auroractl.system.safe_open import open_to_change
 
 _ON_NODES = frozenset({FaultKind.CRASH_STORAGE_NODE, FaultKind.HANG_STORAGE_NODE})
+_SUSPENDING = frozenset({FaultKind.HANG_STORAGE_NODE, FaultKind.DISK_CONGESTION})
 _IN_ROUTES = frozenset({FaultKind.SLOW_ENDPOINT, FaultKind.REFUSE_ENDPOINT, FaultKind.DNS_LAG})
 _ON_READERS = frozenset({FaultKind.REPLICA_LAG, FaultKind.PARTITION_INSTANCE})
 
@@ -185,9 +186,11 @@ def _end(cluster: ManagedCluster, fault: Fault) -> None:
         apply_to_reader(cluster, fault.target)
     elif fault.kind in _IN_ROUTES:
         cluster.publish_routes()
-    elif fault.kind is FaultKind.HANG_STORAGE_NODE:
+    elif fault.kind in _SUSPENDING:
+        hanging = {each.target for each in cluster.faults() if each.kind is FaultKind.HANG_STORAGE_NODE}
         for node in cluster.storage_nodes():
-            if node.identifier == fault.target:
+            name = node.identifier
+            if fault.target in {name, disk_of(name), ALL_DISKS} and name not in hanging:
                 cluster.installation.receiver(node).resume()
     cluster.wake()
 
@@ -207,11 +210,14 @@ def begin(
     target: str,
     duration_s: float | None,
     delay_ms: int | None = None,
+    *,
+    delay_min_ms: float | None = None,
+    percentage: float | None = None,
 ) -> Fault:
     """Record a lasting fault."""
     now = cluster.now()
     until = None if duration_s is None else now + timedelta(seconds=duration_s)
-    fault = Fault(cluster.name, kind, target, now, until, delay_ms)
+    fault = Fault(cluster.name, kind, target, now, until, delay_ms, delay_min_ms, percentage)
     cluster.repository.add_fault(fault)
     return fault
 

@@ -10,6 +10,8 @@ from collections.abc import Collection
 
 from auroractl.core.errors import AuroraError, InvalidInstanceState, InvalidParameterValue
 from auroractl.core.model import Instance
+from auroractl.core.volume.faults import ALL_DISKS, FaultKind, disk_of
+from auroractl.core.volume.model import StorageNode
 from auroractl.engine import aurora_faults, sql
 from auroractl.engine.aurora_faults import Asked, FaultAsked
 from auroractl.runtime import events
@@ -69,6 +71,8 @@ def _inject(cluster: ManagedCluster, instance: Instance, asked: FaultAsked) -> N
             _fail_readers(cluster, asked)
         case Asked.DISK_FAILURE:
             _fail_nodes(cluster, asked)
+        case Asked.DISK_CONGESTION:
+            _congest(cluster, asked)
 
 
 def _crash(cluster: ManagedCluster, instance: Instance, what: str) -> None:
@@ -114,6 +118,18 @@ def _fail_readers(cluster: ManagedCluster, asked: FaultAsked) -> None:
 
 def _fail_nodes(cluster: ManagedCluster, asked: FaultAsked) -> None:
     """Make one storage node fail for a share of an interval, or some of those of a protection group."""
+    nodes = _nodes(cluster, asked)
+    if asked.is_disk:
+        failing, lasts_s = random.sample(nodes, math.ceil(len(nodes) * asked.percentage / 100)), float(asked.seconds)
+    else:
+        failing, lasts_s = [nodes[asked.index]], asked.seconds * asked.percentage / 100
+    _require_free(cluster, [node.identifier for node in failing])
+    for node in failing if lasts_s else ():
+        injection.crash_storage_node(cluster, node.identifier, lasts_s)
+
+
+def _nodes(cluster: ManagedCluster, asked: FaultAsked) -> list[StorageNode]:
+    """Return the storage nodes of a cluster. Raises InvalidParameterValue for an index that is too high."""
     nodes, volume = cluster.storage_nodes(), cluster.repository.volume_rows(cluster.name)
     count = (volume.groups if volume is not None else 0) if asked.is_disk else len(nodes)
     if asked.index >= count:
@@ -122,13 +138,31 @@ def _fail_nodes(cluster: ManagedCluster, asked: FaultAsked) -> None:
             f"There is no {what} with index {asked.index}; the highest is {count - 1}.",
             "Count them: SELECT * FROM aurora_show_volume_status()",
         )
-    if asked.is_disk:
-        failing, lasts_s = random.sample(nodes, math.ceil(len(nodes) * asked.percentage / 100)), float(asked.seconds)
-    else:
-        failing, lasts_s = [nodes[asked.index]], asked.seconds * asked.percentage / 100
-    _require_free(cluster, [node.identifier for node in failing])
-    for node in failing if lasts_s else ():
-        injection.crash_storage_node(cluster, node.identifier, lasts_s)
+    return nodes
+
+
+def _congest(cluster: ManagedCluster, asked: FaultAsked) -> None:
+    """Make a share of the writes of one storage node late, or of all copies of a protection group."""
+    nodes = _nodes(cluster, asked)
+    target = ALL_DISKS if asked.is_disk else disk_of(nodes[asked.index].identifier)
+    _require_free(
+        cluster,
+        [ALL_DISKS, target] if not asked.is_disk else [ALL_DISKS, *(disk_of(each.identifier) for each in nodes)],
+    )
+    if not (asked.percentage and asked.maximum):
+        return
+    fault = injection.begin(
+        cluster,
+        FaultKind.DISK_CONGESTION,
+        target,
+        float(asked.seconds),
+        math.ceil(asked.maximum),
+        delay_min_ms=min(asked.minimum, asked.maximum),
+        percentage=asked.percentage,
+    )
+    what = "all storage nodes" if asked.is_disk else nodes[asked.index].identifier
+    message = f"{asked.percentage:g}% of the writes of {what} are {asked.minimum:g} to {asked.maximum:g} ms late"
+    injection.done(cluster, target, message, fault)
 
 
 def _require_free(cluster: ManagedCluster, targets: Collection[str]) -> None:

@@ -18,9 +18,11 @@ from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
+from auroractl.core.volume.faults import FaultKind
 from auroractl.engine.probe import Probe
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.faults import sql_requests
+from auroractl.services.faults.congestion import CongestedNode, congestion_of
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
 from auroractl.services.instances import aurora_sql, iam, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
@@ -63,6 +65,9 @@ class Controller(ABC):
     def after_suspension(self) -> None:  # noqa: B027  (most remember no durations)
         """Discard measured durations, after the supervisor itself was suspended."""
 
+    def stop(self) -> None:  # noqa: B027  (most have no threads of their own)
+        """End what it does besides its tasks."""
+
 
 def controllers(settings: Settings) -> tuple[Controller, ...]:
     """Return all controllers, in the order in which they act."""
@@ -73,6 +78,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         AuroraFunctions(),
         IamUsers(),
         FaultsAskedFor(),
+        Congestion(),
         MasterPassword(),
         CommitSettings(),
         Admissions(),
@@ -198,6 +204,31 @@ class FaultsAskedFor(Controller):
             if snapshot.seen(instance.identifier).accepting and sql_requests.is_asked(cluster, instance):
                 # With the subject of its repairs, so that a crashed writer is not replaced while it is restarted.
                 yield Task(instance.identifier, partial(sql_requests.carry_out, cluster, instance))
+
+
+class Congestion(Controller):
+    """Storage nodes that an injected fault makes late."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], CongestedNode] = {}
+        """By cluster and storage node. After a restart: begun again for faults that are in force."""
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:  # noqa: ARG002
+        """Begin with nodes of new faults; the others end by themselves."""
+        for key in [key for key, each in self._nodes.items() if not each.lives]:
+            del self._nodes[key]
+        kinds = {fault.kind for fault in snapshot.volume.faults} if snapshot.volume is not None else set()
+        if FaultKind.DISK_CONGESTION in kinds and snapshot.volume is not None:
+            for node in snapshot.volume.nodes:
+                key = (cluster.name, node.identifier)
+                if key not in self._nodes and congestion_of(cluster, node) is not None:
+                    self._nodes[key] = CongestedNode(cluster, node)
+        return ()
+
+    def stop(self) -> None:
+        """Let all nodes run."""
+        for each in self._nodes.values():
+            each.end()
 
 
 class MasterPassword(Controller):
