@@ -127,14 +127,14 @@ def test_disks_are_congested_for_a_while(demo: Auroractl) -> None:
     with demo.connect("demo") as connection, demo.connect("demo", instance=reader) as asking:
         connection.execute("drop table if exists kept; create table kept (number integer)")
         assert _inject(asking, "disk_congestion(100, 0, true, 600, 70, 90)") is True
-        wait_until("late commits", lambda: _commit_ms(connection) > 60)
+        wait_until("late commits", lambda: _commit_ms(connection) > 25)
         for _ in range(5):
             assert _states(demo) == ["available"] * 6
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="has an injected fault already"):
             _inject(connection, "disk_congestion(100, 0, false, 60, 1, 2)")
         demo.kill_supervisor()
         demo("supervisor", "start")
-        wait_until("late commits again", lambda: _commit_ms(connection) > 60)
+        wait_until("late commits again", lambda: _commit_ms(connection) > 25)
         demo("inject-fault", "restore", "disks")
         assert _inject(connection, "disk_congestion(50, 2, false, 1, 0, 10.5)") is True
         wait_until("the end by itself", lambda: demo.volume("demo")["Faults"] == [])

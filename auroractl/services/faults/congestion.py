@@ -1,16 +1,16 @@
 """Disk congestion: storage nodes that write and acknowledge late, as in Aurora's `aurora_inject_disk_congestion`.
 
 A congested node is suspended for a random time between the two delays, then runs until it has written and acknowledged
-what came meanwhile, and is suspended again. So commits that follow each other wait for one delay each; one that comes at
-any other time waits for what is left of it. Without a supervisor a node stays as it is: the next one continues, or ends
-the fault if it has expired.
+what came meanwhile, and is suspended again. So a write waits for what is left of a delay, and a commit until that is over
+on four of six nodes. Without a supervisor a node stays as it is: the next one continues, or ends the fault if it has
+expired.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
-import signal
 import time
 from threading import Event, Thread
 
@@ -20,14 +20,16 @@ from auroractl.core.errors import AuroraError
 from auroractl.core.volume.faults import ALL_DISKS, Fault, FaultKind, disk_of
 from auroractl.core.volume.model import StorageNode
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.system.liveness import send
 
 log = logging.getLogger(__name__)
 
-_AT_REST_S = 0.002
 _AT_WORK_S_MAX = 0.05
-_POLL_S = 0.001
+_POLL_S = 0.0003
+"""How long after its work a node may run: less than a client needs for its next commit."""
 _ABSENT_S = 0.2
+_LOOKED_UP_S = 0.5
+_ROUND_S_MIN = 0.01
+"""A node is suspended at most a hundred times per second, whatever a client asks for: each time costs processor time."""
 _END_TIMEOUT_S = 2.0
 
 
@@ -48,6 +50,8 @@ class CongestedNode:
         self._cluster = cluster
         self._node = node
         self._ended = Event()
+        self._process: psutil.Process | None = None
+        self._looked_up_s = 0.0
         self._thread = Thread(target=self._run, name=f"congestion-{node.identifier}", daemon=True)
         self._thread.start()
 
@@ -73,19 +77,34 @@ class CongestedNode:
             congested.discard(self._node.identifier)
 
     def _delay(self, fault: Fault) -> None:
-        pid = self._cluster.installation.receiver(self._node).pid()
+        process = self._found()
         lasts_s = random.uniform(fault.delay_min_ms or 0, fault.delay_ms or 0) / 1000  # noqa: S311
         late = random.uniform(0, 100) < (fault.percentage or 0)  # noqa: S311
-        if pid is None or not late:
-            self._ended.wait(max(lasts_s, _AT_REST_S) if pid else _ABSENT_S)
+        if process is None or not late:
+            self._ended.wait(max(lasts_s, _ROUND_S_MIN) if process else _ABSENT_S)
             return
-        send(pid, signal.SIGSTOP)
         try:
-            self._ended.wait(lasts_s)
-        finally:
-            if not self._hangs():
-                send(pid, signal.SIGCONT)
-        _let_work(pid)
+            process.suspend()
+            try:
+                self._ended.wait(lasts_s)
+            finally:
+                if not self._hangs():
+                    process.resume()
+            _let_work(process)
+        except psutil.Error:
+            # It has ended, and is started again.
+            self._process = None
+        self._ended.wait(max(0.0, _ROUND_S_MIN - lasts_s))
+
+    def _found(self) -> psutil.Process | None:
+        """Return the node's process, looked for now and then; None if there is none."""
+        now_s = time.monotonic()
+        if self._process is None or now_s - self._looked_up_s > _LOOKED_UP_S:
+            self._looked_up_s = now_s
+            pid = self._cluster.installation.receiver(self._node).pid()
+            with contextlib.suppress(psutil.Error):
+                self._process = None if pid is None else psutil.Process(pid)
+        return self._process
 
     def _hangs(self) -> bool:
         """Return whether another fault wants the node suspended."""
@@ -93,13 +112,10 @@ class CongestedNode:
         return any(each.target == mine and each.kind is FaultKind.HANG_STORAGE_NODE for each in self._cluster.faults())
 
 
-def _let_work(pid: int) -> None:
-    """Wait until a process has nothing to do, but not for long."""
+def _let_work(process: psutil.Process) -> None:
+    """Wait until a process has nothing to do, but not for long. Raises psutil.Error."""
     deadline_s = time.monotonic() + _AT_WORK_S_MAX
-    time.sleep(_AT_REST_S)
-    try:
-        process = psutil.Process(pid)
-        while process.status() != psutil.STATUS_SLEEPING and time.monotonic() < deadline_s:
-            time.sleep(_POLL_S)
-    except psutil.Error:
-        return
+    while True:
+        time.sleep(_POLL_S)
+        if process.status() == psutil.STATUS_SLEEPING or time.monotonic() > deadline_s:
+            return
