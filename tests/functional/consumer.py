@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import pq
+from psycopg.conninfo import make_conninfo
 
 from auroractl.core.wal.lsn import format_lsn
 from auroractl.drills.consumer import text_values
@@ -64,7 +65,7 @@ class Consumer:
                 time.sleep(RECONNECT_PAUSE_S * 10)
 
     def _stream(self) -> None:
-        connection = pq.PGconn.connect(f"{self.uri}?replication=database&connect_timeout=30".encode())
+        connection = pq.PGconn.connect(make_conninfo(self.uri, replication="database", connect_timeout="30").encode())
         try:
             if connection.status != pq.ConnStatus.OK:
                 raise psycopg.OperationalError(connection.get_error_message())

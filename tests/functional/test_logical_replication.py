@@ -170,7 +170,7 @@ def test_a_consumer_that_confirms_nothing_holds_up_no_failover(decoding: Aurorac
     make_slots(decoding, slow="test_decoding")
     on_all_readers(decoding, "slow")
     with (
-        closing(psycopg.connect(decoding.uri("demo") + "?replication=database", autocommit=True)) as slow,
+        closing(psycopg.connect(decoding.uri("demo"), autocommit=True, replication="database")) as slow,
         decoding.connect("demo") as connection,
     ):
         slow.pgconn.exec_(b"START_REPLICATION SLOT slow LOGICAL 0/0")
@@ -186,7 +186,7 @@ def test_a_consumer_that_confirms_nothing_holds_up_no_failover(decoding: Aurorac
 
 def test_physical_replication_stays_internal(decoding: Auroractl) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry for replication connection"):
-        psycopg.connect(decoding.uri("demo") + "?replication=true")
+        psycopg.connect(decoding.uri("demo"), replication="true")
 
 
 def test_a_subscriber_in_another_cluster_goes_on(decoding: Auroractl) -> None:
