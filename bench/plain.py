@@ -28,7 +28,7 @@ def psql(setting: Setting, uri: str, *arguments: str) -> None:
 
 
 @contextmanager
-def plain_server(setting: Setting) -> Iterator[str]:
+def plain_server(setting: Setting, fsync: str = "on") -> Iterator[str]:
     """Start a server on a copy of the template, with the settings that a server of a cluster has and no volume."""
     installation = setting.installation()
     account = installation.account
@@ -44,6 +44,7 @@ def plain_server(setting: Setting) -> Iterator[str]:
         "shared_buffers": "128MB",
         "shared_preload_libraries": "pg_stat_statements",
         "wal_log_hints": "on",
+        "fsync": fsync,
     }
     (data / "postgresql.conf").write_text(render_configuration(settings))
     (data / "pg_hba.conf").write_text("host all all samehost trust\n")

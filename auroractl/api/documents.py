@@ -58,6 +58,7 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
             for instance in snapshot.instances
         ],
         "DBClusterParameterGroup": group_in_use(cluster.parameter_group, cluster.engine_version),
+        **_durability(snapshot),
         "BacktrackWindow": cluster.backtrack_window_s,
         "EarliestBacktrackTime": _earliest(snapshot),
         "BacktrackWindowActual": _actual_window_s(snapshot),
@@ -81,6 +82,13 @@ def cluster_view(snapshot: ClusterSnapshot) -> View:
             else None
         ),
         "EndpointProcessId": snapshot.endpoint_process.pid,
+    }
+
+
+def _durability(snapshot: ClusterSnapshot) -> View:
+    return {
+        "Durability": snapshot.cluster.durability.value,
+        "DurableInstance": status.durable_instance(snapshot),
     }
 
 

@@ -39,6 +39,17 @@ _Iam = Annotated[
     ),
 ]
 _Region = Annotated[str | None, typer.Option(help="Region that names the Availability Zones.  [default: us-east-1]")]
+_Window = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds); 0 disables backtracking.  [default: 24h]"),
+]
+_Durability = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[machine|everywhere|none]",
+        help="What is flushed to disk: the writer, all copies, or nothing.  [default: machine]",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -74,12 +85,8 @@ def create_cluster(
     master_user_password: _Password = None,
     port: _Port = None,
     region: _Region = None,
-    backtrack_window: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION", help="Such as 24h, or 3600 (seconds); 0 disables backtracking.  [default: 24h]"
-        ),
-    ] = None,
+    backtrack_window: _Window = None,
+    durability: _Durability = None,
     deletion_protection: Annotated[bool, typer.Option(help="Refuse to delete the cluster.")] = False,
     iam_authentication: _Iam = None,
     parameter_group: ClusterGroupOption = None,
@@ -105,6 +112,7 @@ def create_cluster(
         port=port,
         region=region,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
+        durability=durability,
         deletion_protection=deletion_protection,
         iam_authentication=bool(iam_authentication),
         parameter_group=parameter_group,
@@ -237,10 +245,15 @@ def stop_cluster(
 def start_cluster(
     context: typer.Context,
     name: ClusterArgument = None,
+    allow_data_loss: Annotated[
+        bool,
+        typer.Option("--allow-data-loss", help="Trust the writer's data after a power cut that no copy survived."),
+    ] = False,
 ) -> None:
     """Start a stopped cluster, or the missing parts of a running one."""
     this = session(context)
-    document = this.change(requests.clusters.StartCluster(cluster=this.cluster(name)))
+    request = requests.clusters.StartCluster(cluster=this.cluster(name), allow_data_loss=allow_data_loss)
+    document = this.change(request)
     this.show(document, sentences.changed, text.cluster)
 
 
@@ -252,6 +265,7 @@ def modify_cluster(
         str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
     ] = None,
     iam_authentication: _Iam = None,
+    durability: _Durability = None,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,
@@ -263,13 +277,14 @@ def modify_cluster(
         typer.Option(help="Newer minor version, such as 17 for the newest here; the cluster must be stopped."),
     ] = None,
 ) -> None:
-    """Change a cluster's protection, backtrack window, authentication, tags, parameter group, password or version."""
+    """Change a cluster's settings, tags, parameter group, password, durability or engine version."""
     this = session(context)
     request = requests.clusters.ModifyCluster(
         cluster=this.cluster(name),
         deletion_protection=deletion_protection,
         backtrack_window_s=parse_duration_s(backtrack_window) if backtrack_window else None,
         iam_authentication=iam_authentication,
+        durability=durability,
         parameter_group=parameter_group,
         tags=parse_tags(tags),
         remove_tags=tuple(remove_tags or ()),

@@ -52,6 +52,11 @@ class InstancePaths:
         return self.folder / "data"
 
     @property
+    def unverified(self) -> Path:
+        """A data directory that is not trusted since the machine ended, until there is a new copy."""
+        return self.folder / "data.unverified"
+
+    @property
     def log(self) -> Path:
         """The server's log."""
         return self.folder / "postgresql.log"

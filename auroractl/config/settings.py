@@ -17,10 +17,12 @@ from auroractl.config.toml_lines import line_of
 from auroractl.core.errors import AuroraError, ConfigurationError
 from auroractl.core.guessing import did_you_mean
 from auroractl.core.text.sizes import parse_size_bytes
+from auroractl.core.volume.durability import Durability
 
 OUTPUTS = ("table", "json", "yaml", "text")
 ADDRESSES = ("auto", "block", "ports")
 ENDPOINT_MODES = ("address", "dns")
+DURABILITIES = tuple(each.value for each in Durability)
 _SIZES = frozenset(
     {"storage_group_size", "storage_max_capacity", "log_keep_size", "backtrack_replay_max", "backtrack_disk_budget"}
 )
@@ -30,7 +32,7 @@ _PARAMETER_SIZE = re.compile(r"\d+ ?(kB|MB|GB|TB)")
 _DNS_SUFFIX = re.compile(r"(?=.{1,100}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _LOOPBACK = re.compile(r"127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}:[1-9]\d{0,4}", re.ASCII)
 _ENVIRONMENT_PREFIX = "AURORACTL_"
-_OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT"})
+_OTHER_VARIABLES = frozenset({"HOME", "CONFIG", "CLUSTER", "CRASH_AT", "BOOT_ID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Settings:
     """True if endpoints end TLS for clients that ask for it."""
     api_credentials: str = ""
     """File of AWS access keys with which tokens of IAM authentication must be signed. Empty: any signature will do."""
+    durability: str = "machine"
+    """What new clusters flush to disk: the writer (machine), all copies (everywhere) or nothing (none)."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""
     hold_timeout_s: float = 30.0
@@ -120,6 +124,9 @@ class Settings:
     """Finished WAL that each storage node keeps beyond what running readers still need."""
 
 
+_CHOICES = {
+    "output": OUTPUTS, "addresses": ADDRESSES, "endpoint_mode": ENDPOINT_MODES, "durability": DURABILITIES,
+}  # fmt: skip
 _MAY_BE_ZERO = {"supervisor_idle_s"}
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
 
@@ -237,7 +244,7 @@ def _checked(key: str, value: Any) -> Any:
         raise ConfigurationError(
             f"{key} must be {_KIND[type(default)]}, not {value!r}.", f"The default is {_shown(default)}"
         )
-    allowed = {"output": OUTPUTS, "addresses": ADDRESSES, "endpoint_mode": ENDPOINT_MODES}.get(key)
+    allowed = _CHOICES.get(key)
     if allowed and value not in allowed:
         raise ConfigurationError(f"{key} must be one of {', '.join(allowed)}, not {value!r}.", "")
     if key in _SIZES:

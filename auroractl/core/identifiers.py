@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from auroractl.core.errors import InvalidParameterValue
+from auroractl.core.volume.durability import Durability
 
 MASTER_USERNAME_DEFAULT = "postgres"
 DATABASE_NAME_DEFAULT = "postgres"
@@ -123,6 +124,16 @@ def region(value: str) -> str:
     if not _REGION.fullmatch(value):
         raise InvalidParameterValue(f"{value!r} is not a region name.", "Try one like us-east-1")
     return value
+
+
+def durability(value: str) -> Durability:
+    """Check what a cluster is to flush to disk."""
+    try:
+        return Durability(value)
+    except ValueError:
+        raise InvalidParameterValue(
+            f"{value!r} is not a durability.", f"It is one of {', '.join(each.value for each in Durability)}"
+        ) from None
 
 
 def promotion_tier(value: int) -> int:

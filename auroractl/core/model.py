@@ -13,6 +13,7 @@ from auroractl.core.engine.locales import BY_CODE_POINT, Locale
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.restore.retention import BacktrackReach
 from auroractl.core.synchronous_commit.setting import CommitSettings
+from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.faults import Fault, FaultKind
 from auroractl.core.volume.model import VolumeSnapshot
 
@@ -78,6 +79,11 @@ class Cluster:
     """True if members of rds_iam log in with tokens, and with nothing else."""
     standby_floor: Mapping[str, int] = field(default_factory=dict)
     """The highest values of parameters of which a standby needs at least the writer's, once a group has set one."""
+    durability: Durability = Durability.EVERYWHERE
+    unflushed_boot: str = ""
+    """The boot of the machine in which copies were last written without being flushed; empty if all are flushed."""
+    durable_instance: str = ""
+    """The instance whose data is known to be on disk as a whole: the writer, or the one before it until it is."""
 
     @property
     def availability_zones(self) -> tuple[str, str, str]:

@@ -113,6 +113,14 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
     return found
 
 
+def durable_instance(snapshot: ClusterSnapshot) -> str | None:
+    """Return the instance whose data a power cut would leave as a whole; None if there is none."""
+    cluster = snapshot.cluster
+    if cluster.durability.copies_flush and not cluster.unflushed_boot:
+        return snapshot.writer.identifier if snapshot.writer else None
+    return cluster.durable_instance or None
+
+
 def _endpoint_faults(snapshot: ClusterSnapshot) -> list[str]:
     """List the injected faults on the ways to a cluster, one sentence each."""
     found = []

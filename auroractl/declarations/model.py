@@ -17,6 +17,7 @@ from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.engine.locales import Provider
 from auroractl.core.parameters.changes import group_name
 from auroractl.core.parameters.model import GroupKind
+from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.growth import HEADROOM_PERCENT_MAX
 from auroractl.declarations import kinds
 from auroractl.declarations.kinds import DeclarationError, by_identifier, by_name, refusal
@@ -92,6 +93,8 @@ class DeclaredCluster(_Table):
     """Whether to refuse to delete the cluster."""
     iam_database_authentication: kinds.Truth | None = None
     """Whether members of rds_iam log in with tokens of AWS only."""
+    durability: Durability | None = None
+    """What is flushed to disk: machine (the writer), everywhere or none."""
     parameter_group: kinds.GroupName | None = None
     """DB cluster parameter group."""
     engine_version: kinds.Version | None = None

@@ -126,6 +126,7 @@ class _ClusterPlan:
         wanted = self._wanted
         self._differs("readers", None, readers)
         self._differs("backtrack_window", None, as_duration(wanted.backtrack_window_s))
+        self._differs("durability", None, wanted.durability)
         self._differs("deletion_protection", None, wanted.deletion_protection)
         self._differs("iam_database_authentication", None, wanted.iam_database_authentication)
         self._differs("parameter_group", None, wanted.parameter_group)
@@ -154,6 +155,7 @@ class _ClusterPlan:
         window = self._differs(
             "backtrack_window", as_duration(now.backtrack_window_s), as_duration(wanted.backtrack_window_s)
         )
+        durability = self._differs("durability", now.durability, wanted.durability)
         group = self._differs("parameter_group", now.parameter_group, wanted.parameter_group)
         added, removed = {}, []
         if wanted.tags is not None:
@@ -161,12 +163,13 @@ class _ClusterPlan:
             removed = [key for key in tags if key not in wanted.tags]
         self.changes += [Change(self._name, f"tags.{key}", tags.get(key), value) for key, value in added.items()]
         self.changes += [Change(self._name, f"tags.{key}", tags[key], None) for key in removed]
-        if protection or iam or window or group or added or removed:
+        if protection or iam or window or durability or group or added or removed:
             request = ModifyCluster(
                 cluster=self._name,
                 deletion_protection=wanted.deletion_protection if protection else None,
                 iam_authentication=wanted.iam_database_authentication if iam else None,
                 backtrack_window_s=wanted.backtrack_window_s if window else None,
+                durability=wanted.durability if durability else None,
                 parameter_group=wanted.parameter_group if group else None,
                 tags=added or None,
                 remove_tags=tuple(removed),

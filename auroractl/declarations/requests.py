@@ -26,6 +26,7 @@ def create_cluster(wanted: Declaration, readers: int) -> CreateCluster:
         port=wanted.port,
         region=wanted.region,
         backtrack_window_s=wanted.backtrack_window_s,
+        durability=wanted.durability,
         deletion_protection=bool(wanted.deletion_protection),
         iam_authentication=bool(wanted.iam_database_authentication),
         parameter_group=wanted.parameter_group,

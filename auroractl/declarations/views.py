@@ -12,6 +12,7 @@ from auroractl.core.endpoint_types import CustomEndpointType
 from auroractl.core.engine.locales import Provider
 from auroractl.core.model import EndpointType
 from auroractl.core.parameters.model import GroupKind
+from auroractl.core.volume.durability import Durability
 from auroractl.declarations.model import (
     ENDPOINT,
     FILE,
@@ -99,6 +100,7 @@ def declared(facts: Facts, name: str) -> Declaration | None:
         instances={each["DBInstanceIdentifier"]: own for each in instances if (own := _instance(each, usual))},
         parameter_group=view["DBClusterParameterGroup"],
         backtrack_window_s=view["BacktrackWindow"],
+        durability=Durability(view["Durability"]),
         deletion_protection=view["DeletionProtection"],
         iam_database_authentication=view["IAMDatabaseAuthenticationEnabled"],
         tags={tag["Key"]: tag["Value"] for tag in view["TagList"]},

@@ -30,6 +30,7 @@ from auroractl.system.files import nearest_existing
 from auroractl.system.locales import system_locales
 from auroractl.system.locks import lock_holder
 from auroractl.system.programs import find_program
+from auroractl.system.unflushed import why_flushing
 
 _GIB = 1024**3
 _FREE_MIN_BYTES, _FREE_ENOUGH_BYTES = 1 * _GIB, 10 * _GIB
@@ -191,9 +192,10 @@ def _speed(home: Home) -> Check:
         hint = "Good for tests; for lasting data set AURORACTL_HOME to a folder on a disk"
         return warning("Disk speed", "The home is in memory (tmpfs) and is lost when the machine restarts.", hint)
     if took_ms > _SYNC_SLOW_MS:
-        hint = "Every commit waits for several flushes; use a faster disk, or for tests a home in memory"
+        hint = "Every commit waits for a flush; use a faster disk, or for tests --durability none"
         return warning("Disk speed", f"Flushing 8 KiB takes {took_ms:.1f} ms{on}.", hint)
-    return ok("Disk speed", f"Flushing 8 KiB takes {took_ms:.1f} ms{on}.")
+    nodes = f" Storage nodes flush too: {why}." if (why := why_flushing()) else ""
+    return ok("Disk speed", f"Flushing 8 KiB takes {took_ms:.1f} ms{on}.{nodes}")
 
 
 def _memory() -> Check:

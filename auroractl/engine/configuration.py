@@ -93,6 +93,8 @@ class VolumeSettings:
     """True while writes are refused for lack of free space."""
     checkpoint_bytes_max: int | None = None
     """Maximum WAL between two checkpoints that backtrack tolerates; None if there is no such limit."""
+    flushes: bool = True
+    """False for a server that leaves it to the kernel when its files reach the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ def server_configuration(
         "max_replication_slots": _WAL_SENDERS_MAX,
         "synchronous_standby_names": synchronous_standby_names(volume.quorum),
         "synchronous_commit": "on",
+        "fsync": "on" if volume.flushes else "off",
         "wal_sender_timeout": _WAL_SENDER_TIMEOUT,
         "default_transaction_read_only": "on" if volume.full else "off",
         "hot_standby_feedback": "on",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import RLock
 
 from auroractl.certificates.files import ServerCertificate
 from auroractl.core.iam import IamRules
@@ -98,6 +99,8 @@ class ClusterMemory:
     """By name of an instance or endpoint. After a restart: told once more."""
     parameters: dict[str, PendingParameters] = field(default_factory=dict)
     """What waits for a reboot, by instance. After a restart: read again from the servers."""
+    durability_lock: RLock = field(default_factory=RLock)
+    """Held while the writer is made durable. After a restart: free."""
     slots: SlotPositions = field(default_factory=SlotPositions)
     """After a restart: read again from the servers."""
     live: LiveDocument | None = None

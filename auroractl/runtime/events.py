@@ -59,6 +59,8 @@ PASSWORD = EventKind("AURORACTL-EVENT-0033", CLUSTER, ("configuration change", "
 IAM = EventKind("AURORACTL-EVENT-0036", CLUSTER, ("configuration change", "security"))
 REQUEST_FAILED = EventKind("AURORACTL-EVENT-0032", CLUSTER, ("failure",))
 GIVEN_UP = EventKind("AURORACTL-EVENT-0002", CLUSTER, ("failure",))
+DURABILITY = EventKind("AURORACTL-EVENT-0035", CLUSTER, ("configuration change",))
+POWER_CUT = EventKind("AURORACTL-EVENT-0037", CLUSTER, ("recovery",))
 
 
 def record(cluster: ManagedCluster, kind: EventKind, source: str, message: str) -> None:

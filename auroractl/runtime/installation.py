@@ -191,11 +191,11 @@ class Installation:
             account=self.account,
         )
 
-    def start_receiver(self, node: StorageNode, writer: Instance) -> int | None:
+    def start_receiver(self, node: StorageNode, writer: Instance, *, flushes: bool) -> int | None:
         """Start a storage node receiving from a writer; return its process id. Raises as `Receiver.start` does."""
         passfile = self.home.cluster(node.cluster).storage_pgpass
         conninfo = self.access(writer).replication_conninfo(node.identifier, _CONNECT_TIMEOUT_S, passfile)
-        return self.receiver(node).start(writer.address, conninfo)
+        return self.receiver(node).start(writer.address, conninfo, flushes=flushes)
 
     def log_folder(self, node: StorageNode) -> LogFolder:
         """Return a storage node's copy of the WAL."""

@@ -18,7 +18,7 @@ from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.parameters.values import is_on
 from auroractl.core.restore.retention import Era
-from auroractl.core.routing import routing_table
+from auroractl.core.routing import refusal, routing_table
 from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import parse_size_bytes
@@ -31,7 +31,7 @@ from auroractl.engine.binaries import Binaries
 from auroractl.engine.configuration import Impairment, VolumeSettings
 from auroractl.engine.iam_users import IamAccess
 from auroractl.engine.server import Server
-from auroractl.runtime import certificates, iam
+from auroractl.runtime import certificates, flushing, iam
 from auroractl.runtime.admitted_senders import quorum_values
 from auroractl.runtime.cluster_memory import ClusterMemory
 from auroractl.runtime.endpoint_process import EndpointProcess, RoutingOverride
@@ -181,7 +181,8 @@ class ManagedCluster:
         """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
         with self.runtime.configuration_lock:
             full = self.memory.volume.full_since is not None
-            values = self.parameters(instance, self._volume_settings(full=full), follow)
+            flushes = flushing.permit(self.repository, self.name, copy=follow is not None)
+            values = self.parameters(instance, self._volume_settings(full=full, flushes=flushes), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
             values.update(quorum_values(self.installation.server(instance), values, self.write_quorum()))
             self.installation.configure(instance, values, self.iam_access(), standby=follow is not None)
@@ -256,10 +257,12 @@ class ManagedCluster:
             )
         return allowed
 
-    def _volume_settings(self, *, full: bool) -> VolumeSettings:
+    def _volume_settings(self, *, full: bool, flushes: bool) -> VolumeSettings:
         row = self.repository.cluster(self.name)
         bound = parse_size_bytes(self.settings.backtrack_replay_max)
-        return VolumeSettings(self.write_quorum(), full, bound // 3 if row and row.backtrack_window_s else None)
+        return VolumeSettings(
+            self.write_quorum(), full, bound // 3 if row and row.backtrack_window_s else None, flushes
+        )
 
     def write_quorum(self) -> Quorum:
         """Return the recorded write quorum."""
@@ -381,6 +384,7 @@ class ManagedCluster:
             promoted_are_closed=self.settings.close_promoted_readers,
             tls_required=is_on(chosen, "rds.force_ssl"),
             instance_endpoints=certificates.instance_endpoints(snapshot.instances) if self.settings.tls else {},
+            **refusal(snapshot),
         )
         process = snapshot.endpoint_process
         certificate = self.certificate(snapshot) if process.responding else ""

@@ -27,6 +27,7 @@ from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, StepRecord, StepStatus
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.restore.retention import BacktrackStatus
+from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.faults import FaultKind
 from auroractl.core.volume.model import NodeKind
 from auroractl.core.volume.quorum import Membership
@@ -90,6 +91,7 @@ class Base(DeclarativeBase):
                 BacktrackStatus,
                 Provider,
                 GroupKind,
+                Durability,
             )
         },
     }
@@ -127,6 +129,9 @@ class ClusterRow(Mirror[Cluster], Base):
     parameter_group: Mapped[str] = mapped_column(server_default=text("''"))
     iam_authentication: Mapped[bool] = mapped_column(server_default=false())
     standby_floor: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    durability: Mapped[Durability] = mapped_column(server_default=text("'everywhere'"))
+    unflushed_boot: Mapped[str] = mapped_column(server_default=text("''"))
+    durable_instance: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class InstanceRow(Mirror[Instance], Base):

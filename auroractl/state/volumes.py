@@ -9,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from auroractl.core.errors import ClusterNotFound
+from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.faults import Fault
 from auroractl.core.volume.model import Growth, StorageNode, StorageVolume
 from auroractl.core.volume.quorum import Membership
@@ -69,6 +71,24 @@ class VolumeRepository(Sessions):
             session.flush()
             session.add_all(StorageNodeRow.from_core(node) for node in nodes)
             _allocate(session, volume.cluster, 0, groups, volume.created_at)
+
+    def change_durability(
+        self,
+        cluster: str,
+        *,
+        durability: Durability | None = None,
+        unflushed_boot: str | None = None,
+        durable_instance: str | None = None,
+    ) -> None:
+        """Change the given fields of a cluster; the next step may rely on them after a power cut. Raises ClusterNotFound."""
+        values = {"durability": durability, "unflushed_boot": unflushed_boot, "durable_instance": durable_instance}
+        with self._write() as session:
+            row = session.get(ClusterRow, cluster)
+            if row is None:
+                raise ClusterNotFound(cluster, [])
+            for name, value in values.items():
+                if value is not None:
+                    setattr(row, name, value)
 
     def update_volume(
         self,

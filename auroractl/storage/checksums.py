@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from auroractl.core.wal.segments import SEGMENT_BYTES
+from auroractl.storage.folder import LogFolder
+from auroractl.system.files import flush_file
 from auroractl.system.limits import raise_shortage
 from auroractl.system.safe_open import make_regular, open_log, read_regular, read_start
 
@@ -31,8 +35,8 @@ def checksum(path: Path) -> str | None:
 class ChecksumRecord:
     """The file in a node's folder that records each segment's checksum, one line each; the last line counts.
 
-    Lines are not flushed one by one. A checksum lost in a crash is computed again, and a damaged line is one vote
-    against those of the other nodes.
+    Lines are not flushed one by one. A checksum lost in a crash of a process is computed again, one lost with the
+    machine takes its segment with it, and a damaged line is one vote against those of the other nodes.
     """
 
     folder: Path
@@ -62,7 +66,29 @@ class ChecksumRecord:
         aside = self._path.with_suffix(".new")
         with make_regular(aside) as file:
             file.write(_lines(kept))
+            file.flush()
+            os.fsync(file.fileno())
         aside.rename(self._path)
+
+
+def record_finished(folder: LogFolder, recorded: Collection[str], *, flush: bool) -> dict[str, str]:
+    """Record the checksums of finished segments that have none, and return them.
+
+    With `flush` they are flushed first: after a power cut, a recorded checksum means that its segment is on disk. Raises
+    OSError if the folder cannot be used.
+    """
+    new: dict[str, str] = {}
+    for segment in sorted(folder.inventory(measured=False).finished, key=lambda each: (each.number, each.timeline)):
+        path = folder.finished(segment)
+        if segment.name not in recorded and (digest := checksum(path)) is not None:
+            if flush:
+                flush_file(path)
+            new[segment.name] = digest
+    if new:
+        if flush:
+            folder.flush()
+        ChecksumRecord(folder.path).add(new)
+    return new
 
 
 def _lines(checksums: dict[str, str]) -> bytes:

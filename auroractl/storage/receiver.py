@@ -1,4 +1,4 @@
-"""The process of a storage node: pg_receivewal, which acknowledges the WAL that it has flushed.
+"""The process of a storage node: pg_receivewal, which acknowledges the WAL that it has flushed, or given to the kernel.
 
 https://www.postgresql.org/docs/18/app-pgreceivewal.html. It uses no replication slot: the writer keeps no WAL for a
 node that is down. WAL that the writer no longer has is copied from the node's peers.
@@ -52,8 +52,10 @@ class Receiver:
         # id.
         return next(iter(processes_below(self.folder)), None) if holder is not None else None
 
-    def start(self, writer: Address, conninfo: str) -> int | None:
+    def start(self, writer: Address, conninfo: str, *, flushes: bool) -> int | None:
         """Start receiving from a writer and return the process id. A running process is left as it is.
+
+        Unless it `flushes`, it acknowledges what it has written: that survives the process, but not the machine.
 
         The process inherits a locked descriptor, so that there is never a second one on the same folder, even if the
         supervisor dies. Raises MachineError if it cannot be started.
@@ -80,6 +82,7 @@ class Receiver:
                 log=self.log,
                 account=self.account,
                 pass_fds=(lock.descriptor,),
+                flushes=flushes,
             )
             lock.name_holder(pid)
         finally:
@@ -101,7 +104,7 @@ class Receiver:
             raise unwritable(self.log, error) from error
 
     def kill(self) -> None:
-        """Kill it (SIGKILL). What it has acknowledged is already flushed."""
+        """Kill it (SIGKILL). What it has acknowledged is at least with the kernel, which writes it to disk."""
         pid = self.pid()
         if pid is not None:
             kill_all([pid])

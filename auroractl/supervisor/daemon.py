@@ -22,6 +22,7 @@ from auroractl.core.operations import OperationRecord
 from auroractl.runtime.home_migration import give_cluster_folders
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
+from auroractl.services.clusters import power_cut
 from auroractl.services.operations import runner
 from auroractl.services.restore import backtrack
 from auroractl.state.database import Database, open_database
@@ -180,6 +181,7 @@ def _dns(runtime: Runtime) -> Iterator[None]:
 
 def _recover(runtime: Runtime, database: Database) -> None:
     """Finish or undo interrupted operations. Slow ones continue while the API already serves."""
+    power_cut.settle_all(runtime)
     running = database.repository.running_operations()
     backtrack.end_orphans(runtime, running)
     for cluster in database.repository.clusters():

@@ -73,6 +73,12 @@ def _replace_in(folder: int, name: str, text: str, mode: int, *, durable: bool) 
         os.fsync(folder)
 
 
+def flush_file(path: Path) -> None:
+    """Make the contents of a regular file durable. Raises OSError."""
+    with open_regular(path) as file:
+        os.fsync(file.fileno())
+
+
 def flush_folder(folder: Path) -> None:
     """Make creations, renames and removals in a folder durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -100,8 +106,7 @@ def flush_tree(root: Path) -> None:
     for folder, _, names in walk(root):
         for path in (Path(folder) / name for name in names):
             if not path.is_symlink():
-                with open_regular(path) as file:
-                    os.fsync(file.fileno())
+                flush_file(path)
         flush_folder(Path(folder))
 
 

@@ -25,6 +25,7 @@ from auroractl.system.account import Account
 from auroractl.system.file_credentials import as_self
 from auroractl.system.limits import raise_shortage
 from auroractl.system.safe_open import open_log
+from auroractl.system.unflushed import without_flushes
 from auroractl.system.waiting import SLICE_S, check_stop, has_checks
 
 _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONWARNINGS", "COVERAGE_PROCESS_START"})
@@ -243,8 +244,11 @@ def spawn(
     account: Account | None = None,
     extra_environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    flushes: bool = True,
 ) -> int:
     """Start a program that outlives this process and return its process id.
+
+    Unless it `flushes`, its flushes of files do nothing where the system can do that.
 
     It gets a session of its own, so that Ctrl-C and the end of a terminal do not reach it. Its output is appended to
     `log`, a file of the account if there is one; None discards it. Raises MachineError if it cannot be started.
@@ -252,17 +256,21 @@ def spawn(
     command, identity = _as_account(argv, account)
     try:
         with _open_output(log, account) as output, _ready_to_start(cwd, account) as folder:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                env=environment(extra_environment),
-                start_new_session=True,
-                pass_fds=pass_fds,
-                **identity,
-            )
+
+            def start() -> subprocess.Popen[bytes]:
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=folder,
+                    env=environment(extra_environment),
+                    start_new_session=True,
+                    pass_fds=pass_fds,
+                    **identity,
+                )
+
+            child = start() if flushes else without_flushes(start)
     except OSError as error:
         raise_shortage(error)
         raise MachineError(f"{argv[0]} cannot be started: {error}", "") from error

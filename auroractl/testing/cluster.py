@@ -20,6 +20,7 @@ from auroractl.api.requests.supervisor import SupervisorStatus
 from auroractl.config.paths import Home
 from auroractl.control_planes.local import LocalControlPlane
 from auroractl.core.errors import AuroraError, TimedOut
+from auroractl.core.volume.durability import Durability
 from auroractl.system.programs import Completed, complete
 from auroractl.system.waiting import wait_until
 from auroractl.testing.session_cache import SessionCache
@@ -141,5 +142,6 @@ def _make(home: Home, readers: int, shared: SessionCache) -> None:
         restored = beside.submit(shared.restore, home)
         send(control_plane, SupervisorStatus())
         restored.result()
-    send(control_plane, CreateCluster(cluster=NAME, readers=readers))
+    # It lives as long as the session, which a power cut ends too.
+    send(control_plane, CreateCluster(cluster=NAME, readers=readers, durability=Durability.NONE.value))
     shared.store(home)

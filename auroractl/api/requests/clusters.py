@@ -36,6 +36,8 @@ class CreateCluster(Request):
     port: int | None = field(default=None, metadata=WHOLE.key("Port"))
     region: str | None = field(default=None, metadata=TEXT.key("Region"))
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
+    durability: str | None = field(default=None, metadata=TEXT.key("Durability"))
+    """machine, everywhere or none: what is flushed to disk."""
     deletion_protection: bool = field(default=False, metadata=FLAG.key("DeletionProtection"))
     iam_authentication: bool = field(default=False, metadata=FLAG.key("EnableIAMDatabaseAuthentication"))
     parameter_group: str | None = field(default=None, metadata=TEXT.key("DBClusterParameterGroupName"))
@@ -51,6 +53,7 @@ class ModifyCluster(ClusterRequest):
     deletion_protection: bool | None = field(default=None, metadata=FLAG.key("DeletionProtection"))
     backtrack_window_s: int | None = field(default=None, metadata=WHOLE.key("BacktrackWindow"))
     iam_authentication: bool | None = field(default=None, metadata=FLAG.key("EnableIAMDatabaseAuthentication"))
+    durability: str | None = field(default=None, metadata=TEXT.key("Durability"))
     parameter_group: str | None = field(default=None, metadata=TEXT.key("DBClusterParameterGroupName"))
     tags: dict[str, str] | None = field(default=None, metadata=TAGS.key("Tags"))
     remove_tags: tuple[str, ...] = field(default=(), metadata=TEXTS.key("RemoveTags"))
@@ -85,8 +88,12 @@ class Failover(ClusterRequest):
     """Take as long as on AWS, with a writer endpoint that refuses connections meanwhile."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class StartCluster(ClusterRequest):
     """Start a stopped cluster, or the missing parts of a running one."""
+
+    allow_data_loss: bool = field(default=False, metadata=FLAG.key("AllowDataLoss"))
+    """Trust the writer's data if the machine ended and no copy is known to be on disk."""
 
 
 class StopCluster(ClusterRequest):

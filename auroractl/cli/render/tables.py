@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from auroractl.cli.render import sentences
+from auroractl.cli.render.durability import durability_line
 from auroractl.cli.render.names import with_names
 from auroractl.cli.render.status_style import size as _bytes
 from auroractl.cli.render.status_style import state as _state
@@ -116,7 +117,7 @@ def status(document: Document) -> RenderableType:
         ),
         _topology(document),
         endpoints(document),
-        Text("\n".join(filter(None, (_volume_line(document), _backtrack_line(view))))),
+        Text("\n".join(filter(None, (_volume_line(document), durability_line(view), _backtrack_line(view))))),
     ]  # fmt: skip
     if document["Operation"]:
         parts.append(_operation(document["Operation"]))

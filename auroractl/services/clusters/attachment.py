@@ -19,7 +19,7 @@ from auroractl.engine import sql
 from auroractl.runtime import events
 from auroractl.runtime.endpoint_process import RoutingOverride
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.clusters import kept_data
+from auroractl.services.clusters import kept_data, power_cut
 from auroractl.services.instances import replication
 from auroractl.services.instances.draining import wait_idle
 from auroractl.services.operations.runner import Plan, Step
@@ -128,6 +128,7 @@ def stop_and_keep(cluster: ManagedCluster, instance: Instance) -> None:
         log.warning("%s is killed: %s", instance.identifier, error)
     server.kill()
     storage_nodes.fence_nodes(cluster)
+    power_cut.flush_all(cluster)
     if exists(server.data) and not exists(cluster.paths.base):
         kept_data.record_position(cluster, server.data)
     keep_data(cluster, instance)
@@ -211,6 +212,8 @@ class OnlyInstance:
         self._withhold()
         for instance in self._rows():
             take_over(self._cluster, instance)
+            if not self._cluster.row().unflushed_boot:
+                self._cluster.repository.change_durability(self._cluster.name, durable_instance=instance.identifier)
 
     def _start(self) -> None:
         self._withhold()

@@ -60,7 +60,6 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
     database = identifiers.database_name(request.database_name or identifiers.DATABASE_NAME_DEFAULT)
     region = identifiers.region(request.region or cluster.settings.region)
     window_s = identifiers.backtrack_window(_window_s(request))
-    tags = identifiers.tags(request.tags or {})
     if cluster.repository.cluster(name) is not None:
         raise ClusterAlreadyExists(name)
     build = cluster.installation.builds.choose(request.engine_version)
@@ -84,11 +83,12 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
             backtrack_window_s=window_s,
             deletion_protection=request.deletion_protection,
             iam_authentication=request.iam_authentication,
-            tags=tags,
+            tags=identifiers.tags(request.tags or {}),
             created_at=cluster.now(),
             phase=Phase.CREATING,
             parameter_group=group,
             standby_floor=apply.floor(cluster.runtime, engine, chosen),
+            durability=identifiers.durability(request.durability or cluster.settings.durability),
         )
         taken = {instance.identifier for instance in cluster.repository.instances()}
         instances = address_allocation.new_instances(

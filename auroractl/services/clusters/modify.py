@@ -14,6 +14,7 @@ from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.tickets import Ticket, require_no_other
+from auroractl.services.clusters.durability_change import change_durability
 from auroractl.services.instances import iam
 from auroractl.services.instances.master_password import change_master_password
 from auroractl.services.operations import queue
@@ -31,6 +32,7 @@ def modify_cluster(
     master_user_password: str | None = None,
     parameter_group: str | None = None,
     iam_authentication: bool | None = None,
+    durability: str | None = None,
 ) -> None:
     """Change the given settings. Tags are added to the existing ones.
 
@@ -46,6 +48,7 @@ def modify_cluster(
         identifiers.master_password(master_user_password)
     if iam_authentication:
         iam.require_possible(cluster)
+    flushing = None if durability is None else identifiers.durability(durability)
     group = _group(cluster, GroupKind.CLUSTER, parameter_group)
     with _in_turn(cluster, lambda _: queue.ticket(cluster, queue.MODIFY_CLUSTER)):
         merged = {**cluster.row().tags, **(tags or {})}
@@ -55,6 +58,10 @@ def modify_cluster(
             cluster.writer()
         if group is not None and group != cluster.row().parameter_group:
             apply.change_user(cluster, GroupKind.CLUSTER, cluster.name, cluster.row().parameter_group, group)
+        if flushing is not None and flushing is not cluster.row().durability:
+            cluster.writer()
+            end_dry_run()
+            change_durability(cluster, flushing)
         if master_user_password is not None:
             end_dry_run()
             change_master_password(cluster, master_user_password)

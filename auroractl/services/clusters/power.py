@@ -9,11 +9,11 @@ from auroractl.core.errors import InvalidClusterState
 from auroractl.core.model import Phase, RunningOperation, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
-from auroractl.runtime import events
+from auroractl.runtime import events, flushing
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.runtime.runtime import Runtime
-from auroractl.services.clusters import failover
+from auroractl.services.clusters import failover, power_cut
 from auroractl.services.instances import replication
 from auroractl.services.operations import runner
 from auroractl.services.operations.cancel import dismiss_all
@@ -43,14 +43,19 @@ def _require_instances(cluster: ManagedCluster) -> None:
         )
 
 
-def start_cluster(cluster: ManagedCluster) -> bool:
+def start_cluster(cluster: ManagedCluster, *, allow_data_loss: bool = False) -> bool:
     """Start a stopped cluster, or the missing parts of a running one; return False if nothing was missing.
+
+    With `allow_data_loss`, the writer's data is trusted if the machine ended and no copy can be. Without, EngineError.
 
     Waits for a failover in progress. Raises QuorumLost if too few storage nodes acknowledge commits, InvalidClusterState
     if an instance does not answer in the end, or if the cluster is busy or incomplete.
     """
     cluster.require_whole()
     _wait_for_failover(cluster)
+    if allow_data_loss and not flushing.is_settled(cluster.repository, cluster.name):
+        power_cut.trust(cluster, cluster.writer())
+    flushing.require_settled(cluster.repository, cluster.name)
     if cluster.row().wanted is Wanted.RUNNING and not _missing(cluster):
         return False
     _perform(cluster, OperationKind.START_CLUSTER, {})
@@ -160,6 +165,7 @@ def _plan_stop(cluster: ManagedCluster, _record: OperationRecord) -> Plan:
     def stop_nodes() -> None:
         storage_nodes.fence_nodes(cluster)
         recovered_copy.end_servers(cluster)
+        power_cut.flush_all(cluster)
 
     def finish() -> None:
         cluster.repository.update_cluster(cluster.name, phase=Phase.NONE)

@@ -7,6 +7,7 @@ thread pool. A new concern is one class here or in a module of its own, and one 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -24,7 +25,7 @@ from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.faults import sql_requests
 from auroractl.services.faults.congestion import CongestedNode, congestion_of
 from auroractl.services.healing import address_conflicts, commit_settings, repair, volume
-from auroractl.services.instances import aurora_sql, iam, logical_slots, master_password, system_roles
+from auroractl.services.instances import aurora_sql, durability, iam, logical_slots, master_password, system_roles
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 from auroractl.services.volume import storage_nodes
@@ -39,6 +40,8 @@ _FIRST_FIGURES_S = 1.0
 _IAM_INTERVAL_S = 0.5
 _IAM_DOUBLINGS_MAX = 6
 """Failures after which a writer that cannot say who are members is asked no less often: every 32 s."""
+_DURABILITY_INTERVAL_S = 5.0
+"""How soon another attempt follows on one that statements kept from succeeding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def controllers(settings: Settings) -> tuple[Controller, ...]:
         Admissions(),
         Parameters(),
         LogicalSlots(),
+        Durability(),
         Copies(),
         _Plain(_publish_routes),
         Heal(settings),
@@ -277,6 +281,27 @@ class LogicalSlots(Controller):
         idle = snapshot.operation is None and snapshot.cluster.phase is Phase.NONE
         if snapshot.writing and idle and now_s >= cluster.memory.slots.due_s and logical_slots.keeps(cluster):
             yield Task("logical slots", lambda: logical_slots.keep(cluster), beside_operations=True)
+
+
+class Durability(Controller):
+    """The writer's data, which after a failover is not yet on disk as a whole."""
+
+    def __init__(self) -> None:
+        self._tried_s: dict[str, float] = {}
+        """By cluster, on the monotonic clock. After a restart: tried at once."""
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget all other clusters."""
+        for name in self._tried_s.keys() - set(clusters):
+            del self._tried_s[name]
+
+    def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
+        """Make it so, unless an operation does."""
+        idle = snapshot.operation is None and snapshot.cluster.phase is Phase.NONE
+        rested = now_s - self._tried_s.get(cluster.name, -math.inf) > _DURABILITY_INTERVAL_S
+        if snapshot.writing and idle and rested and durability.is_due(cluster):
+            self._tried_s[cluster.name] = now_s
+            yield Task("durability", lambda: durability.make_durable(cluster), beside_operations=True)
 
 
 class Copies(Controller):

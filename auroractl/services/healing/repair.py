@@ -11,7 +11,7 @@ from auroractl.engine.server import AddressTaken
 from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.clusters import failover
-from auroractl.services.instances import replication
+from auroractl.services.instances import durability, replication
 from auroractl.services.volume import storage_nodes
 from auroractl.system.limits import Shortage, shortage
 
@@ -23,8 +23,8 @@ _KINDS = {Action.GIVE_UP: events.GIVEN_UP, Action.START_STORAGE_NODE: events.STO
 def carry_out(cluster: ManagedCluster, decision: Decision) -> bool:
     """Carry out a decision about one part of a cluster. A failure is logged, and the next round decides again.
 
-    Return whether this counts as an attempt. It does not if a foreign process took an instance's address first, or if
-    this process lacked resources.
+    Return whether this counts as an attempt. It does not if a foreign process took an instance's address first, if
+    this process lacked resources, or if a reader waits for a writer that is not ready or not on disk as a whole.
     """
     comment = decision.rule.comment
     source = cluster.name if decision.name == ENDPOINT_PROCESS else decision.name
@@ -53,9 +53,22 @@ def carry_out(cluster: ManagedCluster, decision: Decision) -> bool:
                 cluster.memory.failed[decision.name] = comment
     except (AuroraError, OSError) as error:
         log.warning("%s %s: %s failed: %s", cluster.name, decision.name, decision.rule.action, error)
-        counts = not (isinstance(error, AddressTaken | Shortage) or shortage(error))
+        counts = not (
+            isinstance(error, AddressTaken | Shortage) or shortage(error) or _awaits_writer(cluster, decision)
+        )
     cluster.publish_routes()
     return counts
+
+
+def _awaits_writer(cluster: ManagedCluster, decision: Decision) -> bool:
+    writer = next((each for each in cluster.instances() if each.is_writer), None)
+    if decision.name == cluster.row().durable_instance and durability.is_due(cluster):
+        return True
+    if decision.rule.action is not Action.START_INSTANCE or writer is None or writer.identifier == decision.name:
+        return False
+    installation = cluster.installation
+    reader = installation.server(cluster.instance(decision.name))
+    return not reader.has_data() and not installation.server(writer).is_ready()
 
 
 def _start(cluster: ManagedCluster, instance: Instance) -> None:

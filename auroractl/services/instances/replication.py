@@ -14,7 +14,7 @@ from auroractl.engine import sql, standby
 from auroractl.engine.server import AddressTaken, Server
 from auroractl.engine.server_log import last_error, said
 from auroractl.runtime.managed_cluster import ManagedCluster
-from auroractl.services.instances import logical_slots
+from auroractl.services.instances import durability, logical_slots
 from auroractl.services.instances.lineage import lineage
 from auroractl.system.files import exists, remove_tree
 from auroractl.system.limits import Shortage
@@ -85,6 +85,7 @@ def start_reader(
     server = cluster.installation.server(reader)
     if not server.has_data():
         raise EngineError(f"The data directory of {reader.identifier} is gone or incomplete: {server.data}", "")
+    durability.release(cluster, reader)
     running = server.pid() is not None
     cluster.configure(reader, writer)
     if running:
@@ -132,6 +133,7 @@ def rejoin(cluster: ManagedCluster, reader: Instance, writer: Instance, *, diver
     error of the last one if none works.
     """
     server = cluster.installation.server(reader)
+    durability.release(cluster, reader)
     diverged = diverged or has_diverged(cluster, reader, writer)
     if diverged:
         server.abort()
@@ -224,7 +226,9 @@ def copy_from_writer(cluster: ManagedCluster, reader: Instance, writer: Instance
     with sql.session(cluster.installation.access(writer)) as connection:
         if sql.in_recovery(connection):
             raise EngineError(f"The server of {writer.identifier} is not the writer.", "")
+    durability.release(cluster, reader)
     cluster.installation.make_instance_folder(reader)
+    remove_tree(cluster.paths.instance(reader.identifier).unverified)
     standby.copy_from(
         cluster.installation.access(writer), cluster.installation.server(reader), cluster.installation.secrets
     )
@@ -279,6 +283,7 @@ def recover_reader(cluster: ManagedCluster, reader: Instance) -> None:
 
 def remove_stopped(cluster: ManagedCluster, instance: Instance) -> None:
     """Remove the folders and the row of an instance whose server has ended. May be repeated."""
+    durability.abandon(cluster, instance)
     cluster.installation.remove_socket_folder(cluster.installation.server(instance))
     remove_tree(cluster.paths.instance(instance.identifier).folder)
     cluster.repository.delete_instance(instance.identifier)

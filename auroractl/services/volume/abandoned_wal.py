@@ -6,6 +6,7 @@ It makes it possible to undo a backtrack.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -165,6 +166,8 @@ def _put(folder: LogFolder, segment: Segment, content: bytes) -> None:
     aside = folder.path / f"{segment.name}.filling"
     with make_regular(aside) as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     aside.rename(folder.finished(segment))
     folder.partial(segment).unlink(missing_ok=True)
     folder.flush()

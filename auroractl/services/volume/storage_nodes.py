@@ -20,7 +20,7 @@ from auroractl.core.volume.quorum import write_quorum
 from auroractl.core.wal.segments import Segment, parse_segment
 from auroractl.engine import admission, sql
 from auroractl.engine.configuration import awaits_admission
-from auroractl.runtime import admitted_senders
+from auroractl.runtime import admitted_senders, events, flushing
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.instances.lineage import lineage
@@ -114,6 +114,7 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
     receiver = cluster.installation.receiver(node)
     if receiver.pid() is not None:
         return
+    flushes = flushing.permit(cluster.repository, cluster.name, copy=True)
     folder = cluster.installation.log_folder(node)
     cluster.installation.make_node_folder(node)
     timeline, forks = lineage(cluster, writer)
@@ -121,19 +122,45 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
         log.info("%s: %s", node.identifier, done)
     if _lacks_sent_wal(cluster, folder, writer):
         _copy_newest(cluster, node)
+        if _lacks_sent_wal(cluster, folder, writer):
+            _begin_later(cluster, node, writer)
     begun = folder.begin_next(forks, timeline)
     if begun is not None:
         log.info("%s: continues with %s, because an earlier timeline ends before or in it", node.identifier, begun.name)
-    pid = cluster.installation.start_receiver(node, writer)
+    pid = cluster.installation.start_receiver(node, writer, flushes=flushes)
     if pid is not None:
         cluster.observer.watch_exit(pid)
+
+
+def _begin_later(cluster: ManagedCluster, node: StorageNode, writer: Instance) -> None:
+    """Let a node begin with the oldest WAL that the writer has, if no node has what lies before it.
+
+    That can only be after the end of the machine. No commit needs that WAL, but backtracks would: the window begins there.
+    """
+    folder = cluster.installation.log_folder(node)
+    sent = _sent(cluster, writer)
+    if folder.inventory().newest_finished is None or not sent:
+        return
+    for each in cluster.storage_nodes():
+        cluster.installation.log_folder(each).inventory(measured=False)
+    folder.wipe()
+    cluster.installation.past_folder(node).remove()
+    cluster.installation.image_folder(node).wipe()
+    oldest = min(sent, key=lambda each: (each.number, each.timeline))
+    folder.partial(oldest).touch(mode=0o600)
+    message = f"No copy has the WAL before {oldest.name}; {node.identifier} and the backtrack window begin with it"
+    events.record(cluster, events.DAMAGE, node.identifier, message)
+
+
+def _sent(cluster: ManagedCluster, writer: Instance) -> list[Segment]:
+    log_folder = cluster.installation.server(writer).data / "pg_wal"
+    return [segment for path in log_folder.iterdir() if (segment := parse_segment(path.name)) is not None]
 
 
 def _lacks_sent_wal(cluster: ManagedCluster, folder: LogFolder, writer: Instance) -> bool:
     """Return whether the writer no longer has the WAL that a node would request."""
     newest = folder.inventory().newest_finished
-    log_folder = cluster.installation.server(writer).data / "pg_wal"
-    sent = [segment.number for path in log_folder.iterdir() if (segment := parse_segment(path.name)) is not None]
+    sent = [segment.number for segment in _sent(cluster, writer)]
     return newest is None or newest.number + 1 < min(sent, default=0)
 
 
@@ -162,6 +189,14 @@ def _copy_newest(cluster: ManagedCluster, node: StorageNode) -> None:
     folder.take(source.finished(segment), segment.name)
     folder.flush()
     log.info("%s continues from %s, copied from %s", node.identifier, segment.name, peer.identifier)
+
+
+def restart_nodes(cluster: ManagedCluster) -> None:
+    """Restart the storage nodes one after another, so that no commit waits. Raises TimedOut if one does not receive."""
+    for node in reachable_nodes(cluster):
+        cluster.installation.receiver(node).kill()
+        start_nodes(cluster)
+        wait_streaming(cluster, [node.identifier])
 
 
 def fence_nodes(cluster: ManagedCluster) -> None:

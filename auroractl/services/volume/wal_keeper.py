@@ -18,7 +18,7 @@ from auroractl.runtime.background import WalWorker
 from auroractl.runtime.caller import caller
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
-from auroractl.storage.checksums import ChecksumRecord, checksum
+from auroractl.storage.checksums import ChecksumRecord, checksum, record_finished
 from auroractl.storage.folder import Inventory, LogFolder
 from auroractl.system.files import exists
 from auroractl.system.limits import raise_shortage
@@ -186,18 +186,13 @@ class WalKeeper(WalWorker):
     # Checksums
 
     def _record(self, held: Sequence[_Held]) -> None:
-        """Record the checksums of segments that were finished since the last round."""
+        """Record the checksums of newly finished segments, once these are on disk."""
+        row = self._cluster.repository.cluster(self._cluster.name)
+        flush = row is not None and bool(row.unflushed_boot)
 
         def record(each: _Held) -> None:
-            new = {}
-            for segment in sorted(each.inventory.finished, key=_order):
-                if segment.name not in each.recorded:
-                    digest = checksum(each.folder.finished(segment))
-                    if digest is not None:
-                        new[segment.name] = digest
-            if new:
-                each.recorded.update(new)
-                ChecksumRecord(each.folder.path).add(new)
+            if any(segment.name not in each.recorded for segment in each.inventory.finished):
+                each.recorded.update(record_finished(each.folder, each.recorded, flush=flush))
 
         self._each(record, held)
 

@@ -52,7 +52,7 @@ def deleting(cluster: ManagedCluster, record: OperationRecord, _request: request
 def start_cluster(call: Call, request: requests.StartCluster) -> ClusterChanged:
     """start-cluster."""
     cluster = call.cluster(request.cluster)
-    return ClusterChanged(cluster.name, power.start_cluster(cluster))
+    return ClusterChanged(cluster.name, power.start_cluster(cluster, allow_data_loss=request.allow_data_loss))
 
 
 def stop_cluster(call: Call, request: requests.StopCluster) -> ClusterChanged:
@@ -123,6 +123,7 @@ def modify_cluster(call: Call, request: requests.ModifyCluster) -> ClusterChange
         remove_tags=request.remove_tags,
         master_user_password=request.master_user_password,
         parameter_group=request.parameter_group,
+        durability=request.durability,
     )
     return ClusterChanged(cluster.name, None)
 

@@ -86,6 +86,7 @@ class World:
             "Port": body["Port"] or 5432,
             "AvailabilityZones": [(body["Region"] or "us-east-1") + zone for zone in "abc"],
             "BacktrackWindow": 86_400 if body["BacktrackWindow"] is None else body["BacktrackWindow"],
+            "Durability": body.get("Durability") or "machine",
             "DeletionProtection": body["DeletionProtection"],
             "IAMDatabaseAuthenticationEnabled": body["EnableIAMDatabaseAuthentication"],
             "DBClusterParameterGroup": body["DBClusterParameterGroupName"] or DEFAULT_GROUP,
@@ -120,7 +121,7 @@ class World:
 
     def modify_cluster(self, **body: Any) -> None:
         view = self.clusters[body["DBClusterIdentifier"]]
-        for key in ("DeletionProtection", "BacktrackWindow"):
+        for key in ("DeletionProtection", "BacktrackWindow", "Durability"):
             if body[key] is not None:
                 view[key] = body[key]
         if body["EnableIAMDatabaseAuthentication"] is not None:

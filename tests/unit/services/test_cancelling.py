@@ -206,6 +206,7 @@ def test_what_passes_over_failures_does_not_pass_over_a_cancellation(
         installation=SimpleNamespace(server=lambda _: server, access=lambda _: None),
         memory=SimpleNamespace(volume=SimpleNamespace(condition=lambda _: SimpleNamespace())),
         writer=lambda: WRITER,
+        row=lambda: SimpleNamespace(durable_instance=""),
         node=SimpleNamespace(cluster="demo", identifier="demo-storage-1"),
     )
     monkeypatch.setattr(
