@@ -89,6 +89,7 @@ def _durability(snapshot: ClusterSnapshot) -> View:
     return {
         "Durability": snapshot.cluster.durability.value,
         "DurableInstance": status.durable_instance(snapshot),
+        "EveryCopyFlushed": not snapshot.cluster.unflushed_boot,
     }
 
 

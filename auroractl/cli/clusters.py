@@ -50,6 +50,12 @@ _Durability = Annotated[
         help="What is flushed to disk: the writer, all copies, or nothing.  [default: machine]",
     ),
 ]
+_ChangedDurability = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[machine|everywhere|none]", help="What is flushed to disk: the writer, all copies, or nothing."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -247,7 +253,7 @@ def start_cluster(
     name: ClusterArgument = None,
     allow_data_loss: Annotated[
         bool,
-        typer.Option("--allow-data-loss", help="Trust the writer's data after a power cut that no copy survived."),
+        typer.Option("--allow-data-loss", help="After a power cut, continue with what may lack commits."),
     ] = False,
 ) -> None:
     """Start a stopped cluster, or the missing parts of a running one."""
@@ -265,7 +271,7 @@ def modify_cluster(
         str | None, typer.Option(metavar="DURATION", help="Such as 24h, or 3600 (seconds).")
     ] = None,
     iam_authentication: _Iam = None,
-    durability: _Durability = None,
+    durability: _ChangedDurability = None,
     parameter_group: ClusterGroupOption = None,
     tags: TagsOption = None,
     remove_tags: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Remove this tag; repeatable.")] = None,

@@ -56,6 +56,10 @@ class InstancePaths:
         """A data directory that is not trusted since the machine ended, until there is a new copy."""
         return self.folder / "data.unverified"
 
+    def kept(self, stamp: str) -> Path:
+        """A data directory with commits that the cluster went back over; it is the user's to remove."""
+        return self.folder / f"data.kept-{stamp}"
+
     @property
     def log(self) -> Path:
         """The server's log."""

@@ -116,7 +116,7 @@ def problems(snapshot: ClusterSnapshot) -> list[str]:
 def durable_instance(snapshot: ClusterSnapshot) -> str | None:
     """Return the instance whose data a power cut would leave as a whole; None if there is none."""
     cluster = snapshot.cluster
-    if cluster.durability.copies_flush and not cluster.unflushed_boot:
+    if not cluster.unflushed_boot:
         return snapshot.writer.identifier if snapshot.writer else None
     return cluster.durable_instance or None
 

@@ -314,6 +314,14 @@ def awaits_admission(data: Path) -> bool:
         return False
 
 
+def says_flush(data: Path) -> bool:
+    """Return whether the configuration that was last written makes the server flush."""
+    try:
+        return b"\nfsync = 'off'" not in read_regular(data / "postgresql.conf", _CONFIGURATION_BYTES_MAX)
+    except (FileNotFoundError, NotADirectoryError, NotOurs):
+        return False
+
+
 def _ident_map() -> str:
     """Map the supervisor's account to the internal superuser at the Unix socket; no account if it has no name.
 

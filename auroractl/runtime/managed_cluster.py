@@ -177,11 +177,16 @@ class ManagedCluster:
 
     # Its servers
 
-    def configure(self, instance: Instance, follow: Instance | None) -> None:
-        """Write the configuration of an instance: a reader that follows `follow`, or the writer."""
+    def configure(self, instance: Instance, follow: Instance | None, *, only_as_writer: bool = False) -> None:
+        """Write the configuration of an instance: a reader that follows `follow`, or the writer.
+
+        With `only_as_writer`, do nothing if it has lost that role meanwhile: it would be made a second writer.
+        """
         with self.runtime.configuration_lock:
+            if only_as_writer and self.writer().identifier != instance.identifier:
+                return
             full = self.memory.volume.full_since is not None
-            flushes = flushing.permit(self.repository, self.name, copy=follow is not None)
+            flushes = flushing.record_start(self.repository, self.name, copy=follow is not None)
             values = self.parameters(instance, self._volume_settings(full=full, flushes=flushes), follow)
             values.update(self._standby_values(instance, values, follow=follow is not None))
             values.update(quorum_values(self.installation.server(instance), values, self.write_quorum()))

@@ -196,8 +196,8 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
             session.execute(delete(InstanceRow).where(InstanceRow.identifier == identifier))
             session.execute(delete(FaultRow).where(FaultRow.target == identifier))
 
-    def set_writer(self, cluster: str, instance: str, *, durable: bool = False) -> None:
-        """Give the writer role to an instance, `durable` if its data is flushed. Raises InstanceNotFound."""
+    def set_writer(self, cluster: str, instance: str) -> None:
+        """Give the writer role to an instance and take it from the current holder. Raises InstanceNotFound."""
         with self._write() as session:
             rows = list(session.scalars(select(InstanceRow).where(InstanceRow.cluster == cluster)))
             chosen = next((row for row in rows if row.identifier == instance), None)
@@ -208,8 +208,6 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
             # The unique index is checked per statement, so the role is taken before it is given.
             session.flush()
             chosen.is_writer = True
-            if durable:
-                _cluster(session, cluster).durable_instance = instance
 
     # The journal
 

@@ -14,7 +14,7 @@ from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.faults import Fault
 from auroractl.core.volume.model import Growth, StorageNode, StorageVolume
 from auroractl.core.volume.quorum import Membership
-from auroractl.state.models import ClusterRow
+from auroractl.state.models import ClusterRow, InstanceRow
 from auroractl.state.sessions import Sessions, remembered
 from auroractl.state.volume_models import (
     FaultRow,
@@ -33,6 +33,11 @@ class VolumeRows:
     nodes: tuple[StorageNode, ...]
     groups: int
     faults: tuple[Fault, ...]
+
+
+def _writer_of(session: Session, cluster: str) -> str:
+    query = select(InstanceRow.identifier).where(InstanceRow.cluster == cluster, InstanceRow.is_writer)
+    return session.scalar(query) or ""
 
 
 class VolumeRepository(Sessions):
@@ -72,7 +77,7 @@ class VolumeRepository(Sessions):
             session.add_all(StorageNodeRow.from_core(node) for node in nodes)
             _allocate(session, volume.cluster, 0, groups, volume.created_at)
 
-    def change_durability(
+    def update_durability(
         self,
         cluster: str,
         *,
@@ -89,6 +94,28 @@ class VolumeRepository(Sessions):
             for name, value in values.items():
                 if value is not None:
                     setattr(row, name, value)
+
+    def record_unflushed(self, cluster: str, boot: str) -> None:
+        """Record that something runs without flushing in this boot of the machine. Do nothing if the cluster is gone.
+
+        If all was flushed until now, the writer's data is the copy on disk that stays so, as long as the writer flushes.
+        """
+        with self._write() as session:
+            row = session.get(ClusterRow, cluster)
+            if row is None:
+                return
+            if not row.unflushed_boot:
+                row.durable_instance = _writer_of(session, cluster) if row.durability.writer_flushes else ""
+            row.unflushed_boot = boot
+
+    def record_durable(self, cluster: str, instance: str) -> bool:
+        """Record that an instance's data is on disk, if it is still the writer and flushes; return that."""
+        with self._write() as session:
+            row = session.get(ClusterRow, cluster)
+            if row is None or not row.durability.writer_flushes or _writer_of(session, cluster) != instance:
+                return False
+            row.durable_instance = instance
+            return True
 
     def update_volume(
         self,

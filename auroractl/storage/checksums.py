@@ -71,6 +71,15 @@ class ChecksumRecord:
         aside.rename(self._path)
 
 
+def forget_unfinished(folder: LogFolder) -> None:
+    """Forget the checksums of segments that are received again: they will not be on disk. Raises OSError."""
+    recorded = ChecksumRecord(folder.path).load()
+    again = {segment.name for segment in folder.inventory(measured=False).partial}
+    if again & recorded.keys():
+        ChecksumRecord(folder.path).keep(recorded.keys() - again)
+        folder.flush()
+
+
 def record_finished(folder: LogFolder, recorded: Collection[str], *, flush: bool) -> dict[str, str]:
     """Record the checksums of finished segments that have none, and return them.
 

@@ -116,7 +116,12 @@ def test_nothing_acknowledged_is_lost(demo: Powered, powered: Disk) -> None:
             powered.cut_power()
         acknowledged = ledger.acknowledged
         assert len(acknowledged) > 10, told
-        _boot(demo)
+        if promised is None:
+            _boot(demo)
+        else:
+            demo.boot()
+            demo("start-cluster", "demo", "--allow-data-loss")
+            demo.wait_healthy("demo", _HEALTHY_S)
         there = _rows(demo)
         assert not (acknowledged if promised is None else promised) - there, f"{told}: acknowledged rows are lost"
         _wait_for_reader(demo, there)
@@ -130,7 +135,7 @@ def _wait_for_reader(command: Powered, there: Rows) -> None:
 
 
 @pytest.mark.slow
-def test_a_cut_before_the_new_writer_is_on_disk_goes_back_to_the_one_before(demo: Powered, powered: Disk) -> None:
+def test_a_cut_before_the_new_writer_is_on_disk_goes_back_only_if_asked(demo: Powered, powered: Disk) -> None:
     _wait_durable(demo)
     with demo.connect("demo") as connection:
         connection.execute("drop table if exists ledger; create table ledger (client int, number int)")
@@ -149,9 +154,20 @@ def test_a_cut_before_the_new_writer_is_on_disk_goes_back_to_the_one_before(demo
         assert f"a power cut would go back to {before}" in demo.run("status", "demo").stdout
         powered.cut_power()
         busy.join()
-    _boot(demo)
+    demo.boot()
+    demo("supervisor", "start")
+    refused = demo.run("start-cluster", "demo")
+    assert refused.returncode != 0
+    assert f"go back to {before}" in refused.stderr
+    assert not demo.postmasters()
+    demo("start-cluster", "demo", "--allow-data-loss")
+    demo.wait_healthy("demo", _HEALTHY_S)
     assert demo.writer("demo")["DBInstanceIdentifier"] == before
     assert _rows(demo) == {(1, 1)}
+    cluster = demo.home.cluster("demo")
+    assert list(cluster.instance(reader).folder.glob("data.kept-*/PG_VERSION"))
+    assert list(cluster.storage.glob("*.kept-*/0*"))
+    assert "Kept until you remove it" in _events(demo)
     assert "commits since the failover are lost" in _events(demo)
     _wait_durable(demo)
     with demo.connect("demo") as connection:

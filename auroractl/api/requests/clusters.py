@@ -93,7 +93,7 @@ class StartCluster(ClusterRequest):
     """Start a stopped cluster, or the missing parts of a running one."""
 
     allow_data_loss: bool = field(default=False, metadata=FLAG.key("AllowDataLoss"))
-    """Trust the writer's data if the machine ended and no copy is known to be on disk."""
+    """After the end of the machine, continue with a copy that may lack commits."""
 
 
 class StopCluster(ClusterRequest):

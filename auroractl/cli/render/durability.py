@@ -9,8 +9,13 @@ def durability_line(view: dict[str, Any]) -> str:
     """Say what a power cut would leave of a cluster."""
     kind, durable = view["Durability"], view["DurableInstance"]
     writer = next((each["DBInstanceIdentifier"] for each in view["DBClusterMembers"] if each["IsClusterWriter"]), None)
-    if kind == "everywhere" or writer is None:
-        left = "every copy is flushed" if kind == "everywhere" else "without an instance nothing is left to flush"
+    if writer is None:
+        left = "without an instance nothing is left to flush"
+    elif kind == "everywhere":
+        complete = (
+            f"complete the change: auroractl modify-cluster {view['DBClusterIdentifier']} --durability everywhere"
+        )
+        left = "every copy is flushed" if view["EveryCopyFlushed"] else f"not every copy is flushed yet; {complete}"
     elif kind == "none":
         left = "nothing is flushed; a power cut may cost the cluster"
     elif durable == writer:

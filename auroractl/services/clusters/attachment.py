@@ -212,8 +212,6 @@ class OnlyInstance:
         self._withhold()
         for instance in self._rows():
             take_over(self._cluster, instance)
-            if not self._cluster.row().unflushed_boot:
-                self._cluster.repository.change_durability(self._cluster.name, durable_instance=instance.identifier)
 
     def _start(self) -> None:
         self._withhold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 
 import psycopg
 
@@ -29,12 +30,13 @@ from auroractl.runtime.parallel import run_all, side_by_side
 from auroractl.runtime.runtime import Runtime
 from auroractl.services.clusters import attachment
 from auroractl.services.clusters.data_source import TEMPLATE, SourceName, data_source
-from auroractl.services.instances import address_allocation, iam
+from auroractl.services.instances import address_allocation, durability, iam
 from auroractl.services.instances.master_password import keep_master_password, master_password
 from auroractl.services.operations import runner
 from auroractl.services.operations.runner import Plan, Step, new_record
 from auroractl.services.parameters import apply, groups
 from auroractl.services.volume import storage_nodes
+from auroractl.system.boot import boot_id
 from auroractl.system.file_credentials import as_self
 from auroractl.system.files import remove_tree
 from auroractl.system.locales import system_locales
@@ -88,7 +90,7 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
             phase=Phase.CREATING,
             parameter_group=group,
             standby_floor=apply.floor(cluster.runtime, engine, chosen),
-            durability=identifiers.durability(request.durability or cluster.settings.durability),
+            **_durability(cluster, request),
         )
         taken = {instance.identifier for instance in cluster.repository.instances()}
         instances = address_allocation.new_instances(
@@ -109,6 +111,12 @@ def _reserve(cluster: ManagedCluster, request: CreateCluster, source: SourceName
 def _window_s(request: CreateCluster) -> int:
     wanted_s = request.backtrack_window_s
     return identifiers.BACKTRACK_WINDOW_DEFAULT_S if wanted_s is None else wanted_s
+
+
+def _durability(cluster: ManagedCluster, request: CreateCluster) -> dict[str, Any]:
+    wanted = identifiers.durability(request.durability or cluster.settings.durability)
+    # The files that the instances begin with are copied without being flushed.
+    return {"durability": wanted, "unflushed_boot": "" if wanted.copies_flush else boot_id()}
 
 
 def create_cluster(runtime: Runtime, request: CreateCluster, source: SourceName = TEMPLATE) -> str:
@@ -249,6 +257,10 @@ class _Creation:
         return sql.client_session(address, row.master_username, password, row.database_name, encrypted=encrypted)
 
     def read(self) -> None:
+        # The writer has flushed since its start. What it was begun with is flushed while the readers get ready.
+        run_all(self._read, partial(durability.make_new_durable, self._cluster))
+
+    def _read(self) -> None:
         readers = [instance for instance in self._instances() if not instance.is_writer]
         side_by_side(self._wait_for, [(reader,) for reader in readers])
         self._cluster.publish_routes()

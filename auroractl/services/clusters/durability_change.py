@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auroractl.core.volume.durability import Durability
 from auroractl.engine import durable_data
-from auroractl.runtime import events
+from auroractl.runtime import events, flushing
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.services.instances import durability
 from auroractl.services.volume import storage_nodes, unflushed_wal
@@ -12,20 +12,28 @@ from auroractl.services.volume import storage_nodes, unflushed_wal
 _PATIENCE_S = 60.0
 
 
+def is_complete(cluster: ManagedCluster, wanted: Durability) -> bool:
+    """Return whether a cluster flushes what is wanted, and no earlier change to that was interrupted."""
+    row = cluster.row()
+    return row.durability is wanted and wanted.copies_flush is not bool(row.unflushed_boot)
+
+
 def change_durability(cluster: ManagedCluster, wanted: Durability) -> None:
-    """Change what a running cluster flushes.
+    """Change what a running cluster flushes, or complete an interrupted change.
 
     What is not flushed is on record before it begins, and until after it ended: an interruption leaves copies that are not
     trusted after a power cut, never ones that are trusted wrongly. Raises EngineError, TimedOut, OSError as MachineError.
     """
-    before = cluster.row().durability
-    if before.copies_flush:
-        # What it says is from the time before everything was flushed.
-        cluster.repository.change_durability(cluster.name, durable_instance="")
-        durability.make_durable(cluster)
-    cluster.repository.change_durability(cluster.name, durability=wanted)
-    _apply(cluster)
-    if before.copies_flush is not wanted.copies_flush:
+    flushing.require_settled(cluster.repository, cluster.name)
+    row = cluster.row()
+    before = row.durability
+    if before.copies_flush and not row.unflushed_boot:
+        # It has always flushed. What it was copied from a moment ago may not be on disk yet.
+        durable_data.flush(cluster.installation.server(cluster.writer()))
+    with cluster.memory.durability_lock:
+        flushing.record_durability(cluster.repository, cluster.name, wanted)
+        _apply(cluster)
+    if before.copies_flush or wanted.copies_flush:
         storage_nodes.restart_nodes(cluster)
     if wanted.writer_flushes:
         durability.make_durable(cluster)
@@ -52,4 +60,4 @@ def _flush_copies(cluster: ManagedCluster) -> None:
             else:
                 durable_data.flush(server)
     unflushed_wal.flush_nodes(cluster)
-    cluster.repository.change_durability(cluster.name, unflushed_boot="")
+    flushing.record_all_flushed(cluster.repository, cluster.name)

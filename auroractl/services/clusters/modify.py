@@ -14,7 +14,7 @@ from auroractl.runtime import events
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.runtime import Runtime
 from auroractl.runtime.tickets import Ticket, require_no_other
-from auroractl.services.clusters.durability_change import change_durability
+from auroractl.services.clusters import durability_change
 from auroractl.services.instances import iam
 from auroractl.services.instances.master_password import change_master_password
 from auroractl.services.operations import queue
@@ -39,7 +39,8 @@ def modify_cluster(
     Raises InvalidParameterValue, or InvalidClusterState if the cluster is stopped, busy or, for a password, without an
     instance; ParameterGroupNotFound, InvalidParameterCombination for a group of another family; EngineError if a server
     refuses the password or the group's values; InvalidParameterCombination, ConfigurationError if the home cannot offer
-    IAM authentication. Nothing is changed then.
+    IAM authentication. Nothing is changed then; but a change of the durability may be half done, and is completed by
+    repeating it.
     """
     cluster.require_running()
     if backtrack_window_s is not None:
@@ -58,10 +59,10 @@ def modify_cluster(
             cluster.writer()
         if group is not None and group != cluster.row().parameter_group:
             apply.change_user(cluster, GroupKind.CLUSTER, cluster.name, cluster.row().parameter_group, group)
-        if flushing is not None and flushing is not cluster.row().durability:
+        if flushing is not None and not durability_change.is_complete(cluster, flushing):
             cluster.writer()
             end_dry_run()
-            change_durability(cluster, flushing)
+            durability_change.change_durability(cluster, flushing)
         if master_user_password is not None:
             end_dry_run()
             change_master_password(cluster, master_user_password)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
-from auroractl.core.errors import InvalidClusterState
+from auroractl.core.errors import AuroraError, InvalidClusterState
 from auroractl.core.model import Phase, RunningOperation, Wanted
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord
@@ -17,10 +18,13 @@ from auroractl.services.clusters import failover, power_cut
 from auroractl.services.instances import replication
 from auroractl.services.operations import runner
 from auroractl.services.operations.cancel import dismiss_all
+from auroractl.services.operations.dry_run import end_dry_run
 from auroractl.services.operations.runner import Plan, Step, new_record
 from auroractl.services.parameters import pending
 from auroractl.services.restore import recovered_copy
 from auroractl.services.volume import storage_nodes
+
+log = logging.getLogger(__name__)
 
 
 def stop_cluster(cluster: ManagedCluster) -> bool:
@@ -28,7 +32,7 @@ def stop_cluster(cluster: ManagedCluster) -> bool:
 
     Raises InvalidClusterState for a cluster without instances, and where another operation is in progress.
     """
-    if cluster.row().wanted is Wanted.STOPPED and not _running(cluster):
+    if cluster.row().wanted is Wanted.STOPPED and not power_cut.is_running(cluster):
         return False
     _require_instances(cluster)
     _perform(cluster, OperationKind.STOP_CLUSTER, {})
@@ -46,20 +50,32 @@ def _require_instances(cluster: ManagedCluster) -> None:
 def start_cluster(cluster: ManagedCluster, *, allow_data_loss: bool = False) -> bool:
     """Start a stopped cluster, or the missing parts of a running one; return False if nothing was missing.
 
-    With `allow_data_loss`, the writer's data is trusted if the machine ended and no copy can be. Without, EngineError.
+    If the machine ended, it is first settled which copy is trusted (`power_cut.settle`), and interrupted operations are resumed.
 
     Waits for a failover in progress. Raises QuorumLost if too few storage nodes acknowledge commits, InvalidClusterState
     if an instance does not answer in the end, or if the cluster is busy or incomplete.
     """
     cluster.require_whole()
     _wait_for_failover(cluster)
-    if allow_data_loss and not flushing.is_settled(cluster.repository, cluster.name):
-        power_cut.trust(cluster, cluster.writer())
-    flushing.require_settled(cluster.repository, cluster.name)
+    if not flushing.is_settled(cluster.repository, cluster.name):
+        end_dry_run()
+        power_cut.settle(cluster, allow_data_loss=allow_data_loss)
+        _resume_interrupted(cluster)
     if cluster.row().wanted is Wanted.RUNNING and not _missing(cluster):
         return False
     _perform(cluster, OperationKind.START_CLUSTER, {})
     return True
+
+
+def _resume_interrupted(cluster: ManagedCluster) -> None:
+    """Finish or undo what the end of the machine interrupted. What fails is in the journal."""
+    for record in cluster.repository.running_operations():
+        if record.cluster == cluster.name:
+            try:
+                runner.resume(cluster, record)
+            except AuroraError as error:
+                log.warning("%s %s could not be finished: %s", record.kind, cluster.name, error)
+    cluster.repository.clear_phases(cluster.name)
 
 
 def _wait_for_failover(cluster: ManagedCluster) -> None:
@@ -117,14 +133,6 @@ def _perform(cluster: ManagedCluster, kind: OperationKind, arguments: dict[str, 
     runner.perform(cluster, kind, prepare=prepare)
 
 
-def _running(cluster: ManagedCluster) -> bool:
-    """Return whether any process of a cluster is running."""
-    installation = cluster.installation
-    pids = [installation.server(each).pid() for each in cluster.instances()]
-    pids += [installation.receiver(each).pid() for each in cluster.storage_nodes()]
-    return any([*pids, cluster.endpoint_process().pid()])
-
-
 def _missing(cluster: ManagedCluster) -> bool:
     """Return whether a part of a cluster that should run is missing, and no injected fault keeps it down."""
     instances = cluster.instances()
@@ -165,7 +173,10 @@ def _plan_stop(cluster: ManagedCluster, _record: OperationRecord) -> Plan:
     def stop_nodes() -> None:
         storage_nodes.fence_nodes(cluster)
         recovered_copy.end_servers(cluster)
-        power_cut.flush_all(cluster)
+        try:
+            power_cut.flush_all(cluster)
+        except (AuroraError, OSError) as error:
+            log.warning("%s: its copies are not on disk, and not trusted in another boot: %s", cluster.name, error)
 
     def finish() -> None:
         cluster.repository.update_cluster(cluster.name, phase=Phase.NONE)

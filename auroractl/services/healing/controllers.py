@@ -18,6 +18,7 @@ from functools import partial
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
 from auroractl.core.model import ClusterSnapshot, Instance, Phase
+from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.repair_rules import BESIDE_OPERATIONS, Action, Decision, History, Limits, decide
 from auroractl.core.volume.faults import FaultKind
 from auroractl.engine.probe import Probe
@@ -42,6 +43,9 @@ _IAM_DOUBLINGS_MAX = 6
 """Failures after which a writer that cannot say who are members is asked no less often: every 32 s."""
 _DURABILITY_INTERVAL_S = 5.0
 """How soon another attempt follows on one that statements kept from succeeding."""
+_LEAVES_THE_WRITER = frozenset(
+    {OperationKind.SCALE_READERS, OperationKind.CREATE_INSTANCE, OperationKind.REPLACE_STORAGE_NODE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,10 +300,10 @@ class Durability(Controller):
             del self._tried_s[name]
 
     def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
-        """Make it so, unless an operation does."""
-        idle = snapshot.operation is None and snapshot.cluster.phase is Phase.NONE
+        """Make it so, also beside operations, except those that change which instance is the writer or end it."""
+        free = snapshot.operation is None or snapshot.operation.kind in _LEAVES_THE_WRITER
         rested = now_s - self._tried_s.get(cluster.name, -math.inf) > _DURABILITY_INTERVAL_S
-        if snapshot.writing and idle and rested and durability.is_due(cluster):
+        if snapshot.writing and free and rested and durability.is_due(cluster):
             self._tried_s[cluster.name] = now_s
             yield Task("durability", lambda: durability.make_durable(cluster), beside_operations=True)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import time
 
-from auroractl.core.errors import AuroraError, InvalidClusterState
+from auroractl.core.errors import AuroraError, EngineError
 from auroractl.core.model import Instance
 from auroractl.engine import durable_data
+from auroractl.engine.configuration import says_flush
+from auroractl.runtime import events, flushing
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.storage.checksums import ChecksumRecord, record_finished
 from auroractl.system.limits import raise_shortage
@@ -45,11 +47,32 @@ def make_durable(cluster: ManagedCluster) -> None:
         writer = cluster.writer()
         began_s = time.monotonic()
         server = cluster.installation.server(writer)
+        pid = server.pid()
+        if not says_flush(server.data):
+            # Its promotion was interrupted before it was configured as the writer.
+            cluster.configure(writer, None, only_as_writer=True)
         durable_data.begin_flushing(cluster.installation.access(writer), server, _PATIENCE_S)
-        _flush_finished_wal(cluster)
-        if cluster.writer().identifier != writer.identifier:
+        _record(cluster, writer, pid, began_s)
+
+
+def make_new_durable(cluster: ManagedCluster) -> None:
+    """Flush the files that a writer which has always flushed was begun with, and record that its data is durable."""
+    with cluster.memory.durability_lock:
+        if not is_due(cluster):
             return
-        cluster.repository.change_durability(cluster.name, durable_instance=writer.identifier)
+        writer = cluster.writer()
+        began_s = time.monotonic()
+        server = cluster.installation.server(writer)
+        pid = server.pid()
+        durable_data.flush(server)
+        _record(cluster, writer, pid, began_s)
+
+
+def _record(cluster: ManagedCluster, writer: Instance, pid: int | None, began_s: float) -> None:
+    _flush_finished_wal(cluster)
+    # Another server than the one that was flushed may have been a reader meanwhile.
+    same = pid is not None and cluster.installation.server(writer).pid() == pid
+    if same and cluster.repository.record_durable(cluster.name, writer.identifier):
         took_s = time.monotonic() - began_s
         log.info("%s: all of %s is on disk (%.2f s)", cluster.name, writer.identifier, took_s)
 
@@ -68,17 +91,32 @@ def _flush_finished_wal(cluster: ManagedCluster) -> None:
 def release(cluster: ManagedCluster, instance: Instance) -> None:
     """Let an instance's data be changed. If it is the only copy on disk, first make the writer durable.
 
-    Raises as `make_durable` does; the data must not be changed then.
+    If the writer is lost, that cannot be: this copy is needed now to continue, and then none is known to be on disk.
+    Raises as `make_durable` does, and as `flushing.require_settled`; the data must not be changed then.
     """
+    flushing.require_settled(cluster.repository, cluster.name)
     row = cluster.row()
     if row.durable_instance != instance.identifier or not is_due(cluster):
         return
-    try:
-        writer = cluster.writer()
-    except InvalidClusterState:
+    writer = next((each for each in cluster.instances() if each.is_writer), None)
+    if writer is None or writer.identifier == instance.identifier:
         return
-    if writer.identifier != instance.identifier:
+    if not _is_lost(cluster, writer):
         make_durable(cluster)
+        return
+    flushing.record_nothing_durable(cluster.repository, cluster.name)
+    message = (
+        f"The writer {writer.identifier} is lost before all of it was on disk, so {instance.identifier} is used to "
+        "continue; until another writer is on disk as a whole, a power cut may cost the cluster"
+    )
+    events.record(cluster, events.DURABILITY, cluster.name, message)
+
+
+def _is_lost(cluster: ManagedCluster, writer: Instance) -> bool:
+    """Return whether a writer has no data, or is no longer restarted because that failed too often."""
+    server = cluster.installation.server(writer)
+    given_up = writer.identifier in cluster.memory.failed
+    return server.pid() is None and (given_up or not server.has_data())
 
 
 def abandon(cluster: ManagedCluster, instance: Instance) -> None:
@@ -87,17 +125,14 @@ def abandon(cluster: ManagedCluster, instance: Instance) -> None:
         release(cluster, instance)
     except AuroraError as error:
         log.warning("%s: %s is removed before the writer is durable: %s", cluster.name, instance.identifier, error)
-        cluster.repository.change_durability(cluster.name, durable_instance="")
+        flushing.record_nothing_durable(cluster.repository, cluster.name)
 
 
 def flush_stopped(cluster: ManagedCluster) -> None:
-    """Flush the data of all instances, which have ended, and record that the writer's is the copy to trust.
-
-    Raises MachineError, TimedOut.
-    """
+    """Flush the data of all instances, which have ended. Raises EngineError if one has not, MachineError, TimedOut."""
     for instance in cluster.instances():
         server = cluster.installation.server(instance)
-        if server.has_data() and server.pid() is None:
+        if server.pid() is not None:
+            raise EngineError(f"{instance.identifier} still runs.", "")
+        if server.has_data():
             durable_data.flush(server)
-            if instance.is_writer:
-                cluster.repository.change_durability(cluster.name, durable_instance=instance.identifier)

@@ -16,7 +16,7 @@ from auroractl.core.model import RunningOperation
 from auroractl.core.operation_kinds import OperationKind
 from auroractl.core.operations import OperationRecord, OperationStatus, Recovery, StepStatus, recovery
 from auroractl.engine.server_log import step_begins
-from auroractl.runtime import events
+from auroractl.runtime import events, flushing
 from auroractl.runtime.caller import NO_ONE, caller, on_behalf_of
 from auroractl.runtime.cancellation import Cancellation
 from auroractl.runtime.locks import BEING_PREPARED
@@ -106,6 +106,7 @@ def perform(
             with stopping_when(cancellation.check):
                 if kind not in _WITHOUT_PROGRAMS:
                     cluster.installation.require_programs(cluster.name)
+                    flushing.require_settled(cluster.repository, cluster.name)
                 record = prepare()
         except Rehearsed as rehearsed:
             if rehearsed.record is not None:
@@ -214,8 +215,11 @@ def undo(cluster: ManagedCluster, record: OperationRecord, plan: Plan, started: 
 def resume(cluster: ManagedCluster, record: OperationRecord) -> None:
     """Finish or undo an operation that was interrupted by the end of a supervisor.
 
-    Do nothing if it has ended meanwhile, because another operation on the cluster began first.
+    Do nothing if it has ended meanwhile, because another operation on the cluster began first. Raises EngineError, and
+    leaves it to start-cluster, while it is not settled which copy is trusted after the end of the machine.
     """
+    if record.kind not in _WITHOUT_PROGRAMS:
+        flushing.require_settled(cluster.repository, cluster.name)
     plan = PLANNERS[record.kind](cluster, record)
     started = [step.name for step in record.steps]
     operation = RunningOperation(record.identifier, record.kind.value, record.started_at)

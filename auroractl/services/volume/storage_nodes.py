@@ -24,6 +24,8 @@ from auroractl.runtime import admitted_senders, events, flushing
 from auroractl.runtime.managed_cluster import ManagedCluster
 from auroractl.runtime.parallel import side_by_side
 from auroractl.services.instances.lineage import lineage
+from auroractl.services.volume import unflushed_wal
+from auroractl.storage.checksums import forget_unfinished
 from auroractl.storage.folder import LogFolder
 from auroractl.system.limits import raise_shortage
 from auroractl.system.liveness import kill_all
@@ -114,16 +116,20 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
     receiver = cluster.installation.receiver(node)
     if receiver.pid() is not None:
         return
-    flushes = flushing.permit(cluster.repository, cluster.name, copy=True)
+    flushes = flushing.record_start(cluster.repository, cluster.name, copy=True)
     folder = cluster.installation.log_folder(node)
     cluster.installation.make_node_folder(node)
     timeline, forks = lineage(cluster, writer)
     for done in folder.make_ready(forks, timeline):
         log.info("%s: %s", node.identifier, done)
-    if _lacks_sent_wal(cluster, folder, writer):
+    forget_unfinished(folder)
+    if lacks := _lacks_sent_wal(cluster, folder, writer):
         _copy_newest(cluster, node)
-        if _lacks_sent_wal(cluster, folder, writer):
-            _begin_later(cluster, node, writer)
+        lacks = _lacks_sent_wal(cluster, folder, writer)
+    if lacks:
+        _begin_later(cluster, node, writer)
+    else:
+        unflushed_wal.note_continues(folder)
     begun = folder.begin_next(forks, timeline)
     if begun is not None:
         log.info("%s: continues with %s, because an earlier timeline ends before or in it", node.identifier, begun.name)
@@ -133,22 +139,26 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
 
 
 def _begin_later(cluster: ManagedCluster, node: StorageNode, writer: Instance) -> None:
-    """Let a node begin with the oldest WAL that the writer has, if no node has what lies before it.
+    """Let a node begin with the oldest WAL that the writer has, if it has lost WAL with the machine.
 
-    That can only be after the end of the machine. No commit needs that WAL, but backtracks would: the window begins there.
+    Its peers have it neither. If the writer has all that was lost, the node receives it again. Otherwise no commit needs
+    the rest, but backtracks would: the window begins there. What the node has is set aside.
     """
     folder = cluster.installation.log_folder(node)
-    sent = _sent(cluster, writer)
-    if folder.inventory().newest_finished is None or not sent:
+    lost, sent = unflushed_wal.lost_from(folder), _sent(cluster, writer)
+    if lost is None or not sent:
         return
-    for each in cluster.storage_nodes():
-        cluster.installation.log_folder(each).inventory(measured=False)
-    folder.wipe()
-    cluster.installation.past_folder(node).remove()
-    cluster.installation.image_folder(node).wipe()
     oldest = min(sent, key=lambda each: (each.number, each.timeline))
+    if folder.inventory().newest_finished is None and oldest.number <= lost:
+        again = [each for each in sent if each.number >= lost]
+        folder.partial(min(again, default=oldest, key=lambda each: (each.number, each.timeline))).touch(mode=0o600)
+        return
+    aside = unflushed_wal.set_all_aside(cluster, node)
     folder.partial(oldest).touch(mode=0o600)
-    message = f"No copy has the WAL before {oldest.name}; {node.identifier} and the backtrack window begin with it"
+    message = (
+        f"No copy has the WAL before {oldest.name} since the machine ended; {node.identifier} and the backtrack window "
+        f"begin with it. What it had is kept in {aside} until you remove it"
+    )
     events.record(cluster, events.DAMAGE, node.identifier, message)
 
 
@@ -192,11 +202,17 @@ def _copy_newest(cluster: ManagedCluster, node: StorageNode) -> None:
 
 
 def restart_nodes(cluster: ManagedCluster) -> None:
-    """Restart the storage nodes one after another, so that no commit waits. Raises TimedOut if one does not receive."""
-    for node in reachable_nodes(cluster):
-        cluster.installation.receiver(node).kill()
-        start_nodes(cluster)
-        wait_streaming(cluster, [node.identifier])
+    """Restart the storage nodes one after another, so that no commit waits. Raises TimedOut if one does not receive.
+
+    One that an injected fault keeps down or frozen is only ended, so that it does not continue as it was started.
+    """
+    reachable = reachable_nodes(cluster)
+    for node in cluster.storage_nodes():
+        with cluster.memory.volume.nodes_lock:
+            cluster.installation.receiver(node).kill()
+        if node in reachable:
+            start_nodes(cluster)
+            wait_streaming(cluster, [node.identifier])
 
 
 def fence_nodes(cluster: ManagedCluster) -> None:

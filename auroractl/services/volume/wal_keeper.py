@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from auroractl.core.errors import AuroraError
@@ -138,18 +138,21 @@ class WalKeeper(WalWorker):
                 continue
             condition.unusable = "" if usable else "its folder is gone"
             condition.held_bytes = inventory.held_bytes
-            held.append(_Held(node, folder, inventory, self._load(node, folder)))
+            held.append(_Held(node, folder, inventory, self._load(node, folder, inventory.partial)))
         self._kill_emptied(held)
         self._note_floor(held)
         for each, missing in self._missing(held):
             memory.condition(each.name).missing_segments = len(missing)
         return held
 
-    def _load(self, node: StorageNode, folder: LogFolder) -> dict[str, str]:
+    def _load(self, node: StorageNode, folder: LogFolder, unfinished: Iterable[Segment]) -> dict[str, str]:
         recorded = self._recorded.get(node.identifier)
         if recorded is None:
             folder.tidy()
             recorded = self._recorded[node.identifier] = ChecksumRecord(folder.path).load()
+        for segment in unfinished:
+            # It is received again, because a later timeline begins in it.
+            recorded.pop(segment.name, None)
         return recorded
 
     def _kill_emptied(self, held: Sequence[_Held]) -> None:
