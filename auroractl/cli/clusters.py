@@ -47,7 +47,7 @@ _Durability = Annotated[
     str | None,
     typer.Option(
         metavar="[machine|everywhere|none]",
-        help="What is flushed to disk: the writer, all copies, or nothing.  [default: machine]",
+        help="What is flushed to disk: the writer, all copies, or nothing.  [default: everywhere]",
     ),
 ]
 _ChangedDurability = Annotated[

@@ -70,7 +70,7 @@ class Settings:
     """True if endpoints end TLS for clients that ask for it."""
     api_credentials: str = ""
     """File of AWS access keys with which tokens of IAM authentication must be signed. Empty: any signature will do."""
-    durability: str = "machine"
+    durability: str = "everywhere"
     """What new clusters flush to disk: the writer (machine), all copies (everywhere) or nothing (none)."""
     connections_max: int = 1000
     """Client connections that one endpoint accepts and that an instance allows."""

@@ -52,7 +52,7 @@ def demo(powered: Disk, warm_home: Home) -> Iterator[Powered]:
     command = Powered(home)
     command.boot()
     try:
-        command("create-cluster", "demo", "--readers", "1")
+        command("create-cluster", "demo", "--readers", "1", "--durability", "machine")
         yield command
     finally:
         command.end()

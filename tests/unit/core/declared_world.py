@@ -86,7 +86,7 @@ class World:
             "Port": body["Port"] or 5432,
             "AvailabilityZones": [(body["Region"] or "us-east-1") + zone for zone in "abc"],
             "BacktrackWindow": 86_400 if body["BacktrackWindow"] is None else body["BacktrackWindow"],
-            "Durability": body.get("Durability") or "machine",
+            "Durability": body.get("Durability") or "everywhere",
             "DeletionProtection": body["DeletionProtection"],
             "IAMDatabaseAuthenticationEnabled": body["EnableIAMDatabaseAuthentication"],
             "DBClusterParameterGroup": body["DBClusterParameterGroupName"] or DEFAULT_GROUP,
