@@ -51,7 +51,7 @@ def settle(cluster: ManagedCluster, *, allow_data_loss: bool = False) -> bool:
     if flushing.is_settled(cluster.repository, cluster.name):
         return False
     with cluster.memory.durability_lock:
-        if is_running(cluster):
+        if any(_data_processes(cluster)):
             log.warning("%s runs although the boot of the machine has another name: it is the same", cluster.name)
             flushing.record_same_boot(cluster.repository, cluster.name)
         elif not cluster.instances():
@@ -63,10 +63,14 @@ def settle(cluster: ManagedCluster, *, allow_data_loss: bool = False) -> bool:
 
 def is_running(cluster: ManagedCluster) -> bool:
     """Return whether any process of a cluster is running."""
+    return any([*_data_processes(cluster), cluster.endpoint_process().pid()])
+
+
+def _data_processes(cluster: ManagedCluster) -> list[int | None]:
+    """Return the processes of instances and storage nodes, which start only once it is settled what is trusted."""
     installation = cluster.installation
     pids = [installation.server(each).pid() for each in cluster.instances()]
-    pids += [installation.receiver(each).pid() for each in cluster.storage_nodes()]
-    return any([*pids, cluster.endpoint_process().pid()])
+    return pids + [installation.receiver(each).pid() for each in cluster.storage_nodes()]
 
 
 def _chosen(cluster: ManagedCluster, *, allow_data_loss: bool) -> tuple[Instance, bool]:
