@@ -20,7 +20,7 @@ from auroractl.core.errors import StateError
 from auroractl.state.models import Base
 from auroractl.state.sqlite_errors import StateFiles, damaged
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision among the migration scripts."""
 
 _VERSION_TABLE = """
