@@ -207,6 +207,7 @@ def test_what_passes_over_failures_does_not_pass_over_a_cancellation(
         memory=SimpleNamespace(volume=SimpleNamespace(condition=lambda _: SimpleNamespace())),
         writer=lambda: WRITER,
         row=lambda: SimpleNamespace(durable_instance=""),
+        repository=SimpleNamespace(cluster=lambda _: None),
         node=SimpleNamespace(cluster="demo", identifier="demo-storage-1"),
     )
     monkeypatch.setattr(
