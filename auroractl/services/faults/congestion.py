@@ -20,6 +20,7 @@ from auroractl.core.errors import AuroraError
 from auroractl.core.volume.faults import ALL_DISKS, Fault, FaultKind, disk_of
 from auroractl.core.volume.model import StorageNode
 from auroractl.runtime.managed_cluster import ManagedCluster
+from auroractl.system.waiting import holds_in_time
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +115,5 @@ class CongestedNode:
 
 def _let_work(process: psutil.Process) -> None:
     """Wait until a process has nothing to do, but not for long. Raises psutil.Error."""
-    deadline_s = time.monotonic() + _AT_WORK_S_MAX
-    while True:
-        time.sleep(_POLL_S)
-        if process.status() == psutil.STATUS_SLEEPING or time.monotonic() > deadline_s:
-            return
+    time.sleep(_POLL_S)
+    holds_in_time(lambda: process.status() == psutil.STATUS_SLEEPING, _AT_WORK_S_MAX, _POLL_S)
