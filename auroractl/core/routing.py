@@ -12,21 +12,6 @@ from auroractl.core.text.sizes import format_size
 from auroractl.core.volume.faults import FaultKind
 
 
-def refusal(snapshot: ClusterSnapshot) -> dict[str, str]:
-    """Return the error that the endpoint sends to clients whose writes are refused by a full volume."""
-    volume = snapshot.volume
-    if volume is None or volume.full_since is None:
-        return {}
-    # Sizes change with every measurement; a table that contained them would be sent each time.
-    allocated = format_size(volume.allocated_bytes)
-    name = snapshot.cluster.identifier
-    return {
-        "refusal": f"the storage volume of cluster {name} is full ({allocated} allocated)",
-        "refusal_hint": f"Reads continue. Let it grow: auroractl storage-autogrow {name} --enable --max-capacity SIZE. "
-        "Or make room: SET default_transaction_read_only = off, then DROP or TRUNCATE.",
-    }
-
-
 def routing_table(
     snapshot: ClusterSnapshot,
     *,

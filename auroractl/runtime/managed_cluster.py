@@ -18,7 +18,7 @@ from auroractl.core.parameters import standby
 from auroractl.core.parameters.model import GroupKind
 from auroractl.core.parameters.values import is_on
 from auroractl.core.restore.retention import Era
-from auroractl.core.routing import refusal, routing_table
+from auroractl.core.routing import routing_table
 from auroractl.core.routing_table import RoutingTable
 from auroractl.core.synchronous_commit.setting import CommitSettings
 from auroractl.core.text.sizes import parse_size_bytes
@@ -389,7 +389,6 @@ class ManagedCluster:
             promoted_are_closed=self.settings.close_promoted_readers,
             tls_required=is_on(chosen, "rds.force_ssl"),
             instance_endpoints=certificates.instance_endpoints(snapshot.instances) if self.settings.tls else {},
-            **refusal(snapshot),
         )
         process = snapshot.endpoint_process
         certificate = self.certificate(snapshot) if process.responding else ""

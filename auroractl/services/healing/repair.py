@@ -61,14 +61,21 @@ def carry_out(cluster: ManagedCluster, decision: Decision) -> bool:
 
 
 def _awaits_writer(cluster: ManagedCluster, decision: Decision) -> bool:
-    writer = next((each for each in cluster.instances() if each.is_writer), None)
-    if decision.name == cluster.row().durable_instance and durability.is_due(cluster):
-        return True
-    if decision.rule.action is not Action.START_INSTANCE or writer is None or writer.identifier == decision.name:
+    """Return whether an instance could not start because it needs a writer that is not on disk, or not there yet."""
+    row = cluster.repository.cluster(cluster.name)
+    if row is None or not row.unflushed_boot:
         return False
-    installation = cluster.installation
-    reader = installation.server(cluster.instance(decision.name))
-    return not reader.has_data() and not installation.server(writer).is_ready()
+    if decision.name == row.durable_instance and durability.is_due(cluster):
+        return True
+    instances = {each.identifier: each for each in cluster.instances()}
+    writer = next((each for each in instances.values() if each.is_writer), None)
+    failed = instances.get(decision.name)
+    if decision.rule.action is not Action.START_INSTANCE or writer is None or failed is None or failed is writer:
+        return False
+    if writer.identifier in cluster.memory.failed:
+        return False
+    server = cluster.installation.server
+    return not server(failed).has_data() and not server(writer).is_ready()
 
 
 def _start(cluster: ManagedCluster, instance: Instance) -> None:

@@ -122,7 +122,8 @@ def _start_receiver(cluster: ManagedCluster, node: StorageNode, writer: Instance
     timeline, forks = lineage(cluster, writer)
     for done in folder.make_ready(forks, timeline):
         log.info("%s: %s", node.identifier, done)
-    forget_unfinished(folder)
+    if not flushes:
+        forget_unfinished(folder)
     if lacks := _lacks_sent_wal(cluster, folder, writer):
         _copy_newest(cluster, node)
         lacks = _lacks_sent_wal(cluster, folder, writer)
