@@ -15,7 +15,11 @@ def durability_line(view: dict[str, Any]) -> str:
         complete = (
             f"complete the change: auroractl modify-cluster {view['DBClusterIdentifier']} --durability everywhere"
         )
-        left = "every copy flushes each commit" if view["EveryCopyFlushed"] else f"not every copy is flushed yet; {complete}"
+        left = (
+            "every copy flushes each commit"
+            if view["EveryCopyFlushed"]
+            else f"not every copy is flushed yet; {complete}"
+        )
     elif kind == "none":
         left = "nothing is flushed; a power cut may cost the cluster"
     elif durable == writer:

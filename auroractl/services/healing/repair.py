@@ -61,7 +61,7 @@ def carry_out(cluster: ManagedCluster, decision: Decision) -> bool:
 
 
 def _awaits_writer(cluster: ManagedCluster, decision: Decision) -> bool:
-    """Return whether an instance could not start because it needs a writer that is not on disk, or not there yet."""
+    """Return whether an instance could not start because its writer is not on disk, or not there, yet."""
     row = cluster.repository.cluster(cluster.name)
     if row is None or not row.unflushed_boot:
         return False
