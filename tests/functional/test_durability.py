@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -58,7 +58,9 @@ def _busy(command: Auroractl, instance: str, seconds: int) -> Iterator[threading
         try:
             yield thread
         finally:
-            session.cancel()
+            # Its server may have been killed.
+            with suppress(psycopg.Error):
+                session.cancel()
             thread.join()
 
 
