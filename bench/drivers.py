@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.setting import Setting
 from bench.verdict import Figure
 from tests.drivers import harness
+from tests.drivers.faults import FAULTS, Faults, Seen
 
 ROUNDS = 3
 CLUSTER = "bench"
@@ -36,21 +37,21 @@ def _measure(setting: Setting, folder: Path) -> list[Figure]:
         programs, drivers = harness.installed(reached)
         target = replace(reached, drivers=drivers)
         with harness.running(programs, target, files, recorder):
-            faults = harness.Faults(setting.run, CLUSTER, recorder, drivers, rest_s=11.0)
+            faults = Faults(setting.run, CLUSTER, recorder, drivers, rest_s=11.0)
             faults.begin()
             for _ in range(ROUNDS):
-                seen += [each for fault in harness.FAULTS for each in faults.inject(fault)]
+                seen += [each for fault in FAULTS for each in faults.inject(fault)]
     lost = recorder.lost(target)
     return [*_by_driver(drivers, seen), *_ledger(drivers, recorder, lost)]
 
 
-def _by_driver(drivers: tuple[str, ...], seen: list[harness.Seen]) -> list[Figure]:
+def _by_driver(drivers: tuple[str, ...], seen: list[Seen]) -> list[Figure]:
     found = defaultdict(list)
     for each in seen:
         found[each.driver, each.fault].append(each)
     figures = []
     for driver in drivers:
-        for fault in harness.FAULTS:
+        for fault in FAULTS:
             rounds = found[driver, fault]
             gaps_s = [each.gap_s for each in rounds]
             errors = [len(each.errors) for each in rounds]

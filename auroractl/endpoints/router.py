@@ -214,13 +214,17 @@ class Router:
             if usable and self.iam is not None and client.tls is not None and needs_token(packet, answer):
                 raise TokenNeeded(instance, notice(answer))
             if usable and self.table.instances.get(instance) == address:
-                client.join(server, instance, address, answer, self._refusal(client.endpoint))
-                self.accepted[client.endpoint, instance] += 1
-                joined = True
+                joined = self._join(client, server, instance, address, answer)
         finally:
             if not joined:
                 server.transport.abort()
         return joined
+
+    def _join(self, client: ClientSide, server: ServerSide, instance: str, address: Address, answer: bytes) -> bool:
+        """Connect a client with the server that answered it; return True."""
+        client.join(server, instance, address, answer, self._refusal(client.endpoint))
+        self.accepted[client.endpoint, instance] += 1
+        return True
 
     async def _log_in(self, client: ClientSide, packet: bytes, needed: TokenNeeded) -> None:
         """Log a client in by a token. The instance that asked for it is tried first, so that turns stay even."""
@@ -285,9 +289,7 @@ class Router:
                 if not again:
                     self._refuse_login(client, user, f"{instance} could not ask this process if the token is good.")
                 return not again or await self._enter(client, packet, user, instance, deadline, tries - 1)
-            client.join(server, instance, address, answer, self._refusal(client.endpoint))
-            self.accepted[client.endpoint, instance] += 1
-            joined = True
+            joined = self._join(client, server, instance, address, answer)
         finally:
             if not joined:
                 server.transport.abort()

@@ -35,18 +35,16 @@ _told: dict[str, str] = {}
 
 
 def access(
-    row: Cluster | None,
+    row: Cluster,
     endpoints: Iterable[Endpoint],
     instances: Iterable[Instance],
     installation: Installation,
     users: tuple[str, ...] | None,
-) -> IamAccess | None:
-    """Return what the servers of a cluster need; None if it has no IAM authentication.
+) -> IamAccess:
+    """Return what the servers of a cluster with IAM authentication need.
 
     `users` are None until the writer was asked; then those count that were last written.
     """
-    if row is None or not row.iam_authentication:
-        return None
     if users is None:
         kept = (iam_users.kept_users(installation.server(each).data) for each in instances)
         users = next((each for each in kept if each is not None), ())

@@ -196,6 +196,8 @@ class ManagedCluster:
     def iam_access(self) -> IamAccess | None:
         """Return what servers need for IAM authentication; None if the cluster has none."""
         row, users = self.repository.cluster(self.name), self.memory.iam.users
+        if row is None or not row.iam_authentication:
+            return None
         return iam.access(row, self.endpoints(), self.instances(), self.installation, users)
 
     def write_topology(self, instance: Instance, writer: Instance) -> None:

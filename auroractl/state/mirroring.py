@@ -38,6 +38,13 @@ class Mirror(Generic[Core]):
         return core
 
 
+def change(row: object, **values: object) -> None:
+    """Set the columns of a row whose values are given: not None."""
+    for name, value in values.items():
+        if value is not None:
+            setattr(row, name, value)
+
+
 def _stored(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)

@@ -24,6 +24,7 @@ from auroractl.core.operations import OperationRecord, OperationStatus, StepStat
 from auroractl.core.restore.retention import BacktrackStatus
 from auroractl.state.backtrack_models import BacktrackRow
 from auroractl.state.backtracks import BacktrackRepository
+from auroractl.state.mirroring import change
 from auroractl.state.models import ClusterRow, EndpointRow, EventRow, InstanceRow, OperationRow, OperationStepRow
 from auroractl.state.parameter_groups import ParameterGroupRepository
 from auroractl.state.sessions import remembered
@@ -134,7 +135,7 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
     ) -> None:
         """Change the given fields. Raises ClusterNotFound."""
         with self._write() as session:
-            _change(
+            change(
                 _cluster(session, identifier),
                 wanted=wanted,
                 phase=phase,
@@ -177,7 +178,7 @@ class Repository(VolumeRepository, BacktrackRepository, ParameterGroupRepository
             row = session.scalar(select(InstanceRow).where(InstanceRow.identifier == identifier))
             if row is None:
                 raise InstanceNotFound(identifier, _names(session, None))
-            _change(row, wanted=wanted, phase=phase, promotion_tier=promotion_tier)
+            change(row, wanted=wanted, phase=phase, promotion_tier=promotion_tier)
 
     def clear_phases(self, cluster: str) -> None:
         """Clear the phases of a cluster and its instances; do nothing if it is gone.
@@ -324,12 +325,6 @@ def _endpoint(cluster: str, identifier: str) -> Select[EndpointRow]:
 def _names(session: Session, cluster: str | None) -> list[str]:
     query = select(InstanceRow.identifier).order_by(InstanceRow.id)
     return list(session.scalars(query if cluster is None else query.where(InstanceRow.cluster == cluster)))
-
-
-def _change(row: ClusterRow | InstanceRow, **values: object) -> None:
-    for name, value in values.items():
-        if value is not None:
-            setattr(row, name, value)
 
 
 def _require_free_names(session: Session, instances: Sequence[Instance]) -> None:

@@ -14,6 +14,7 @@ from auroractl.core.volume.durability import Durability
 from auroractl.core.volume.faults import Fault
 from auroractl.core.volume.model import Growth, StorageNode, StorageVolume
 from auroractl.core.volume.quorum import Membership
+from auroractl.state.mirroring import change
 from auroractl.state.models import ClusterRow, InstanceRow
 from auroractl.state.sessions import Sessions, remembered
 from auroractl.state.volume_models import (
@@ -86,14 +87,11 @@ class VolumeRepository(Sessions):
         durable_instance: str | None = None,
     ) -> None:
         """Change the given fields of a cluster; the next step may rely on them after a power cut. Raises ClusterNotFound."""
-        values = {"durability": durability, "unflushed_boot": unflushed_boot, "durable_instance": durable_instance}
         with self._write() as session:
             row = session.get(ClusterRow, cluster)
             if row is None:
                 raise ClusterNotFound(cluster, [])
-            for name, value in values.items():
-                if value is not None:
-                    setattr(row, name, value)
+            change(row, durability=durability, unflushed_boot=unflushed_boot, durable_instance=durable_instance)
 
     def record_unflushed(self, cluster: str, boot: str) -> None:
         """Record that something runs without flushing in this boot of the machine. Do nothing if the cluster is gone.
@@ -127,17 +125,16 @@ class VolumeRepository(Sessions):
         headroom_percent: int | None = None,
     ) -> None:
         """Change the given fields; do nothing if the cluster has no volume."""
-        values = {
-            "auto_grow": auto_grow,
-            "max_capacity_bytes": max_capacity_bytes,
-            "increment_bytes": increment_bytes,
-            "headroom_percent": headroom_percent,
-        }
         with self._write() as session:
             row = session.get(StorageVolumeRow, cluster)
-            for name, value in values.items():
-                if row is not None and value is not None:
-                    setattr(row, name, value)
+            if row is not None:
+                change(
+                    row,
+                    auto_grow=auto_grow,
+                    max_capacity_bytes=max_capacity_bytes,
+                    increment_bytes=increment_bytes,
+                    headroom_percent=headroom_percent,
+                )
 
     @remembered
     def protection_groups(self, cluster: str) -> int:

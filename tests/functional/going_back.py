@@ -14,7 +14,7 @@ import psycopg
 
 from auroractl.engine import sql
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 
 def moment(auroractl: Auroractl) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from auroractl.engine.pinning import pinned
-from tests.functional.conftest import Auroractl
+from tests.functional.command import Auroractl
 
 HANGS = "exec sleep 600"
 

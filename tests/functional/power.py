@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.functional.conftest import Auroractl
+from tests.functional.command import Auroractl
 
 _SHUTDOWN = 0x8004587D
 """The request with which xfstests cuts a filesystem off its device (linux/fs.h and fs/ext4/ext4.h)."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tomli
 
-from tests.functional.conftest import Auroractl
+from tests.functional.command import Auroractl
 
 FILE = """
 [clusters.demo]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.functional.aurora_answers import statuses, value, writers
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 
 def _names(auroractl: Auroractl) -> list[str]:

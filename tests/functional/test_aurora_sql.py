@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.functional.aurora_answers import all_answers_are_right, answers_are_right, statuses, value, writers
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.going_back import moment
 
 

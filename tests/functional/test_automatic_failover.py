@@ -15,7 +15,7 @@ import pytest
 
 from auroractl.core.wal.segments import SEGMENT_BYTES, parse_history
 from auroractl.engine import sql
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 from tests.functional.test_volume_recovery import wait_for_another_writer

@@ -12,7 +12,7 @@ import pytest
 
 from auroractl.system.liveness import processes_below
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, below, wait_until
+from tests.functional.command import Auroractl, below, wait_until
 from tests.functional.going_back import (
     checkpoint,
     execute,

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import backtrack, execute, moment, told_why, wait_window
 
 EARLIER = (

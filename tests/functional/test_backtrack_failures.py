@@ -12,7 +12,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import (
     assert_in_order,
     backtrack,

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from auroractl.core.wal.segments import parse_segment, segment_at
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.going_back import backtrack, checkpoint, execute, last_event, moment, told, wait_window
 
 pytestmark = pytest.mark.timeout(300)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from auroractl.engine import sql
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.going_back import wait_window
 
 ROUNDS = int(os.environ.get("AURORACTL_BACKTRACK_ROUNDS", "8"))

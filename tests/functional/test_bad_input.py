@@ -13,7 +13,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.engine.builds import NEEDED
-from tests.functional.conftest import Auroractl, make_home, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import make_home
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from auroractl.system.locks import lock_holder
 from tests.contract import check_golden
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.going_back import wait_window
 from tests.functional.installations import HANGS, replace_program
 

@@ -14,7 +14,7 @@ import pytest
 
 from auroractl.cli.main import main
 from tests.contract import COMMANDS, check_golden
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 Words = str
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from tests.functional.conftest import Auroractl
+from tests.functional.command import Auroractl
 
 
 def test_a_cluster_is_what_was_asked_for(demo: Auroractl) -> None:

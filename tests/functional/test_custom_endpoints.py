@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 WRITER, FIRST, SECOND = "demo-instance-1", "demo-instance-2", "demo-instance-3"
 

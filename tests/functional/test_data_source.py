@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.functional.conftest import DEADLINE_S, Auroractl, wait_until
+from tests.functional.command import DEADLINE_S, Auroractl, wait_until
 from tests.functional.folder_source import claim
 
 CHECKOUT = Path(__file__).parents[2]

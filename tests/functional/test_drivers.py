@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.drivers import harness
-from tests.drivers.harness import NODE, PYTHON, WRAPPERS, Faults, Recorder, Seen, Target
-from tests.functional.conftest import Auroractl
+from tests.drivers.faults import FAULTS, Faults, Seen
+from tests.drivers.harness import NODE, PYTHON, WRAPPERS, Recorder, Target
+from tests.functional.command import Auroractl
 
 pytestmark = [
     pytest.mark.slow,
@@ -90,7 +91,7 @@ def survived(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with harness.running(programs, target, world.files, recorder):
             faults = Faults(world.command, "demo", recorder, drivers)
             faults.begin()
-            seen = [each for fault in harness.FAULTS for each in faults.inject(fault)]
+            seen = [each for fault in FAULTS for each in faults.inject(fault)]
         yield Survived(recorder, seen, recorder.lost(target))
 
 
@@ -135,7 +136,7 @@ def test_no_row_that_a_driver_acknowledged_is_lost(survived: Survived, driver: s
     found = survived.of(driver)
     if not found:
         pytest.skip(ABSENT["pgbouncer" if driver == "pgbouncer" else "java" if driver == "pgjdbc" else "node"])
-    assert [each.fault for each in found] == list(harness.FAULTS)
+    assert [each.fault for each in found] == list(FAULTS)
     assert survived.recorder.acknowledged[driver]
     assert survived.lost.get(driver, set()) == set()
 

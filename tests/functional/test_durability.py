@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, lose_data, wait_until
+from tests.functional.command import Auroractl, lose_data, wait_until
+from tests.functional.conftest import home_of_its_own
 
 
 @pytest.fixture(scope="module")

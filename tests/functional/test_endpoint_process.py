@@ -22,7 +22,7 @@ import pytest
 from auroractl.core.address import Address
 from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints.client import EndpointError, EndpointProcessClient
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 _OCTETS = itertools.count(1)
 """An address that was used a moment ago cannot always be bound again."""

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from auroractl.endpoints.client import EndpointProcessClient
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 CONNECTIONS = 300
 

@@ -19,7 +19,8 @@ from auroractl.core.engine.versions import MAJORS, how_to_install
 from auroractl.runtime.engine_builds import this_machine
 from auroractl.system.locales import system_locales
 from tests.functional.aurora_answers import all_answers_are_right
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import moment
 from tests.functional.ledger import Ledger
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, lose_data, wait_until
+from tests.functional.command import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 
 

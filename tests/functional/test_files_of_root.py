@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, below, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, below, wait_until
+from tests.functional.conftest import home_of_its_own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has anything that the account has not")
 

@@ -8,7 +8,7 @@ import threading
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.test_volume import volume
 
 MIB = 1024**2

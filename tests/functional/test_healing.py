@@ -18,7 +18,7 @@ from auroractl.config.settings import load_settings
 from auroractl.engine.control_file import read_control_data
 from auroractl.system.accounts import database_account
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 
 def restarted(auroractl: Auroractl, reader: dict[str, Any]) -> dict[str, Any] | None:

@@ -23,7 +23,8 @@ import pytest
 from botocore.signers import generate_db_auth_token  # type: ignore[import-untyped]
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 KEY, SECRET, PASSWORD = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG", "correct horse"
 CREDENTIALS = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"

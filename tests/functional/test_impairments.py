@@ -9,7 +9,7 @@ import time
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 
 def count(auroractl: Auroractl, *, role: str = "writer", instance: str | None = None) -> int:

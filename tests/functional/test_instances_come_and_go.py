@@ -16,7 +16,8 @@ import pytest
 from auroractl.api.requests.clusters import DeleteCluster
 from auroractl.config.paths import Home
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 HOLD = {"AURORACTL_HOLD_TIMEOUT_S": "1"}
 STEPS = 4

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 

@@ -12,7 +12,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.locks import lock_holder
-from tests.functional.conftest import Auroractl, home_of_its_own, stop_in_order, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own, shared_cluster
 from tests.functional.going_back import assert_in_order, backtrack, execute, numbers, wait_window
 from tests.functional.going_back import moment as now
 
@@ -64,10 +65,8 @@ def _no_operation_is_open(auroractl: Auroractl) -> bool:
 @pytest.fixture(scope="module")
 def lasting(warm_home: Home) -> Iterator[Auroractl]:
     """A cluster whose operations are cut off again and again; every time must leave it as good as it was."""
-    with home_of_its_own(warm_home) as command:
-        command("create-cluster", "demo", "--readers", "1")
+    with shared_cluster(warm_home, 1) as command:
         yield command
-        stop_in_order(command)
 
 
 @pytest.fixture

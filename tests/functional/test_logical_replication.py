@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.consumer import Consumer, Recvlogical
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress

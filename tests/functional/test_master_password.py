@@ -14,7 +14,8 @@ import pytest
 from auroractl.config.paths import Home
 from auroractl.engine import sql
 from auroractl.services.instances import master_password
-from tests.functional.conftest import Auroractl, below, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, below, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import wait_window
 
 FIRST, SECOND, THIRD = "the-first-word", "the-second'word", "the-third\\word"

@@ -20,8 +20,10 @@ from auroractl.config.paths import Home
 from auroractl.core.address import Address
 from auroractl.core.addresses import tls_address
 from tests.drivers import harness
+from tests.drivers.faults import Faults
 from tests.drivers.harness import free_port
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 _OTHER = (
     "# BEGIN auroractl /srv/other\n127.16.0.1 demo.cluster-a0123456789b.us-east-1.rds.amazonaws.com\n"
@@ -188,7 +190,7 @@ def test_drivers_that_ask_dns_meet_the_read_only_error_and_awss_gets_through(nam
     named("inject-fault", "dns-lag", "--delay", "6s")
     files = harness.resolver_files(_server(named)[0], tmp_path)
     with harness.running([harness.python_program()], replace(target, drivers=drivers), files, recorder):
-        faults = harness.Faults(command, "demo", recorder, drivers)
+        faults = Faults(command, "demo", recorder, drivers)
         faults.begin()
         found = faults.inject("planned", lambda: named("inject-fault", "restore", "dns"))
     seen = {each.driver: each for each in found}

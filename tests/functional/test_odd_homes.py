@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, copy_home, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import copy_home
 from tests.functional.going_back import moment, wait_window
 
 ODD = "it's \"\\ $H %d é"

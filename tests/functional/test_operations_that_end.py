@@ -14,7 +14,7 @@ import pytest
 
 from auroractl.core.errors import TimedOut
 from auroractl.engine import sql
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.going_back import execute, numbers, wait_window
 from tests.functional.going_back import moment as now
 from tests.functional.installations import HANGS, replace_program

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import Auroractl, make_home
+from tests.functional.command import Auroractl
+from tests.functional.conftest import make_home
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a home of somebody else")
 NOBODY = 65534

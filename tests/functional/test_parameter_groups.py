@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 FAMILY = "aurora-postgresql18"
 MODIFY = "modify-cluster-parameter-group"

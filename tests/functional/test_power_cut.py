@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import copy_home, wait_until
+from tests.functional.command import wait_until
+from tests.functional.conftest import copy_home
 from tests.functional.ledger import Ledger
 from tests.functional.power import Disk, Powered, disk
 

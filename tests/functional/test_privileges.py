@@ -15,7 +15,8 @@ from auroractl.core.engine.privileges import PRIVILEGES, Privilege
 from auroractl.core.engine.versions import how_to_install
 from auroractl.engine.trusted_extensions import untrusted
 from auroractl.runtime.engine_builds import this_machine
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 
 @dataclass

@@ -14,7 +14,8 @@ import pytest
 
 from auroractl.system.liveness import processes_below
 from auroractl.testing.session_home import PREFIX
-from tests.functional.conftest import make_home, wait_until
+from tests.functional.command import wait_until
+from tests.functional.conftest import make_home
 
 SAMPLE = Path(__file__).parents[1] / "sample_project"
 WAITING = """

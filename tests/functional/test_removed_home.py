@@ -13,7 +13,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.shared_segments import mapped_by, remove
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 ENDS_WITHIN_S = 30.0
 

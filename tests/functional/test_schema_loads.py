@@ -18,7 +18,8 @@ from auroractl.config.paths import Home
 from auroractl.core.engine.versions import how_to_install
 from auroractl.runtime.engine_builds import this_machine
 from auroractl.system.locales import system_locales
-from tests.functional.conftest import Auroractl, Done, home_of_its_own
+from tests.functional.command import Auroractl, Done
+from tests.functional.conftest import home_of_its_own
 from tests.schemas.entries import AURORA_SHOP, entries, first_statement, objects, without
 from tests.schemas.impossible import Impossible, impossible
 

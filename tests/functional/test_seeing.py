@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.unit.core.test_visible import unsafe
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b\u202e[bold]:skull:"

@@ -21,7 +21,8 @@ from auroractl.config.paths import Home
 from auroractl.system.limits import FILES_WANTED
 from auroractl.system.locks import lock_holder
 from auroractl.system.log_files import LOG_BYTES_MAX, older
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import wait_window
 
 _TAKEN_FOR_DEAD_S = 6.0

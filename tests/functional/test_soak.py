@@ -20,7 +20,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import wait_for_progress
 

@@ -6,7 +6,7 @@ import json
 import time
 
 from auroractl.system.locks import LockFile, lock_holder
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 IDLE_S = 2.0
 

@@ -14,7 +14,8 @@ import pytest
 from auroractl.config.paths import Home
 from auroractl.core.routing_table import RoutingTable
 from auroractl.endpoints.client import EndpointProcessClient
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 SETTING = "AURORACTL_ENFORCE_SYNCHRONOUS_COMMIT"
 ENFORCED = "synchronous_commit is enforced"

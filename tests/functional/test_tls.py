@@ -15,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 
 KINDS = ("writer", "reader", "custom", "instance")
 READER = "demo-instance-3"

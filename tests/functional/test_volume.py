@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from auroractl.api.requests.faults import CrashStorageNode, EndFault, FaultRequest, HangStorageNode
-from tests.functional.conftest import Auroractl, wait_until
+from tests.functional.command import Auroractl, wait_until
 from tests.functional.ledger import Ledger
 
 WRITES_GO_ON_WITHIN_S = 2.0

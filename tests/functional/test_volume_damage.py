@@ -21,7 +21,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.core.wal.segments import SEGMENT_BYTES
-from tests.functional.conftest import Auroractl, home_of_its_own, lose_data, stop_in_order, wait_until
+from tests.functional.command import Auroractl, lose_data, wait_until
+from tests.functional.conftest import home_of_its_own, stop_in_order
 from tests.functional.going_back import last_event, told
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import all_available, assert_writes_went_on, nodes, volume, wait_for_progress

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from auroractl.system.liveness import alive, processes_below
-from tests.functional.conftest import Auroractl, lose_data, wait_until
+from tests.functional.command import Auroractl, lose_data, wait_until
 from tests.functional.ledger import Ledger
 from tests.functional.test_volume import by_zone, crash, volume, wait_for_progress
 

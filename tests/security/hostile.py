@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from auroractl.config.paths import Home
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import wait_window
 from tests.functional.ledger import Ledger
 from tests.security.conftest import eventually

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.functional.conftest import Auroractl
+from tests.functional.command import Auroractl
 from tests.security import squatter
 from tests.security.conftest import LocalAccount, eventually
 

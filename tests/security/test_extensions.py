@@ -15,7 +15,8 @@ import pytest
 from auroractl.config.paths import Home
 from auroractl.core.engine.extensions import may_create
 from auroractl.engine import sql
-from tests.functional.conftest import Auroractl, home_of_its_own
+from tests.functional.command import Auroractl
+from tests.functional.conftest import home_of_its_own
 from tests.security import shadows
 
 _AT_THE_SOCKET = "Peer authentication failed" if os.geteuid() == 0 else "password authentication failed"

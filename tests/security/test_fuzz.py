@@ -24,7 +24,8 @@ from auroractl.api.field_types import FLAG, Kind
 from auroractl.api.verbs import VERBS
 from auroractl.config.paths import Home
 from auroractl.core.text.bounded_json import REQUEST_BYTES_MAX
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until, warm_home
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own, warm_home
 
 __all__ = ["warm_home"]
 

@@ -18,7 +18,7 @@ from auroractl.core.routing_table import Route, RoutingTable
 from auroractl.endpoints import connection
 from auroractl.endpoints.connection import ClientSide
 from auroractl.endpoints.router import Router
-from tests.functional.conftest import wait_until
+from tests.functional.command import wait_until
 from tests.functional.test_endpoint_process import Alone
 
 NEWCOMERS_MAX = 50

@@ -14,7 +14,7 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.engine import sql
-from tests.functional.conftest import wait_until
+from tests.functional.command import wait_until
 from tests.security import hostile_acts
 from tests.security.conftest import eventually
 from tests.security.hostile import Arena, arena, dial_back, signalled

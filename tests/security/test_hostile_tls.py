@@ -19,7 +19,7 @@ import pytest
 from auroractl.certificates.authority import certificate_pem, new_authority
 from auroractl.core.address import Address
 from auroractl.system.limits import raise_soft_limits
-from tests.functional.conftest import wait_until
+from tests.functional.command import wait_until
 from tests.functional.test_endpoint_process import Alone
 from tests.security.test_hostile_clients import AUTHENTICATION_OK, SSL_REQUEST, STARTUP
 

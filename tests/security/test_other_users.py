@@ -14,7 +14,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, make_home, remove_home, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import make_home, remove_home
 from tests.security.conftest import LocalAccount, require_root
 
 READING = [

@@ -21,7 +21,8 @@ import pytest
 
 from auroractl.config.paths import Home
 from auroractl.system.liveness import processes_below
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 from tests.functional.going_back import moment, wait_window
 from tests.security.conftest import LocalAccount, eventually
 from tests.security.planting import Victims, is_planted, plant, planted, readable, watching

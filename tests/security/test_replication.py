@@ -20,7 +20,8 @@ from psycopg.pq import abc
 from auroractl.api.requests.faults import CrashStorageNode, EndFault
 from auroractl.config.paths import Home
 from auroractl.engine import sql
-from tests.functional.conftest import Auroractl, home_of_its_own, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import home_of_its_own
 
 _SOON_S = 15.0
 _HAS_EVERYTHING = struct.pack("!cQQQQ?", b"r", *[2**62] * 3, 0, False)

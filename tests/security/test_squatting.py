@@ -20,7 +20,8 @@ from auroractl.config.paths import Home
 from auroractl.core.errors import TimedOut
 from auroractl.testing import databases
 from auroractl.testing.cluster import running_cluster
-from tests.functional.conftest import Auroractl, copy_home, home_of_its_own, make_home, wait_until
+from tests.functional.command import Auroractl, wait_until
+from tests.functional.conftest import copy_home, home_of_its_own, make_home
 from tests.security.conftest import LocalAccount, eventually
 from tests.security.squatting import (
     Squatter,

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from auroractl.config.settings import Settings
 from auroractl.core.errors import AuroraError
@@ -74,6 +75,29 @@ class Controller(ABC):
 
     def stop(self) -> None:  # noqa: B027  (most have no threads of their own)
         """End what it does besides its tasks."""
+
+
+class Paced(Controller):
+    """A controller that acts on each cluster at most once in an interval."""
+
+    interval_s: ClassVar[float]
+
+    def __init__(self) -> None:
+        self._acted_s: dict[str, float] = {}
+        """By cluster, on the monotonic clock. After a restart: due at once."""
+
+    def rested(self, cluster: ManagedCluster, now_s: float) -> bool:
+        """Return whether the interval has passed."""
+        return now_s - self._acted_s.get(cluster.name, -math.inf) > self.interval_s
+
+    def acted(self, cluster: ManagedCluster, now_s: float) -> None:
+        """Begin the interval."""
+        self._acted_s[cluster.name] = now_s
+
+    def keep_only(self, clusters: Collection[str]) -> None:
+        """Forget all other clusters."""
+        for name in self._acted_s.keys() - set(clusters):
+            del self._acted_s[name]
 
 
 def controllers(settings: Settings) -> tuple[Controller, ...]:
@@ -287,45 +311,28 @@ class LogicalSlots(Controller):
             yield Task("logical slots", lambda: logical_slots.keep(cluster), beside_operations=True)
 
 
-class Durability(Controller):
+class Durability(Paced):
     """The writer's data, which after a failover is not yet on disk as a whole."""
 
-    def __init__(self) -> None:
-        self._tried_s: dict[str, float] = {}
-        """By cluster, on the monotonic clock. After a restart: tried at once."""
-
-    def keep_only(self, clusters: Collection[str]) -> None:
-        """Forget all other clusters."""
-        for name in self._tried_s.keys() - set(clusters):
-            del self._tried_s[name]
+    interval_s = _DURABILITY_INTERVAL_S
 
     def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
         """Make it so, also beside operations, except those that change which instance is the writer or end it."""
         free = snapshot.operation is None or snapshot.operation.kind in _LEAVES_THE_WRITER
-        rested = now_s - self._tried_s.get(cluster.name, -math.inf) > _DURABILITY_INTERVAL_S
-        if snapshot.writing and free and rested and durability.is_due(cluster):
-            self._tried_s[cluster.name] = now_s
+        if snapshot.writing and free and self.rested(cluster, now_s) and durability.is_due(cluster):
+            self.acted(cluster, now_s)
             yield Task("durability", lambda: durability.make_durable(cluster), beside_operations=True)
 
 
-class Copies(Controller):
+class Copies(Paced):
     """Recovered copies that are no longer used."""
 
-    def __init__(self) -> None:
-        self._tidied_s: dict[str, float] = {}
-        """By cluster, on the monotonic clock. After a restart: due at once."""
-
-    def keep_only(self, clusters: Collection[str]) -> None:
-        """Forget all other clusters."""
-        for name in self._tidied_s.keys() - set(clusters):
-            del self._tidied_s[name]
+    interval_s = _TIDY_INTERVAL_S
 
     def attend(self, cluster: ManagedCluster, snapshot: ClusterSnapshot, now_s: float) -> Iterable[Task]:
         """Remove them."""
-        if snapshot.cluster.phase is not Phase.NONE:
-            return
-        if now_s - self._tidied_s.get(cluster.name, 0.0) > _TIDY_INTERVAL_S:
-            self._tidied_s[cluster.name] = now_s
+        if snapshot.cluster.phase is Phase.NONE and self.rested(cluster, now_s):
+            self.acted(cluster, now_s)
             yield Task("recovered copies", lambda: recovered_copy.remove_unused(cluster), beside_operations=True)
 
 
